@@ -1,0 +1,182 @@
+"""What a source is to the hub: it prepares a read once and answers batches of it.
+
+A source receives plain predicates, never an Asker. SQL sources are handed the Lens as an
+opaque `RowFilter`; other sources get the cells' masks and are asked by key only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+from catalog.datasets import Dataset
+from catalog.grades import Mask
+
+
+EXTRA = "x__"
+"""Raw source columns are labelled with this, so that a masked column cannot be taken for one."""
+REGION, MINOR, SUBJECT, KEY = "__region", "__minor", "__subject", "__key"
+GRADE, QUALITY = "__grade", "__dq"
+
+
+class Freshness(StrEnum):
+    """How current an answer is."""
+
+    LIVE = "LIVE"
+    STALE = "STALE"
+
+
+class RowFilter(Protocol):
+    """A Lens as SQL sees it: the only thing a statement may select from."""
+
+    def source(
+        self, table: TableMap, columns: Sequence[str], where: Sequence[Leaf], prefix: str
+    ) -> Any:
+        """A SELECT of `columns` (masked by state) over the admitted rows; binds are named."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableMap:
+    """A data set's columns as SQL expressions; `extra` are join keys and order columns."""
+
+    table: Any
+    columns: Mapping[str, Any]
+    region: Any | None
+    owner: Any | None
+    birth: Any | None
+    bound: Any | None
+    extra: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One condition: catalogue `column`, operator, and the name of its bound value."""
+
+    column: str
+    op: str
+    param: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A keyset page: `after` tells whether a cursor's values are bound; one row more is read."""
+
+    after: bool
+    backward: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One member of a riding object: a column, a constant (``__typename``) or a ride below.
+
+    `required` members that are NULL become the byte 0x1F: the hub then runs the operation
+    in row mode, which knows paths.
+    """
+
+    key: str
+    column: str | None = None
+    constant: str | None = None
+    ride: Ride | None = None
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ride:
+    """A closed subtree that travels in its parent's statement as one JSON text.
+
+    It comes as two columns, ``__json_<name>`` (the text) and ``__side_<name>`` (a JSON array
+    of ``[subject, region]``, one entry a row), so that no nested person is missed in the log.
+    """
+
+    name: str
+    request: ReadRequest
+    parent: str
+    child: str
+    many: bool
+    outputs: tuple[Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What one Read needs. `columns` catalogue names; `extra` raw source columns.
+
+    `key`: ``identity`` or ``division`` for the data set's own key (facets), a raw column for
+    an edge, None for a root. `lens` for SQL rows with rights of their own; `masks` for rows
+    under their citizen's rights, one state per column and batch; `codes` then says that the
+    rows' own region is compared with the bound list ``codes``. `order` raw columns.
+    """
+
+    dataset: Dataset
+    columns: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    key: str | None = None
+    lens: RowFilter | None = None
+    masks: Mapping[str, Mask] | None = None
+    codes: bool = False
+    where: tuple[Leaf, ...] = ()
+    order: tuple[tuple[str, bool], ...] = ()
+    page: Page | None = None
+    count: bool = False
+    rides: tuple[Ride, ...] = ()
+    prefix: str = "r"
+
+
+class Prepared(Protocol):
+    """A read made ready once: its columns in order, and how it reads to a person."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of a row's values, in order."""
+
+    def describe(self) -> str:
+        """SQL text or the call's shape; no values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One batch: canonical `keys`, bound `params`, `limit` rows (per parent if keyed).
+
+    `names` are the register's names of the persons asked for, for the match grade alone;
+    like the keys they live in the call's slots and nowhere else.
+    """
+
+    keys: Sequence[str] | None
+    params: Mapping[str, Any]
+    names: Mapping[str, str] | None = None
+    limit: int | None = None
+    deadline: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Tuples in the order of ``Prepared.columns``, how current, when read.
+
+    Keyed reads carry ``__key`` (the canonical key they were asked by); reads by a person's
+    id number also ``__grade`` (MatchGrade) and ``__dq`` (DQ codes joined by a blank).
+    """
+
+    rows: Sequence[tuple[Any, ...]]
+    as_of: datetime | None = None
+    freshness: Freshness = Freshness.LIVE
+
+
+class Source(Protocol):
+    """One department system. `json`: whether closed subtrees may ride in a statement."""
+
+    name: str
+    json: bool
+
+    def prepare(self, request: ReadRequest) -> Prepared:
+        """Render once; no I/O."""
+
+    async def read(self, prepared: Prepared, call: Call) -> Rows:
+        """One statement or call. SourceUnavailable if the system does not answer."""
+
+    async def ping(self) -> None:
+        """Answer, or raise SourceUnavailable."""
+
+    async def close(self) -> None:
+        """Give connections back."""

@@ -1,0 +1,244 @@
+"""How a source writes a value, undone: one pure function per catalogue field.
+
+A decoder takes the raw value of a row and gives ``(value, fault)``. `value` is what the
+field's type holds: text, int or bool; dates ``YYYY-MM-DD``, months ``YYYY-MM``, times ISO
+8601 with ``+08:00``, money decimal text in yuan with two digits, places 12-digit canonical
+codes. A value that cannot be read is ``(None, DQ10)``, an unknown place ``(None, DQ07)``:
+a dirty row is shown as such, never guessed at and never dropped. Nothing written (None,
+blank) is ``(None, None)``: absence is no fault.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta, timezone
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, TypeAlias
+
+from adapters.crosswalk import parse_place
+from catalog.datasets import Decode, Field, FieldType
+from catalog.divisions import Divisions
+from catalog.states import CodeScheme, DQCode
+
+Decoded: TypeAlias = tuple[Any, DQCode | None]
+Decoder: TypeAlias = Callable[[Any], Decoded]
+Reader: TypeAlias = Callable[[str], Any]
+
+CST = timezone(timedelta(hours=8))  # departments write local time without an offset
+YEARS = range(1880, 2200)  # nobody registered is older, no term ends later
+EXCEL_DAY_0 = date(1899, 12, 30)  # right from serial 61 on: Excel believes in 1900-02-29
+EXCEL_SERIALS = range(61, 109_575)  # 1900-03-01 … 2199-12-31
+CENT = Decimal("0.01")
+SCALARS = (str, int, float, Decimal, date)  # anything else is no value but a structure
+
+_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?\Z", re.ASCII)
+_NUMBER = re.compile(r"[+-]?\d{1,15}(\.\d{1,8})?\Z", re.ASCII)
+_AREA = re.compile(r"(\d{1,9}(?:\.\d{1,4})?)(?:m2|平方米|平米|平)?\Z", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,18}\Z", re.ASCII)
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
+_ISO_MONTH = re.compile(r"\d{4}-\d{2}\Z", re.ASCII)
+_BOOLS = {"1": True, "0": False, "true": True, "false": False, "是": True, "否": False}
+
+
+def decoder(
+    field: Field, divisions: Divisions, scheme: CodeScheme = CodeScheme.NBS_STAT
+) -> Decoder:
+    """The decoder of one field; `scheme` is the one its division codes are written in."""
+    if field.decode is Decode.DIVISION:
+        return _or_fault(lambda text: _division(divisions, scheme, text), DQCode.DQ07)
+    if field.decode is Decode.PLACE_NAME:
+        return _or_fault(lambda text: _place(divisions, text), DQCode.DQ07)
+    if field.decode is Decode.VALUES:
+        return _or_fault(_mapped(field.values, _plain(field.type)), DQCode.DQ10)
+    if field.decode is Decode.PLAIN:
+        return _typed(field.type, _or_fault(_plain(field.type), DQCode.DQ10))
+    return _or_fault(_folded(_READERS[field.decode]), DQCode.DQ10)
+
+
+def _or_fault(read: Reader, fault: DQCode) -> Decoder:
+    def decode(raw: Any) -> Decoded:
+        if raw is None:
+            return None, None
+        if not isinstance(raw, SCALARS):
+            return None, fault
+        try:
+            text = str(raw).strip()
+            return (read(text), None) if text else (None, None)
+        except (ValueError, KeyError):
+            return None, fault
+
+    return decode
+
+
+_PASSED: Mapping[FieldType, tuple[type, ...]] = {
+    FieldType.INT: (int,),
+    FieldType.SEQUENCE: (int,),
+    FieldType.BOOL: (bool,),
+    FieldType.DATE: (date,),
+    FieldType.DATETIME: (datetime,),
+}
+
+
+def _typed(kind: FieldType, decode: Decoder) -> Decoder:
+    # A driver that knows types has already read the value; only the shape is left to make.
+    known = _PASSED.get(kind)
+    if known is None:
+        return decode
+
+    def keep(raw: Any) -> Decoded:
+        if not isinstance(raw, known) or (isinstance(raw, bool) and kind is not FieldType.BOOL):
+            return decode(raw)
+        return (_iso(raw) if isinstance(raw, date) else raw), None
+
+    return keep
+
+
+def _iso(moment: date) -> str:
+    if not isinstance(moment, datetime):
+        return moment.isoformat()
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=CST).isoformat()
+    return moment.astimezone(CST).isoformat()
+
+
+def _plain(kind: FieldType) -> Reader:
+    read = _PLAIN.get(kind)
+    return _text if read is None else _folded(read)
+
+
+def _folded(read: Reader) -> Reader:
+    # Full-width digits are digits; the text of a name stays as it was written.
+    return lambda text: read(unicodedata.normalize("NFKC", text))
+
+
+def _text(text: str) -> str:
+    # A lone surrogate or NUL would break the answer or the store, not only this value.
+    if "\0" in text:
+        raise ValueError("NUL")
+    text.encode("utf-8")
+    return text
+
+
+def _mapped(values: Mapping[str, str], read: Reader) -> Reader:
+    def look_up(text: str) -> Any:
+        return read(values[text])
+
+    return look_up
+
+
+def _yyyymmdd(text: str) -> str:
+    if len(text) != 8:
+        raise ValueError("eight digits")
+    return _date(f"{text[:4]}-{text[4:6]}-{text[6:]}")
+
+
+def _yyyymm(text: str) -> str:
+    if len(text) != 6:
+        raise ValueError("six digits")
+    return _month(f"{text[:4]}-{text[4:]}")
+
+
+def _date(text: str) -> str:
+    if not _ISO_DATE.match(text) or date.fromisoformat(text).year not in YEARS:
+        raise ValueError("no date")
+    return text
+
+
+def _month(text: str) -> str:
+    if not _ISO_MONTH.match(text):
+        raise ValueError("no month")
+    _date(f"{text}-01")
+    return text
+
+
+def _datetime(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    if moment.year not in YEARS:
+        raise ValueError("no time")
+    return _iso(moment)
+
+
+def _excel_serial(text: str) -> str:
+    # The fraction is the time of day; a cell read as number shows it.
+    serial = int(_decimal(text))
+    if serial not in EXCEL_SERIALS:
+        raise ValueError("no serial day")
+    return (EXCEL_DAY_0 + timedelta(days=serial)).isoformat()
+
+
+def _decimal(text: str) -> Decimal:
+    digits = text.removeprefix("¥").strip()
+    if _GROUPED.match(digits):
+        digits = digits.replace(",", "")
+    if not _NUMBER.match(digits):
+        raise ValueError("no number")
+    return Decimal(digits)
+
+
+def _amount(text: str) -> str:
+    cents = _decimal(text).quantize(CENT, ROUND_HALF_UP)
+    return f"{abs(cents) if cents == 0 else cents:f}"
+
+
+def _number(text: str) -> str:
+    return _short(_decimal(text))
+
+
+def _square_metres(text: str) -> str:
+    found = _AREA.match(text.replace(" ", "").lower())
+    if found is None:
+        raise ValueError("no area")
+    return _short(Decimal(found.group(1)))
+
+
+def _short(number: Decimal) -> str:
+    plain = f"{number:f}"
+    short = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return "0" if number == 0 else short
+
+
+def _whole(text: str) -> int:
+    if not _WHOLE.match(text):
+        raise ValueError("no whole number")
+    return int(text)
+
+
+def _bool(text: str) -> bool:
+    return _BOOLS[text.lower()]
+
+
+def _division(divisions: Divisions, scheme: CodeScheme, text: str) -> str:
+    # A county (6) or township (9) code may come without the zeros of the lower levels.
+    code = text.ljust(12, "0") if len(text) in (6, 9) else text
+    canonical = divisions.canonical(scheme, code)
+    if canonical is None:
+        raise KeyError(code)
+    return canonical
+
+
+def _place(divisions: Divisions, text: str) -> str:
+    path = parse_place(divisions, text)
+    if path is None:
+        raise KeyError(text)
+    return divisions.by_path[path].code
+
+
+_PLAIN: Mapping[FieldType, Reader] = {
+    FieldType.INT: _whole,
+    FieldType.SEQUENCE: _whole,
+    FieldType.BOOL: _bool,
+    FieldType.DATE: _date,
+    FieldType.MONTH: _month,
+    FieldType.DATETIME: _datetime,
+    FieldType.MONEY: _amount,
+    FieldType.DECIMAL: _number,
+}
+_READERS: Mapping[Decode, Reader] = {
+    Decode.YYYYMMDD: _yyyymmdd,
+    Decode.YYYYMM: _yyyymm,
+    Decode.EXCEL_SERIAL: _excel_serial,
+    Decode.AMOUNT: _amount,
+    Decode.SQUARE_METRES: _square_metres,
+}

@@ -1,0 +1,107 @@
+"""Name -> Source, from the catalogue and the addresses of the settings: one visible list."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import MetaData
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
+from adapters.resilience import Guard, Window
+from adapters.rest import RestSource
+from adapters.sql import SqlSource
+from catalog.datasets import FieldType, Kind, SourceSpec
+from catalog.divisions import Divisions
+from catalog.errors import SourceUnavailable
+from catalog.grades import Mask
+
+MaskText = Callable[[Mask, Any, FieldType], Any]
+STORE = ("hub", "audit")
+"""Sources that are the hub's own store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """Where the sources are: `addresses` and `keys` by source name, `open_engine` for SQL ones."""
+
+    store: AsyncEngine
+    metadata: MetaData
+    open_engine: Callable[[str], AsyncEngine]
+    addresses: Mapping[str, str]
+    keys: Mapping[str, str]
+    outages: Mapping[str, Window]
+    deadline_s: float
+
+
+def sources(
+    specs: Mapping[str, SourceSpec], wiring: Wiring, divisions: Divisions, mask: MaskText
+) -> dict[str, Source]:
+    """Every source of the catalogue; one without an address answers that it is not there."""
+    return {name: _source(spec, wiring, divisions, mask) for name, spec in specs.items()}
+
+
+def _source(spec: SourceSpec, wiring: Wiring, divisions: Divisions, mask: MaskText) -> Source:
+    guard = _guard(spec, wiring)
+    if spec.name in STORE:
+        return SqlSource(
+            spec, wiring.store, divisions, guard=guard, mask=mask, metadata=wiring.metadata
+        )
+    address = wiring.addresses.get(spec.name)
+    if address is None:
+        return Absent(spec.name, spec.title)
+    if spec.kind is Kind.REST:
+        key = wiring.keys.get(spec.name)
+        return RestSource(spec, address, guard=guard, divisions=divisions, mask=mask, app_key=key)
+    return SqlSource(spec, wiring.open_engine(address), divisions, guard=guard, mask=mask)
+
+
+def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:
+    window = wiring.outages.get(spec.name)
+    return Guard(
+        spec.name,
+        title=spec.title,
+        deadline_s=wiring.deadline_s,
+        windows=(window,) if window else (),
+        faults=(OSError,) if spec.kind is Kind.REST else (SQLAlchemyError, OSError),
+    )
+
+
+class Absent:
+    """A source nobody has connected yet: its data is down, the rest is answered."""
+
+    json = False
+
+    def __init__(self, name: str, title: str) -> None:
+        self.name, self._title = name, title
+
+    def prepare(self, request: ReadRequest) -> Prepared:
+        """A read that will say the source is not there."""
+        return _Nothing(("__key", "__grade", "__dq", *request.columns, *request.extra))
+
+    async def read(self, _prepared: Prepared, _call: Call) -> Rows:
+        """SourceUnavailable DOWN."""
+        raise self._down()
+
+    async def ping(self) -> None:
+        """SourceUnavailable DOWN."""
+        raise self._down()
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _down(self) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"{self._title}尚未接入", reason="DOWN", source=self.name, retryable=False
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Nothing:
+    columns: tuple[str, ...]
+
+    def describe(self) -> str:
+        return "未接入"

@@ -1,0 +1,276 @@
+"""One guard before each source: deadline, bounded retry, breaker, outage window.
+
+    closed ──`threshold` failures in a row──► open ──`cooldown_s`──► half-open
+       ▲                                        ▲                        │ one probe only
+       └────────────── it answers ──────────────┼────────────────────────┤
+                                                └──── it fails ──────────┘
+
+Whatever goes wrong leaves as SourceUnavailable with a closed reason (DOWN, TIMEOUT,
+BREAKER_OPEN, OUTAGE_WINDOW), so that one department's trouble costs its own facets only.
+Reads alone pass here: asking twice is harmless. Clocks are injected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from datetime import time as Clock
+from enum import StrEnum
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import stamina
+
+from catalog.errors import SourceUnavailable
+
+DEADLINE_S = 3.0  # a page waits this long for its slowest department
+ATTEMPTS = 2  # one more try heals a dropped connection; more only adds to a source's load
+FIRST_WAIT_S, MAX_WAIT_S, JITTER_S = 0.05, 0.5, 0.05
+THRESHOLD = 5  # failures in a row: not bad luck any more
+COOLDOWN_S = 10.0  # a restarted system is found again within this time
+COUNTY_ZONE = ZoneInfo("Asia/Shanghai")
+
+T = TypeVar("T")
+
+
+class Reason(StrEnum):
+    """Why a source does not answer (closed list of protocol 2.2)."""
+
+    DOWN = "DOWN"
+    TIMEOUT = "TIMEOUT"
+    BREAKER_OPEN = "BREAKER_OPEN"
+    OUTAGE_WINDOW = "OUTAGE_WINDOW"
+
+
+SAID = {
+    Reason.DOWN: "未能应答",
+    Reason.TIMEOUT: "应答超时",
+    Reason.BREAKER_OPEN: "连续失败，暂缓访问",
+    Reason.OUTAGE_WINDOW: "处于停机时段",
+}
+
+
+class Fault(Exception):
+    """What an adapter raises when its source fails. `again`: a second try may help.
+
+    Carries no text of the source: its messages may name persons.
+    """
+
+    def __init__(self, reason: Reason = Reason.DOWN, *, again: bool = False) -> None:
+        super().__init__(reason)
+        self.reason, self.again = reason, again
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Daily closing hours in local time; `start` included, `end` not; may pass midnight."""
+
+    start: Clock
+    end: Clock
+
+    @classmethod
+    def parse(cls, text: str) -> Window:
+        """``23:30-05:30``; ValueError otherwise."""
+        start, dash, end = text.partition("-")
+        if not dash:
+            raise ValueError("write HH:MM-HH:MM")
+        return cls(Clock.fromisoformat(start.strip()), Clock.fromisoformat(end.strip()))
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M}"
+
+    def covers(self, moment: datetime) -> bool:
+        """True if the aware `moment` falls into it."""
+        at = moment.astimezone(COUNTY_ZONE).time()
+        if self.start <= self.end:
+            return self.start <= at < self.end
+        return at >= self.start or at < self.end
+
+
+class BreakerState(StrEnum):
+    """Where the breaker stands."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
+class Breaker:
+    """Counts failures in a row; `clock` gives seconds that only grow."""
+
+    def __init__(
+        self,
+        *,
+        threshold: int = THRESHOLD,
+        cooldown_s: float = COOLDOWN_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._threshold, self._cooldown_s, self._clock = threshold, cooldown_s, clock
+        self._opened: float | None = None
+        self._probing = False
+        self.failures = 0
+
+    @property
+    def state(self) -> BreakerState:
+        """OPEN turns HALF_OPEN by time alone."""
+        if self._opened is None:
+            return BreakerState.CLOSED
+        rested = self._clock() - self._opened >= self._cooldown_s
+        return BreakerState.HALF_OPEN if rested else BreakerState.OPEN
+
+    def admit(self) -> bool:
+        """True if a call may go out. In HALF_OPEN one probe at a time is let through."""
+        state = self.state
+        if state is BreakerState.CLOSED:
+            return True
+        if state is BreakerState.OPEN or self._probing:
+            return False
+        self._probing = True
+        return True
+
+    def succeeded(self) -> None:
+        """The source answered: closed, and all failures forgotten."""
+        self._opened, self._probing, self.failures = None, False, 0
+
+    def failed(self) -> None:
+        """The source failed: a failed probe opens again at once."""
+        self.failures += 1
+        if self._probing or self.failures >= self._threshold:
+            self._opened = self._clock()
+        self._probing = False
+
+    def abandoned(self) -> None:
+        """The asker gave up: says nothing about the source, but frees the probe."""
+        self._probing = False
+
+
+@dataclass(frozen=True, slots=True)
+class GuardState:
+    """What the status page shows of one source; times aware UTC, latency in ms."""
+
+    name: str
+    breaker: BreakerState
+    failures: int
+    closed_now: bool
+    last_ok: datetime | None
+    last_fault: datetime | None
+    last_reason: Reason | None
+    latency_ms: float | None
+
+
+class Guard:
+    """Stands before one source. `faults`: the driver's own errors that mean "down"."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        title: str | None = None,
+        deadline_s: float = DEADLINE_S,
+        attempts: int = ATTEMPTS,
+        breaker: Breaker | None = None,
+        windows: tuple[Window, ...] = (),
+        faults: tuple[type[Exception], ...] = (OSError,),
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.name, self.deadline_s = name, deadline_s
+        self._title, self._attempts = title or name, attempts
+        self._breaker = breaker or Breaker()
+        self._windows, self._faults, self._now = windows, faults, now
+        self._last_ok: datetime | None = None
+        self._last_fault: datetime | None = None
+        self._last_reason: Reason | None = None
+        self._latency_ms: float | None = None
+
+    def until(self, budget_s: float | None = None) -> float:
+        """The loop time at which a read of several calls must be done."""
+        allowed = self.deadline_s if budget_s is None else min(self.deadline_s, budget_s)
+        return asyncio.get_running_loop().time() + allowed
+
+    async def run(self, ask: Callable[[], Awaitable[T]], *, until: float | None = None) -> T:
+        """What `ask` answers before `until` (loop time), or SourceUnavailable.
+
+        An error that is neither a Fault, a timeout nor one of `faults` is ours and passes.
+        """
+        end = self.until() if until is None else until
+        self._refuse_unasked(end)
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout_at(end):
+                answer = await self._tries(ask)
+        except Fault as fault:
+            raise self._failure(fault.reason) from None
+        except TimeoutError:
+            raise self._failure(Reason.TIMEOUT) from None
+        except BaseException:
+            self._breaker.abandoned()
+            raise
+        self._success(begun)
+        return answer
+
+    @property
+    def state(self) -> GuardState:
+        """A snapshot for status page and readiness."""
+        return GuardState(
+            name=self.name,
+            breaker=self._breaker.state,
+            failures=self._breaker.failures,
+            closed_now=self._closed_now(),
+            last_ok=self._last_ok,
+            last_fault=self._last_fault,
+            last_reason=self._last_reason,
+            latency_ms=self._latency_ms,
+        )
+
+    def _refuse_unasked(self, end: float) -> None:
+        if self._closed_now():
+            raise self._unavailable(Reason.OUTAGE_WINDOW)
+        if end <= asyncio.get_running_loop().time():
+            raise self._unavailable(Reason.TIMEOUT)
+        if not self._breaker.admit():
+            raise self._unavailable(Reason.BREAKER_OPEN)
+
+    async def _tries(self, ask: Callable[[], Awaitable[T]]) -> T:
+        async for attempt in stamina.retry_context(
+            on=lambda error: isinstance(error, Fault) and error.again,
+            attempts=self._attempts,
+            timeout=None,
+            wait_initial=FIRST_WAIT_S,
+            wait_max=MAX_WAIT_S,
+            wait_jitter=JITTER_S,
+        ):
+            with attempt:
+                return await self._once(ask)
+        raise Fault(Reason.DOWN)
+
+    async def _once(self, ask: Callable[[], Awaitable[T]]) -> T:
+        # Drivers put statements and values into their errors; none of it may travel on.
+        try:
+            return await ask()
+        except TimeoutError:
+            raise Fault(Reason.TIMEOUT) from None
+        except self._faults:
+            raise Fault(Reason.DOWN, again=True) from None
+
+    def _closed_now(self) -> bool:
+        return any(window.covers(self._now()) for window in self._windows)
+
+    def _success(self, begun: float) -> None:
+        self._breaker.succeeded()
+        self._last_ok = self._now()
+        self._latency_ms = (time.perf_counter() - begun) * 1_000
+
+    def _failure(self, reason: Reason) -> SourceUnavailable:
+        self._breaker.failed()
+        self._last_fault, self._last_reason = self._now(), reason
+        return self._unavailable(reason)
+
+    def _unavailable(self, reason: Reason) -> SourceUnavailable:
+        return SourceUnavailable(
+            f"{self._title}{SAID[reason]}，其余数据照常给出；请稍后再试",
+            reason=reason.value,
+            source=self.name,
+        )

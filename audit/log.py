@@ -1,0 +1,317 @@
+"""The log's front: `append` returns once the record is durable, or raises.
+
+One writer task a process, and no timer: it takes what has queued up while the last commit
+was in flight, commits that as one transaction, releases its waiters, and takes the rest.
+One client alone waits for one commit; thirty-two wait for little more.
+
+    append ──check, encode──► queue ──► batch: lock head, number, hash, insert, COMMIT ──► Receipt
+
+Whatever fails is `AuditUnavailable(reason="WRITE")`: nothing may leave the hub then (P5).
+A COMMIT whose outcome is unknown is tried once more with the same ids, and finds what the
+first try left behind. A waiter that is cancelled gets no receipt, but its record stays:
+over-reporting is accepted, under-reporting is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from audit.batch import (
+    EVENT_COLUMNS,
+    SUBJECT_COLUMNS,
+    Head,
+    OutOfOrder,
+    Place,
+    Ticks,
+    Writer,
+    now_us,
+    number,
+)
+from audit.postgres_writer import PostgresWriter
+from audit.record import BadRecord, Draft, Entry, Kind, Receipt, entry, is_code, parts
+from audit.sqlite_writer import SqliteWriter
+from audit.tree import EMPTY_ROOT, SUITE
+from catalog.errors import AuditUnavailable
+from store.audit import audit_event, audit_head, audit_subject, audit_writer
+
+WAIT_S = 2.0  # longer than this nobody should wait for an answer's record
+QUEUE = 4_096  # waiting answers; more are refused at once, so memory stays bounded
+MAX_WRITER = 64  # the column's width
+BATCH = 512  # records a transaction: one commit stays below some 50 ms
+
+
+@dataclass(frozen=True, slots=True)
+class LogState:
+    """For the health page. `size` records at the last commit; `error` the last failure's kind."""
+
+    running: bool
+    queued: int
+    size: int | None
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    entries: tuple[Entry, ...]
+    done: asyncio.Future[Place]
+
+
+def writer_name(node: str) -> str:
+    """A writer's name: `node` and an id of this start, so that no two starts share a sequence."""
+    return f"{node}/{uuid.uuid4().hex[:12]}"
+
+
+class AuditLog:
+    """The one way a record gets into the log. `clock` gives µs UTC."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        writer: str,
+        log_id: str,
+        clock: Callable[[], int] = now_us,
+        *,
+        wait_s: float = WAIT_S,
+        queue: int = QUEUE,
+        batch: int = BATCH,
+    ) -> None:
+        if not is_code(writer) or len(writer) > MAX_WRITER:
+            raise ValueError("a writer's name is a code of at most 64 characters")
+        self._engine, self._name, self._log_id = engine, writer, log_id
+        self._clock, self._ticks = clock, Ticks(clock)
+        self._wait_s, self._limit, self._batch = wait_s, queue, batch
+        self._writer = _writer(engine, writer, self._ticks)
+        self._jobs: deque[_Job] = deque()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self._size: int | None = None
+        self._error: str | None = None
+
+    async def start(self, boot: Draft | None = None) -> Receipt:
+        """Check the database, enrol as a writer, write HUB_START (`boot` may say more).
+
+        AuditUnavailable if the store is not there, not durable, or holds another log.
+        """
+        if self._task is not None or self._closing:
+            raise RuntimeError("a log is started once")
+        try:
+            await self._writer.open()
+            await self._enrol()
+        except Exception as error:
+            await self._end()
+            raise self._refusal(error) from error
+        self._task = asyncio.create_task(self._run(), name="audit")
+        try:
+            return await self.append(boot or Draft(Kind.HUB_START))
+        except BaseException:
+            await self._end()
+            raise
+
+    async def stop(self) -> None:
+        """Write HUB_STOP as the last record, drain, disconnect. AuditUnavailable if it cannot."""
+        if self._task is None:
+            return
+        try:
+            job = self._enqueue(Draft(Kind.HUB_STOP))
+            self._closing = True
+            await self._wait(job)
+        finally:
+            await self._end()
+
+    async def append(self, draft: Draft) -> Receipt:
+        """Write one record (more for > 500 subjects); return when it is on disk.
+
+        The receipt names the first record. AuditUnavailable: nothing may be shown.
+        """
+        return await self._wait(self._enqueue(draft))
+
+    async def append_in(self, connection: AsyncConnection, draft: Draft) -> Receipt:
+        """Write a command's record in the command's own transaction.
+
+        Call it last: it takes the head lock, which every other record waits for until the
+        caller commits. The receipt holds only once that COMMIT has returned.
+        """
+        self._refuse_if_closed()
+        entries = self._entries(draft)
+        try:
+            head = await self._locked(connection)
+            batch = number(entries, head, writer=self._name, ticks=self._ticks)
+            named = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in batch.events]
+            await connection.execute(audit_event.insert(), named)
+            index = [dict(zip(SUBJECT_COLUMNS, row, strict=True)) for row in batch.subjects]
+            if index:
+                await connection.execute(audit_subject.insert(), index)
+            await self._move(connection, batch.head, batch.root)
+        except Exception as error:
+            raise self._refusal(error) from error
+        return self._receipt(batch.places[0])
+
+    def state(self) -> LogState:
+        """Whether records can be written, as far as the last batch knows."""
+        running = self._task is not None and not self._task.done() and not self._closing
+        return LogState(running, len(self._jobs), self._size, self._error)
+
+    def _enqueue(self, draft: Draft) -> _Job:
+        self._refuse_if_closed()
+        job = self._job(draft)
+        if len(self._jobs) >= self._limit:
+            raise AuditUnavailable("访问审计排队已满，请稍后再试", reason="WRITE")
+        self._jobs.append(job)
+        self._wake.set()
+        return job
+
+    def _refuse_if_closed(self) -> None:
+        if self._task is None or self._closing:
+            raise AuditUnavailable("访问审计未在运行，暂不提供数据", reason="WRITE")
+
+    def _job(self, draft: Draft) -> _Job:
+        return _Job(self._entries(draft), asyncio.get_running_loop().create_future())
+
+    def _entries(self, draft: Draft) -> tuple[Entry, ...]:
+        try:
+            return tuple(entry(part, uuid7(self._clock())) for part in parts(draft))
+        except BadRecord as error:
+            raise _unavailable() from error
+
+    async def _wait(self, job: _Job) -> Receipt:
+        try:
+            async with asyncio.timeout(self._wait_s):
+                return self._receipt(await job.done)
+        except TimeoutError as error:
+            raise AuditUnavailable("访问记录未能及时写入，请稍后再试", reason="WRITE") from error
+
+    async def _run(self) -> None:
+        while True:
+            while not self._jobs:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+            await self._commit(self._take())
+
+    def _take(self) -> list[_Job]:
+        # The pieces of one answer stay in one transaction, so a batch may end a little over.
+        jobs = self._notices()
+        count = 0
+        while self._jobs and count < self._batch:
+            jobs.append(self._jobs.popleft())
+            count += len(jobs[-1].entries)
+        return jobs
+
+    def _notices(self) -> list[_Job]:
+        if not self._ticks.stepped():
+            return []
+        notice = self._job(Draft(Kind.CLOCK_STEP))
+        notice.done.cancel()  # nobody waits for it
+        return [notice]
+
+    async def _commit(self, jobs: Sequence[_Job]) -> None:
+        try:
+            places = await self._written([e for job in jobs for e in job.entries])
+        except Exception as error:
+            self._error = type(error).__name__
+            _refuse(jobs, error)
+            return
+        self._size, self._error = places[-1].idx + 1, None
+        at = 0
+        for job in jobs:
+            if not job.done.done():
+                job.done.set_result(places[at])
+            at += len(job.entries)
+
+    async def _written(self, entries: Sequence[Entry]) -> list[Place]:
+        began = time.monotonic()
+        try:
+            return await self._writer.write(entries, again=False)
+        except Exception:
+            await self._writer.reset()
+            if time.monotonic() - began > self._wait_s:
+                raise  # its waiters have gone; the next batch tries anew
+        try:
+            return await self._writer.write(entries, again=True)
+        except Exception:
+            await self._writer.reset()
+            raise
+
+    async def _enrol(self) -> None:
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO audit_head (id, log, suite, size, frontier, root) "
+                    "VALUES (1, :log, :suite, 0, :frontier, :root) ON CONFLICT DO NOTHING"
+                ),
+                {"log": self._log_id, "suite": SUITE, "frontier": b"", "root": EMPTY_ROOT.hex()},
+            )
+            await connection.execute(audit_writer.insert(), {"writer": self._name, "last_wseq": 0})
+            head = (await connection.execute(select(audit_head.c.log, audit_head.c.suite))).one()
+            if tuple(head) != (self._log_id, SUITE):
+                raise OutOfOrder("the store holds another log")
+
+    async def _locked(self, connection: AsyncConnection) -> Head:
+        # An UPDATE takes the lock in both databases; SQLite has no FOR UPDATE.
+        lock = update(audit_head).values(size=audit_head.c.size)
+        row = await connection.execute(lock.returning(audit_head.c.size, audit_head.c.frontier))
+        size, frontier = row.one()
+        own = select(audit_writer.c.last_wseq).where(audit_writer.c.writer == self._name)
+        return Head(size, frontier, (await connection.execute(own)).scalar_one())
+
+    async def _move(self, connection: AsyncConnection, head: Head, root: str) -> None:
+        await connection.execute(
+            update(audit_head).values(size=head.size, frontier=head.frontier, root=root)
+        )
+        own = update(audit_writer).where(audit_writer.c.writer == self._name)
+        await connection.execute(own.values(last_wseq=head.wseq))
+
+    async def _end(self) -> None:
+        self._closing = True
+        # HUB_STOP was the last in line: what still waits now cannot be written in time.
+        _refuse(self._jobs, OutOfOrder("the log has ended"))
+        self._jobs.clear()
+        self._wake.set()
+        task, self._task = self._task, None
+        if task is not None:
+            await task
+        await self._writer.close()
+
+    def _receipt(self, place: Place) -> Receipt:
+        return Receipt(place.idx, place.leaf, self._log_id)
+
+    def _refusal(self, error: Exception) -> AuditUnavailable:
+        self._error = type(error).__name__
+        return _unavailable()
+
+
+def _writer(engine: AsyncEngine, name: str, ticks: Ticks) -> Writer:
+    if engine.dialect.name == "sqlite":
+        return SqliteWriter(engine.url.database or "", writer=name, ticks=ticks)
+    return PostgresWriter(engine.url, writer=name, ticks=ticks)
+
+
+def uuid7(us: int) -> str:
+    """A UUID of version 7 (RFC 9562): µs UTC cut to ms, then 74 random bits."""
+    noise = int.from_bytes(os.urandom(10))
+    value = (us // 1000 & (1 << 48) - 1) << 80 | noise
+    value = value & ~(0xF << 76) | 0x7 << 76
+    return str(uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62))
+
+
+def _refuse(jobs: Iterable[_Job], error: Exception) -> None:
+    for job in jobs:
+        if not job.done.done():
+            refusal = _unavailable()
+            refusal.__cause__ = error
+            job.done.set_exception(refusal)
+
+
+def _unavailable() -> AuditUnavailable:
+    return AuditUnavailable("访问记录无法写入，暂不提供数据", reason="WRITE")

@@ -1,0 +1,369 @@
+"""One record of the access log and its canonical bytes (format ``ysa1``).
+
+A Draft is what the hub says about one answer: plain values, no row, no literal. It becomes
+a Record once the log has numbered it. A record's *body* is UTF-8 JSON in a subset of
+RFC 8785 on which the standard library agrees byte for byte: ASCII keys sorted, no floats,
+integers within ±(2^53-1), NFC texts without lone surrogates, nothing null (absent instead),
+times in integer µs UTC, at most 64 KiB. The leaf is hashed over exactly these bytes; all
+other columns of the table are derived from them (`derived.py`) and prove nothing.
+
+No body holds a name, an id number, a phone or a free text (P3). `entry` refuses a Draft
+in which anything looks like an id number, wherever it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+FORMAT = 1
+MAX_BODY_BYTES = 64 * 1024
+MAX_INT = 2**53 - 1  # what every JSON reader keeps exactly
+STAMP_BYTES = 256  # room for idx, ts, v, writer and wseq
+SUBJECTS_A_RECORD = 500  # 17.5 KB of tokens: well inside a body
+MAX_KEY_VERSION = 32_767  # one small integer in the index
+MAX_AREAS = 20  # township codes listed one by one; more are said as "many"
+COUNTY = "532622"
+
+# Codes, never sentences: letters, digits, Chinese words and the marks ids and types are
+# made of. No blank, so that no free text slips in.
+_CODE = re.compile(r"[\w.:/@#+=|,%!()\[\]-]{1,128}\Z")
+_AREA = re.compile(r"532622(\d{3}){0,2}\Z", re.ASCII)
+_TOKEN = re.compile(r"[0-9a-f]{32}\Z")
+# Digests may hold 18 digits in a row by chance; they are told by their exact lengths.
+_DIGEST = re.compile(r"(?:sha256:)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_ID_NUMBER = re.compile(r"\d{17}[\dXxＸｘ]")  # full-width digits are digits too
+
+
+class BadRecord(ValueError):
+    """A Draft that must not be written. Names the field, never the value."""
+
+
+class Kind(StrEnum):
+    """What happened (audit 1.4)."""
+
+    READ = "READ"
+    MUTATION = "MUTATION"
+    AUDIT_READ = "AUDIT_READ"
+    SIGN_IN = "SIGN_IN"
+    REJECTS = "REJECTS"
+    POLICY_CHANGED = "POLICY_CHANGED"
+    ACCOUNT_CHANGED = "ACCOUNT_CHANGED"
+    HUB_START = "HUB_START"
+    HUB_STOP = "HUB_STOP"
+    HEARTBEAT = "HEARTBEAT"
+    CLOCK_STEP = "CLOCK_STEP"
+
+
+class Outcome(StrEnum):
+    """How it ended. PARTIAL: a source was down, the rest was answered."""
+
+    OK = "OK"
+    PARTIAL = "PARTIAL"
+    DENIED = "DENIED"
+    FAILED = "FAILED"
+    INVALID = "INVALID"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntry:
+    """What one Read disclosed.
+
+    `how` row|list|key|tally|exists; `rows` and distinct `subjects` are counts; `clear` and
+    `masked` rows per schema coordinate; `hidden` coordinate and reason; `by` coordinates of
+    filter, order and group; `lens` the Lens's digest; `as_of` µs UTC; `states` counts.
+    """
+
+    dataset: str
+    source: str
+    how: str
+    rows: int
+    subjects: int
+    clear: Mapping[str, int] = field(default_factory=dict)
+    masked: Mapping[str, int] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
+    by: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    lens: str = ""
+    as_of: int | None = None
+    states: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """The operation: allow-listed `name`, literal-free `hash`, types (or safe values) in `vars`."""
+
+    name: str = ""
+    hash: str = ""
+    type: str = ""
+    vars: Mapping[str, str | int | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record to be. Empty texts, tuples and None are left out of the body.
+
+    `post_area` where the asker's post lies, `area` the region path the record is filed
+    under, `areas` township codes whose rows were shown. `subjects` (seen) and `sought`
+    (looked up by number, hit or not) are tokens of 32 hex digits made with key `key_ver`.
+    `session` and `note` are keyed digests; `policy` the version of the rules.
+    """
+
+    kind: Kind
+    outcome: Outcome = Outcome.OK
+    code: str = ""
+    actor: str = ""
+    org: str = ""
+    role: str = ""
+    post_area: str = ""
+    client: str = ""
+    ip: str = ""
+    session: str = ""
+    request: str = ""
+    trace: str = ""
+    op: Op | None = None
+    purpose: str = ""
+    basis: str = ""
+    case: str = ""
+    note: str = ""
+    end_user: str = ""
+    area: str = COUNTY
+    areas: tuple[str, ...] = ()
+    linkage: tuple[str, ...] = ()
+    reads: tuple[ReadEntry, ...] = ()
+    subjects: tuple[str, ...] = ()
+    sought: tuple[str, ...] = ()
+    key_ver: int = 1
+    policy: str = ""
+    break_glass: bool = False
+    ref: str = ""
+    part: int = 1
+    parts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What only the log knows: place in the log, time (µs UTC), writer and its own count."""
+
+    idx: int
+    ts: int
+    writer: str
+    wseq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A checked Draft with its `id`, encoded but for the stamp: `head` < idx < `middle` < ts."""
+
+    id: str
+    body: Mapping[str, Any]
+    head: str
+    middle: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A numbered record: `text` is its canonical body, `body` the same as a mapping."""
+
+    text: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Proof for the asker: place in the log, leaf hash (hex) and the log's name."""
+
+    idx: int
+    leaf: str
+    log: str
+
+
+def canonical(body: Mapping[str, Any]) -> str:
+    """The one text of a body. TypeError or ValueError for what JSON cannot say."""
+    return _encode(body)
+
+
+_encode = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+).encode
+
+
+def is_code(value: str) -> bool:
+    """True for a word the log may hold: no blanks, at most 128 characters."""
+    return _CODE.match(value) is not None
+
+
+def parts(draft: Draft) -> Iterator[Draft]:
+    """The draft itself, or pieces of ≤ 500 subjects each, numbered part 1…parts.
+
+    The reads and their counts stand in part 1 alone, so that sums over records stay true;
+    each later part repeats who, what for and under which request.
+    """
+    longest = max(len(draft.subjects), len(draft.sought))
+    count = max(1, -(-longest // SUBJECTS_A_RECORD))
+    if count == 1:
+        yield draft
+        return
+    for number in range(count):
+        span = slice(number * SUBJECTS_A_RECORD, (number + 1) * SUBJECTS_A_RECORD)
+        yield replace(
+            draft,
+            subjects=draft.subjects[span],
+            sought=draft.sought[span],
+            reads=draft.reads if number == 0 else (),
+            part=number + 1,
+            parts=count,
+        )
+
+
+def entry(draft: Draft, record_id: str) -> Entry:
+    """Check and encode a draft. BadRecord names the field that must not be written."""
+    _check_fields(draft)
+    body = _body(draft)
+    _check_values(body)
+    head = canonical({k: v for k, v in body.items() if k < "idx"} | {"id": record_id})
+    middle = canonical({k: v for k, v in body.items() if k > "idx"})
+    found = Entry(record_id, body, head[1:-1], middle[1:-1])
+    if len(head.encode()) + len(middle.encode()) + STAMP_BYTES > MAX_BODY_BYTES:
+        raise BadRecord("the record is larger than 64 KiB")
+    return found
+
+
+def stamp(one: Entry, at: Stamp) -> Record:
+    """The record at its place. Equal to `canonical(body)`, but encodes only what is new.
+
+    The head lock is held meanwhile, so the rest was encoded by `entry`. Keys are ASCII and
+    in order: … id idx … trace ts v writer wseq; no other field may sort after ``ts``.
+    """
+    writer = _encode(at.writer)
+    text = (
+        f'{{{one.head},"idx":{at.idx},{one.middle},"ts":{at.ts},"v":{FORMAT},'
+        f'"writer":{writer},"wseq":{at.wseq}}}'
+    )
+    stamped = {"id": one.id, "idx": at.idx, "ts": at.ts, "v": FORMAT}
+    return Record(text, {**one.body, **stamped, "writer": at.writer, "wseq": at.wseq})
+
+
+def _body(draft: Draft) -> dict[str, Any]:
+    named: dict[str, Any] = {
+        name: value for name in _TEXTS if (value := getattr(draft, name)) != ""
+    }
+    named |= {"kind": draft.kind.value, "outcome": draft.outcome.value}
+    named |= _kept(
+        op=_operation(draft.op) if draft.op is not None else None,
+        areas=["many"] if len(draft.areas) > MAX_AREAS else list(draft.areas),
+        linkage=list(draft.linkage),
+        reads=[_read(r) for r in draft.reads],
+        subjects=list(draft.subjects),
+        sought=list(draft.sought),
+    )
+    if draft.subjects or draft.sought:
+        named["key_ver"] = draft.key_ver
+    if draft.reads:
+        named["rows"] = sum(r.rows for r in draft.reads)
+    if draft.break_glass:
+        named["break_glass"] = True
+    if draft.parts > 1:
+        named |= {"part": draft.part, "parts": draft.parts}
+    return named
+
+
+_TEXTS = (
+    "code",
+    "actor",
+    "org",
+    "role",
+    "post_area",
+    "client",
+    "ip",
+    "session",
+    "request",
+    "trace",
+    "purpose",
+    "basis",
+    "case",
+    "note",
+    "end_user",
+    "area",
+    "policy",
+    "ref",
+)
+
+
+def _operation(op: Op) -> dict[str, Any]:
+    return _kept(name=op.name, hash=op.hash, type=op.type, vars=dict(op.vars))
+
+
+def _read(read: ReadEntry) -> dict[str, Any]:
+    named: dict[str, Any] = {"d": read.dataset, "src": read.source, "how": read.how}
+    named |= {"n": read.rows, "s": read.subjects}
+    if read.as_of is not None:
+        named["as_of"] = read.as_of
+    return named | _kept(
+        clear=dict(read.clear),
+        masked=dict(read.masked),
+        hidden=dict(read.hidden),
+        by=list(read.by),
+        rules=list(read.rules),
+        lens=read.lens,
+        states=dict(read.states),
+    )
+
+
+def _kept(**values: Any) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value}
+
+
+def _check_fields(draft: Draft) -> None:
+    if not _AREA.match(draft.area):
+        raise BadRecord("area is no region path of the county")
+    if not 1 <= draft.key_ver <= MAX_KEY_VERSION:
+        raise BadRecord("key_ver is no version of a key")
+    if not all(isinstance(getattr(draft, name), str) for name in _TEXTS):
+        raise BadRecord("a field that must be text is not")
+    if not (_is_set(draft.subjects) and _is_set(draft.sought)):
+        raise BadRecord("subjects and sought hold each token once, 32 hex digits")
+
+
+def _check_values(body: Mapping[str, Any]) -> None:
+    for name, value in body.items():
+        if name not in ("subjects", "sought"):
+            _check_plain(name, value)
+
+
+def _is_set(tokens: Sequence[str]) -> bool:
+    return len(set(tokens)) == len(tokens) and all(_TOKEN.match(t) for t in tokens)
+
+
+def _check_plain(name: str, value: object) -> None:
+    if isinstance(value, str):
+        return _check_text(name, value)
+    if isinstance(value, int):
+        if abs(value) > MAX_INT:
+            raise BadRecord(f"{name} holds a number beyond 2^53-1")
+    elif isinstance(value, list):
+        for item in value:
+            _check_plain(name, item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if not (isinstance(key, str) and key.isascii()):
+                raise BadRecord(f"{name} has a key that is not ASCII")
+            _check_text(name, key)
+            _check_plain(name, item)
+    else:
+        raise BadRecord(f"{name} holds a value that is no text, whole number or yes/no")
+    return None
+
+
+def _check_text(name: str, value: str) -> None:
+    if len(value) >= 18 and _ID_NUMBER.search(value) and not _DIGEST.match(value):
+        raise BadRecord(f"{name} holds what looks like an id number")
+    if not _CODE.match(value):
+        raise BadRecord(f"{name} is no code: no blanks, no sentences, 128 characters at most")
+    if not unicodedata.is_normalized("NFC", value):
+        raise BadRecord(f"{name} is not in Unicode form NFC")

@@ -1,0 +1,172 @@
+"""The Merkle tree over the log, as RFC 6962 section 2.1 defines it; pure.
+
+A tree of size n is split at the largest power of two below n. Its root therefore is the
+fold of the perfect subtrees that the binary digits of n name, and those ≤ 63 hashes, the
+*frontier*, are all that appending needs. Proofs are the sibling hashes on the way up:
+
+    inclusion(leaves, i)     leaf i belongs to the tree over `leaves`
+    consistency(leaves, m)   the tree over leaves[:m] is the beginning of that tree
+
+Every hash is 32 bytes of SHA-256; 0x00 before a leaf's bytes and 0x01 before a pair keep
+a pair from ever being taken for a leaf.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+
+SUITE = "sha256"
+HASH_BYTES = 32
+EMPTY_ROOT = sha256(b"").digest()
+
+
+def leaf(data: bytes) -> bytes:
+    """Hash of one record's bytes."""
+    return sha256(b"\x00" + data).digest()
+
+
+def node(left: bytes, right: bytes) -> bytes:
+    """Hash of two subtrees."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Frontier:
+    """Roots of the perfect subtrees of a tree of `size` leaves, the largest first."""
+
+    __slots__ = ("_hashes", "size")
+
+    def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()) -> None:
+        self.size, self._hashes = size, list(hashes)
+        if size < 0 or len(self._hashes) != size.bit_count():
+            raise ValueError("a frontier has one hash for each binary one of its size")
+        if any(len(h) != HASH_BYTES for h in self._hashes):
+            raise ValueError("a frontier's hashes have 32 bytes")
+
+    @classmethod
+    def decode(cls, size: int, data: bytes) -> Frontier:
+        """From `encode`; ValueError if the bytes do not belong to a tree of `size`."""
+        step = HASH_BYTES
+        return cls(size, (data[at : at + step] for at in range(0, len(data), step)))
+
+    def encode(self) -> bytes:
+        """The hashes one after another, 32 bytes each."""
+        return b"".join(self._hashes)
+
+    def append(self, leaf_hash: bytes) -> None:
+        """Add one leaf: as many merges as the old size ends in binary ones."""
+        merges, self.size = self.size, self.size + 1
+        while merges & 1:
+            leaf_hash = node(self._hashes.pop(), leaf_hash)
+            merges >>= 1
+        self._hashes.append(leaf_hash)
+
+    def root(self) -> bytes:
+        """Root of the tree so far."""
+        if not self._hashes:
+            return EMPTY_ROOT
+        *rest, root = self._hashes
+        for left in reversed(rest):
+            root = node(left, root)
+        return root
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """Root over leaf hashes."""
+    frontier = Frontier()
+    for one in leaves:
+        frontier.append(one)
+    return frontier.root()
+
+
+def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """Audit path of leaf `index`, nearest sibling first (RFC 6962 2.1.1). IndexError outside."""
+    if not 0 <= index < len(leaves):
+        raise IndexError("the leaf lies outside the tree")
+    path: list[bytes] = []
+    low, high = 0, len(leaves)
+    while high - low > 1:
+        middle = low + _split(high - low)
+        if index < middle:
+            path.append(root_of(leaves[middle:high]))
+            high = middle
+        else:
+            path.append(root_of(leaves[low:middle]))
+            low = middle
+    return path[::-1]
+
+
+def consistency(leaves: Sequence[bytes], old: int) -> list[bytes]:
+    """Proof that the first `old` leaves are the beginning (RFC 6962 2.1.2)."""
+    if not 0 <= old <= len(leaves):
+        raise IndexError("the old tree is larger than the new one")
+    proof: list[bytes] = []
+    low, high = 0, len(leaves)
+    if old in (low, high):
+        return proof
+    while high != old:
+        middle = low + _split(high - low)
+        if old <= middle:
+            proof.append(root_of(leaves[middle:high]))
+            high = middle
+        else:
+            proof.append(root_of(leaves[low:middle]))
+            low = middle
+    # The verifier holds the old root already when it is a whole subtree of the new tree.
+    return [root_of(leaves[low:high]), *proof[::-1]] if low else proof[::-1]
+
+
+def verify_inclusion(
+    leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
+) -> bool:
+    """True if `path` leads from the leaf at `index` to the `root` of a tree of `size`."""
+    if not 0 <= index < size:
+        return False
+    at, last, found = index, size - 1, leaf_hash
+    for sibling in path:
+        if last == 0:
+            return False
+        found, at, last = _step(found, sibling, at, last)
+    return last == 0 and found == root
+
+
+def _step(found: bytes, sibling: bytes, at: int, last: int) -> tuple[bytes, int, int]:
+    if not (at & 1 or at == last):
+        return node(found, sibling), at >> 1, last >> 1
+    while not at & 1:  # the right edge skips the levels where it has no sibling
+        at, last = at >> 1, last >> 1
+    return node(sibling, found), at >> 1, last >> 1
+
+
+def verify_consistency(
+    old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+) -> bool:
+    """True if `proof` shows that the tree of `new` leaves begins with that of `old`."""
+    if old == new:
+        return not proof and old_root == new_root
+    if not 0 <= old < new:
+        return False
+    if old == 0:
+        return not proof and old_root == EMPTY_ROOT
+    return _climb(old - 1, new - 1, old_root, new_root, proof)
+
+
+def _climb(at: int, last: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+    while at & 1:
+        at, last = at >> 1, last >> 1
+    hashes = list(proof) if at else [old_root, *proof]
+    if not hashes:
+        return False
+    was = now = hashes[0]
+    for sibling in hashes[1:]:
+        if last == 0:
+            return False
+        if at & 1 or at == last:
+            was = node(sibling, was)
+        now, at, last = _step(now, sibling, at, last)
+    return last == 0 and was == old_root and now == new_root
+
+
+def _split(size: int) -> int:
+    """Largest power of two below `size` (size ≥ 2)."""
+    return int(1 << ((size - 1).bit_length() - 1))

@@ -1,0 +1,339 @@
+"""A Lens: one data set as one asker may see it, and the only SQL to read it from.
+
+    rows     = read(B), and list(B) or lookup(group of the identifier); then the case's household
+    see(c)   = rows ∧ read(G)                        B the row object, G the column's group
+    clear(c) = see(c) ∧ unmask(G), or see(c) where the column has no mask
+
+A column has one state per cell; where it is the same on all rows the statement holds no
+CASE. Filters see clear cells only: each leaf becomes ``clear(c) AND leaf``, negated leaves
+too, so that no question about a hidden value has an answer. Missing rows and unseen rows
+are the same rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import Any, Protocol
+
+from sqlalchemy import (
+    ColumnElement,
+    Date,
+    Integer,
+    Select,
+    String,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+)
+
+from authz.mask import masked_sql
+from authz.scope import Scope, text_param
+from catalog.datasets import Dataset
+from catalog.divisions import COUNTY
+from catalog.errors import Internal
+from catalog.grades import Mask
+
+REGION, MINOR, STATE = "__region", "__minor", "__s"
+"""Reserved columns: the row's region path, 1 for a child, and the letter beside a MIXED one."""
+ADULT_AT = 14  # years; 个人信息保护法第二十八条
+
+
+class Mode(StrEnum):
+    """How rows are come by: by key or relation, by enumeration, by exact identifier."""
+
+    KEY = "KEY"
+    LIST = "LIST"
+    LOOKUP = "LOOKUP"
+
+
+class CellState(StrEnum):
+    """What an asker gets of a column on the rows he may see."""
+
+    CLEAR = "CLEAR"
+    MASKED = "MASKED"
+    HIDDEN = "HIDDEN"
+    MIXED = "MIXED"
+
+
+class TableColumns(Protocol):
+    """A data set's columns as SQL expressions (adapters' TableMap)."""
+
+    @property
+    def table(self) -> Any: ...
+    @property
+    def columns(self) -> Mapping[str, Any]: ...
+    @property
+    def region(self) -> Any | None: ...
+    @property
+    def owner(self) -> Any | None: ...
+    @property
+    def birth(self) -> Any | None: ...
+    @property
+    def bound(self) -> Any | None: ...
+    @property
+    def extra(self) -> Mapping[str, Any]: ...
+
+
+class Condition(Protocol):
+    """One condition: column, operator, name of its bound value (adapters' Leaf)."""
+
+    @property
+    def column(self) -> str: ...
+    @property
+    def op(self) -> str: ...
+    @property
+    def param(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CellRule:
+    """One column: where it is seen, where it is clear, its mask, the state that follows."""
+
+    see: Scope
+    clear: Scope
+    mask: Mask
+    state: CellState
+
+
+def cell_rule(rows: Scope, read: Scope, unmask: Scope, mask: Mask) -> CellRule:
+    """The column's rule on the admitted rows, from its group's read and unmask scopes."""
+    see = rows.meet(read)
+    clear = see if mask is Mask.NONE else see.meet(unmask)
+    return CellRule(see, clear, mask, _state(rows, see, clear))
+
+
+def _state(rows: Scope, see: Scope, clear: Scope) -> CellState:
+    if see.empty:
+        return CellState.HIDDEN
+    if clear == rows:
+        return CellState.CLEAR
+    return CellState.MASKED if clear.empty and see == rows else CellState.MIXED
+
+
+def youngest_adult(day: date) -> date:
+    """The latest birth date that makes fourteen years on `day`; later ones are children."""
+    try:
+        return day.replace(year=day.year - ADULT_AT)
+    except ValueError:  # 29 February fourteen years back from a leap day
+        return date(day.year - ADULT_AT, 2, 28)
+
+
+@dataclass(frozen=True)
+class Lens:
+    """Made by Gate alone. `rules`: ids of the lines it rests on; `digest` names all of it."""
+
+    dataset: Dataset
+    mode: Mode
+    identifier: str | None
+    rows: Scope
+    cells: Mapping[str, CellRule]
+    rules: tuple[str, ...]
+    day: date
+    bound: str | None
+    basis: str
+
+    def narrowed(self, bound: str) -> Lens:
+        """The same Lens for another household: digest and pattern do not change with it."""
+        found = replace(self, bound=bound)
+        kept = {"digest": self.digest, "pattern": self.pattern, "_scopes": self._scopes}
+        found.__dict__.update(kept)
+        return found
+
+    def cell(self, column: str) -> CellRule:
+        """The rule of a catalogue column; KeyError if the data set has none of that name."""
+        return self.cells[column]
+
+    def filterable(self, column: str) -> bool:
+        """May conditions on the column find rows? False: refuse the filter."""
+        return not self.cells[column].clear.empty or self._looked_up(column)
+
+    def sortable(self, column: str) -> bool:
+        """May rows be ordered, grouped or ranked by the column? Clear on every row only."""
+        return self.cells[column].state is CellState.CLEAR
+
+    def _looked_up(self, column: str) -> bool:
+        return self.mode is Mode.LOOKUP and column == self.identifier and not self.rows.empty
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits: policy version, purpose, day, mode, scopes, bound or not."""
+        cells = [(n, c.see.digest, c.clear.digest, c.mask) for n, c in self.cells.items()]
+        head = (self.basis, self.dataset.name, self.mode, self.identifier, self.bound is not None)
+        text = repr((*map(str, head), self.rows.digest, [tuple(map(str, c)) for c in cells]))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @cached_property
+    def pattern(self) -> tuple[object, ...]:
+        """Equal patterns give the same SQL text; no values."""
+        columns = tuple(
+            (name, rule.state, *self._numbers(rule)) for name, rule in self.cells.items()
+        )
+        head = (self.dataset.name, self.mode, self.identifier, self.bound is not None)
+        return (*head, tuple(scope.pattern for scope in self._scopes), columns)
+
+    @cached_property
+    def _scopes(self) -> dict[Scope, int]:
+        # Parameters are shared: most columns of a group stand under the same scope.
+        mixed = [rule for rule in self.cells.values() if rule.state is CellState.MIXED]
+        found = {self.rows: 0}
+        for rule in mixed:
+            for scope in (rule.clear, rule.see):
+                found.setdefault(scope, len(found))
+        return found
+
+    def _numbers(self, rule: CellRule) -> tuple[int, int] | tuple[()]:
+        if rule.state is not CellState.MIXED:
+            return ()
+        return self._scopes[rule.clear], self._scopes[rule.see]
+
+    def binds(self, prefix: str) -> dict[str, Any]:
+        """The asker's own values for ``source(…, prefix)``; dates as ``datetime.date``."""
+        found: dict[str, Any] = {f"{prefix}_adult": youngest_adult(self.day)}
+        if self.bound is not None:
+            found[f"{prefix}_bound"] = self.bound
+        for scope, number in self._scopes.items():
+            found |= scope.binds(f"{prefix}_{number}")
+        return found
+
+    def source(
+        self,
+        table: TableColumns,
+        columns: Sequence[str],
+        where: Sequence[Condition],
+        prefix: str,
+    ) -> Select[Any]:
+        """SELECT of `columns` by state over the admitted rows: the only FROM item allowed.
+
+        `columns`: catalogue names, raw names of ``table.extra``, REGION, MINOR. A MIXED
+        column brings its letter column ``<name>__s``. Internal for a HIDDEN column.
+        """
+        view = _View(self, table, prefix)
+        chosen = [one for name in columns for one in view.columns(name)]
+        rows = [view.within(self.rows), view.bound(), *(view.leaf(leaf) for leaf in where)]
+        return select(*chosen).select_from(table.table).where(and_(true(), *rows))
+
+
+class _View:
+    """One Lens laid over one table's columns, with one prefix for its parameters."""
+
+    def __init__(self, lens: Lens, table: TableColumns, prefix: str) -> None:
+        self._lens, self._table, self._prefix = lens, table, prefix
+        county: ColumnElement[str] = literal_column(f"'{COUNTY}'", String())
+        self._region = county if table.region is None else table.region
+        self._minor = self._class()
+
+    def _class(self) -> ColumnElement[int]:
+        one: ColumnElement[int] = literal_column("1", Integer())
+        zero: ColumnElement[int] = literal_column("0", Integer())
+        birth = self._table.birth
+        if birth is None:
+            return zero
+        adult = bindparam(f"{self._prefix}_adult", type_=Date())
+        # An unknown birth date is judged as a child's.
+        return case((or_(birth.is_(null()), birth > adult), one), else_=zero)
+
+    def within(self, scope: Scope) -> ColumnElement[bool]:
+        """The scope's predicate on this table."""
+        owner = None if self._lens.dataset.owner is None else self._table.owner
+        minor = None if self._table.birth is None else self._minor
+        name = f"{self._prefix}_{self._lens._scopes[scope]}"
+        return scope.where(self._region, owner, minor, name)
+
+    def bound(self) -> ColumnElement[bool]:
+        """The household the case number narrows to."""
+        if self._lens.bound is None or self._lens.dataset.bound is None:
+            return true()
+        if self._table.bound is None:
+            return false()
+        household: ColumnElement[str] = self._table.bound
+        return household == text_param(f"{self._prefix}_bound")
+
+    def leaf(self, leaf: Condition) -> ColumnElement[bool]:
+        """``clear(c) AND leaf``; raw for an extra column and for the identifier looked up."""
+        compare = _COMPARE.get(leaf.op)
+        if compare is None:
+            raise Internal(f"筛选操作 `{leaf.op}` 不存在")
+        rule = self._lens.cells.get(leaf.column)
+        if rule is None:
+            return compare(self._table.extra[leaf.column], leaf.param)
+        found = compare(self._table.columns[leaf.column], leaf.param)
+        if leaf.op == "eq" and self._lens._looked_up(leaf.column):
+            return found
+        return and_(self._clear(rule), found)
+
+    def _clear(self, rule: CellRule) -> ColumnElement[bool]:
+        if rule.state is CellState.CLEAR:
+            return true()
+        return false() if rule.clear.empty else self.within(rule.clear)
+
+    def columns(self, name: str) -> list[ColumnElement[Any]]:
+        """The select items of one name."""
+        if name == REGION:
+            return [self._region.label(REGION)]
+        if name == MINOR:
+            return [self._minor.label(MINOR)]
+        rule = self._lens.cells.get(name)
+        if rule is None:
+            return [self._table.extra[name].label(name)]
+        return self._cell(name, rule)
+
+    def _cell(self, name: str, rule: CellRule) -> list[ColumnElement[Any]]:
+        value = self._table.columns[name]
+        if rule.state is CellState.HIDDEN:
+            raise Internal("隐藏的列不得进入读取")
+        if rule.state is CellState.CLEAR:
+            return [value.label(name)]
+        shown = masked_sql(rule.mask, value, self._region)
+        if rule.state is CellState.MASKED:
+            return [shown.label(name)]
+        return [
+            self._by_state(rule, value, shown).label(name),
+            self._by_state(rule, *(_letter(s) for s in "CMH")).label(name + STATE),
+        ]
+
+    def _by_state(self, rule: CellRule, clear: Any, seen: Any, hidden: Any = None) -> Any:
+        whens = [(self.within(rule.see), seen)]
+        if not rule.clear.empty:
+            whens.insert(0, (self.within(rule.clear), clear))
+        return case(*whens, else_=hidden)
+
+
+def _letter(state: str) -> ColumnElement[str]:
+    return literal_column(f"'{state}'", String())
+
+
+_Compare = Callable[[Any, str], ColumnElement[bool]]
+
+
+def _param(column: Any, name: str) -> Any:
+    return bindparam(name, type_=column.type)
+
+
+def _starts(column: Any, name: str) -> Any:
+    start = text_param(name)
+    return func.substr(column, literal_column("1"), func.length(start)) == start
+
+
+_COMPARE: Mapping[str, _Compare] = {
+    "eq": lambda column, name: column == _param(column, name),
+    "ne": lambda column, name: column != _param(column, name),
+    "lt": lambda column, name: column < _param(column, name),
+    "le": lambda column, name: column <= _param(column, name),
+    "gt": lambda column, name: column > _param(column, name),
+    "ge": lambda column, name: column >= _param(column, name),
+    "prefix": _starts,
+    "is_null": lambda column, _: column.is_(null()),
+    "not_null": lambda column, _: column.is_not(null()),
+}

@@ -1,0 +1,39 @@
+"""Who asks: posts held, for what purpose, on which day (办法第六条).
+
+Rights hang on posts, never on persons; all posts of one person go into one request, so
+that a deny earned by one post beats an allow from another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """岗位: department code, role, region path; `roles` is the role and all it inherits."""
+
+    dept: str
+    role: str
+    base: str
+    roles: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """One principal with all posts. `day` is the Asia/Shanghai date of the database clock.
+
+    `bound` is the household the case number narrows to; None means not bound. `real_name`
+    stays out of ``repr``, so that no log can hold it.
+    """
+
+    principal_id: str
+    kind: str
+    posts: tuple[Post, ...]
+    purpose: str
+    day: date
+    request_id: str
+    case_no: str | None = None
+    bound: str | None = None
+    real_name: str | None = field(default=None, repr=False, compare=False)

@@ -1,0 +1,152 @@
+"""The whole catalogue as one frozen value.
+
+``load(extra_dir)`` reads the packaged words and, beside them, the source files of
+`extra_dir`. The first fault stops the start with one line: file, key, remedy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from catalog.datasets import Dataset, SourceSpec, Words, read_source, unique
+from catalog.departments import Department, read_departments
+from catalog.divisions import Divisions, load_divisions
+from catalog.errors import CatalogError
+from catalog.grades import SharingKind
+from catalog.items import ServiceItem, read_items
+from catalog.purposes import Purpose, read_purposes
+from catalog.table import Table, read_toml
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class LegalBasis:
+    """依据: the text a rule rests on; `confirmed` by the county's legal office or not."""
+
+    code: str
+    title: str
+    article: str | None
+    confirmed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AuthObject:
+    """An authorisation object ``Type.group`` and who provides it."""
+
+    name: str
+    title: str
+    provider: str
+    sharing: SharingKind
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every word the hub knows. Immutable; made once at start."""
+
+    departments: Mapping[str, Department]
+    divisions: Divisions
+    items: Mapping[str, ServiceItem]
+    purposes: Mapping[str, Purpose]
+    legal_bases: Mapping[str, LegalBasis]
+    objects: Mapping[str, AuthObject]
+    codes: Mapping[str, Mapping[str, str]]
+    code_titles: Mapping[str, str]
+    sources: Mapping[str, SourceSpec]
+    datasets: Mapping[str, Dataset]
+
+    def of_type(self, type_name: str) -> Dataset:
+        """The data set a GraphQL type shows; KeyError if none."""
+        return self._by_type[type_name]
+
+    @property
+    def _by_type(self) -> Mapping[str, Dataset]:
+        return {d.type: d for d in self.datasets.values()}
+
+    def facets(self, on: str) -> Mapping[str, tuple[Dataset, ...]]:
+        """Facet containers of a type in catalogue order: container -> its data sets."""
+        found: dict[str, tuple[Dataset, ...]] = {}
+        for dataset in self.datasets.values():
+            if dataset.facet is not None and dataset.facet.on == on:
+                container = dataset.facet.container
+                found[container] = (*found.get(container, ()), dataset)
+        return found
+
+
+@cache
+def load(extra_dir: Path | None = None) -> Catalog:
+    """Read everything; CatalogError for the first fault."""
+    departments = read_departments(read_toml(HERE / "departments.toml"))
+    bases = _bases(read_toml(HERE / "legal_bases.toml"))
+    objects = _objects(read_toml(HERE / "objects.toml"), departments)
+    titles, codes = _codes(read_toml(HERE / "codes.toml"))
+    items = read_items(read_toml(HERE / "items.toml"), departments, bases)
+    titles["ServiceItem"] = "服务事项"
+    codes["ServiceItem"] = {item.code: item.title for item in items.values()}
+    words = Words(departments, objects, codes, bases)
+    folders = [HERE / "datasets", *([extra_dir] if extra_dir else [])]
+    files = [file for folder in folders for file in sorted(folder.glob("*.toml"))]
+    sources = [read_source(read_toml(file), words) for file in files]
+    datasets = unique(tuple(d for s in sources for d in s.datasets), "datasets/")
+    _check_nests(datasets)
+    return Catalog(
+        departments=departments,
+        divisions=load_divisions(HERE),
+        items=items,
+        purposes=read_purposes(read_toml(HERE / "purposes.toml"), bases),
+        legal_bases=bases,
+        objects=objects,
+        codes=codes,
+        code_titles=titles,
+        sources={s.name: s for s in sources},
+        datasets=datasets,
+    )
+
+
+def _check_nests(datasets: Mapping[str, Dataset]) -> None:
+    for dataset in datasets.values():
+        for nest in dataset.nests:
+            child = datasets.get(nest.dataset)
+            if child is None or child.source != dataset.source:
+                raise CatalogError(
+                    f"{dataset.source}.toml",
+                    f"{dataset.name}.nest[{nest.name}]",
+                    f"`{nest.dataset}` is no data set of this source",
+                )
+
+
+def _bases(table: Table) -> dict[str, LegalBasis]:
+    found = {}
+    for code, sub in table.tables():
+        found[code] = LegalBasis(
+            code, sub.text("title"), sub.optional("article"), sub.flag("confirmed", False)
+        )
+        sub.done()
+    return found
+
+
+def _objects(table: Table, departments: Mapping[str, Department]) -> dict[str, AuthObject]:
+    found = {}
+    for entry in table.subs("object"):
+        name = entry.text("name")
+        provider = entry.known("provider", departments, "department")
+        sharing = entry.choice("sharing", SharingKind)
+        found[name] = AuthObject(name, entry.text("title"), provider, sharing)
+        entry.done()
+    table.done()
+    return found
+
+
+def _codes(table: Table) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    titles, codes = {}, {}
+    for entry in table.subs("table"):
+        name = entry.text("name")
+        titles[name], codes[name] = entry.text("title"), entry.pairs("values")
+        if not codes[name]:
+            raise entry.fail("values", "is empty: list code = label")
+        entry.done()
+    table.done()
+    return titles, codes

@@ -1,0 +1,199 @@
+"""Puts the parts together: ``create_app(settings)`` -> Starlette. Routes in one visible list."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from adapters import registry
+from adapters.contract import Source
+from adapters.identity import citizen_uid
+from audit.log import AuditLog
+from audit.tokens import SubjectTokens
+from authz.keeper import BookKeeper
+from authz.mask import masked
+from catalog.datasets import FieldType
+from catalog.errors import HubError
+from catalog.grades import Mask
+from catalog.load import Catalog, load
+from hub import limits
+from hub.asking import Askers
+from hub.endpoint import graphql
+from hub.identity import Tokens
+from hub.keys import Keys, load_keys
+from hub.rejects import Rejects
+from hub.release import Release
+from hub.settings import Profile, Settings
+from hub.telemetry import Telemetry
+from resolvers.answer import Engine
+from resolvers.cursor import Cursors
+from resolvers.document import Limits
+from resolvers.execute import Setting
+from schema.build import build
+from store.engine import open_engine
+from store.tables import metadata
+
+LOG_SUITE = "sha256"
+DOCUMENT_LIMITS = Limits(
+    tokens=limits.TOKENS,
+    operations=limits.OPERATIONS,
+    fragments=limits.FRAGMENTS,
+    fields=limits.FIELDS,
+    aliases=limits.ALIASES,
+    depth=limits.DEPTH,
+    introspection_fields=limits.INTROSPECTION_FIELDS,
+    introspection_depth=limits.INTROSPECTION_DEPTH,
+)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Everything a worker holds; no state that a second worker would need."""
+
+    settings: Settings
+    catalog: Catalog
+    keys: Keys
+    tokens: Tokens
+    store: AsyncEngine
+    sources: Mapping[str, Source]
+    keeper: BookKeeper
+    askers: Askers
+    engine: Engine
+    log: AuditLog
+    release: Release
+    rejects: Rejects
+    telemetry: Telemetry
+
+
+def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
+    """The parts, wired; nothing is opened yet. CatalogError, KeysError for what is not there."""
+    catalog = load(settings.catalog_extra_dir)
+    demo = settings.profile is Profile.DEMO
+    keys = load_keys(settings.keys_dir, create=demo)
+    store = open_engine(settings.store_url)
+    wiring = registry.Wiring(
+        store=store,
+        metadata=metadata,
+        open_engine=lambda url: open_engine(url, readonly=True),
+        addresses=settings.sources,
+        keys=settings.source_keys,
+        outages=settings.outages,
+        deadline_s=settings.source_deadline_s,
+    )
+    sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
+    tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
+    setting = Setting(
+        catalog=catalog,
+        sources=sources,
+        cursors=Cursors(keys.cursor),
+        uid=lambda id18: citizen_uid(keys.identity, id18),
+        page_default=settings.page_default,
+        page_max=settings.page_max,
+        deadline_s=settings.source_deadline_s,
+    )
+    log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
+    return Hub(
+        settings=settings,
+        catalog=catalog,
+        keys=keys,
+        tokens=tokens,
+        store=store,
+        sources=sources,
+        keeper=BookKeeper(store, catalog, demo),
+        askers=Askers(store, tokens, catalog),
+        engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
+        log=log,
+        release=Release(log, SubjectTokens(keys.audit)),
+        rejects=Rejects(log),
+        telemetry=telemetry or Telemetry(),
+    )
+
+
+def log_id(settings: Settings) -> str:
+    """The log's name in receipts: authority, log, hash suite."""
+    authority = "demo.invalid" if settings.profile is Profile.DEMO else "yanshan.gov.cn"
+    return f"{authority}/hub/main/{LOG_SUITE}"
+
+
+def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
+    """A department's value as its mask leaves it; a date or number keeps nothing."""
+    texts = (FieldType.STRING, FieldType.ID)
+    if mask is not Mask.NONE and kind not in texts:
+        return None
+    return masked(mask, value)
+
+
+def _writer() -> str:
+    # A writer is one process of one boot: two with one name could not both number records.
+    return f"{socket.gethostname()[:20]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+
+
+@contextlib.asynccontextmanager
+async def running(hub: Hub) -> AsyncIterator[Hub]:
+    """Policy loaded, log open, followers at work; everything closed again afterwards."""
+    await hub.keeper.load()
+    await hub.log.start()
+    followers = [
+        asyncio.create_task(hub.keeper.follow(), name="policy"),
+        asyncio.create_task(hub.rejects.follow(), name="rejects"),
+    ]
+    try:
+        yield hub
+    finally:
+        for task in followers:
+            task.cancel()
+        await asyncio.gather(*followers, return_exceptions=True)
+        await hub.rejects.flush()
+        await hub.log.stop()
+        for source in hub.sources.values():
+            await source.close()
+        await hub.store.dispose()
+        hub.telemetry.close()
+
+
+async def healthz(_request: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+async def readyz(request: Request) -> Response:
+    """The store answers and the policy is fresh; sources are shown, they do not decide."""
+    hub: Hub = request.app.state.hub
+    try:
+        hub.keeper.current()
+        await hub.sources["hub"].ping()
+    except HubError as error:
+        return JSONResponse({"status": "unready", "code": error.code}, 503)
+    return JSONResponse({"status": "ready"})
+
+
+def create_app(hub: Hub) -> Starlette:
+    """The ASGI application of one worker."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        async with running(hub):
+            yield
+
+    app = Starlette(
+        routes=[
+            Route("/graphql", graphql, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.hub = hub
+    return app

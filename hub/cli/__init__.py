@@ -1,0 +1,51 @@
+"""The command line: one file per group of verbs, imported when called."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+VERBS = {
+    "demo": ("demo", "生成虚构县，以三个岗位提问，展示数据、回执与审计核验"),
+    "token": ("demo", "签发演示账号的访问令牌"),
+    "serve": ("serve", "以正式设置启动服务"),
+    "db": ("db", "升级数据库、查看版本"),
+    "schema": ("schema", "打印接口定义"),
+    "explain": ("explain", "打印一次查询的计划：取什么、能看什么、记什么"),
+    "audit": ("audit", "核验访问审计日志"),
+    "doctor": ("doctor", "检查运行环境，逐项说明如何处理"),
+    "config": ("config", "查看设置及其来源"),
+    "version": ("doctor", "版本"),
+}
+
+
+class Verbs(click.Group):
+    """Knows every verb's name and help; imports a verb's file only when it is called."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """In the order of VERBS."""
+        return list(VERBS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb, imported now."""
+        if cmd_name not in VERBS:
+            return None
+        module = importlib.import_module(f"hub.cli.{VERBS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of verbs, without importing them."""
+        with formatter.section("命令"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """数据共享中心：跨部门查询，分级授权，访问留痕。"""
+
+
+def main() -> None:
+    """The console script."""
+    cli()

@@ -1,0 +1,67 @@
+"""``hub audit verify``: is the log what it was when it was written?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from audit import verify as log
+from hub.cli.say import Progress, stop
+from hub.cli.settings import read
+from hub.demo.site import FOLDER, opened
+from hub.verdict import said
+
+CANNOT_READ = 3
+
+
+@click.group(help="访问审计日志。")
+def audit() -> None:
+    """The group."""
+
+
+@audit.command(help="核验日志：0 完好，1 被改动，3 无法读取，4 证据不足。")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"演示目录；不给则用 HUB_* 设置中的库，再不然用 ./{FOLDER}",
+)
+@click.option("--json", "as_json", is_flag=True, help="以 JSON 输出")
+def verify(folder: Path | None, as_json: bool) -> None:
+    """Walk the whole log and print the verdict."""
+    progress = Progress()
+    try:
+        verdicts = log.run(
+            store_of(folder), progress=lambda done, whole: progress("核验", done / max(whole, 1))
+        )
+    except log.CannotRead:
+        stop("无法读取审计日志：请检查目录或数据库地址", CANNOT_READ)
+    finally:
+        progress.done()
+    click.echo(json.dumps(_told(verdicts), ensure_ascii=False) if as_json else said(verdicts))
+    raise SystemExit(int(verdicts.exit))
+
+
+def store_of(folder: Path | None) -> str:
+    """The store of a demo folder, else of the settings."""
+    site = opened(folder or Path(FOLDER))
+    if site is not None:
+        return site.store_url
+    if folder is not None:
+        stop(f"目录 {folder} 中没有演示数据", CANNOT_READ)
+    return read().store_url
+
+
+def _told(verdicts: log.Verdicts) -> dict[str, object]:
+    return {
+        "integrity": verdicts.integrity,
+        "completeness": verdicts.completeness,
+        "indexes": verdicts.indexes,
+        "records": verdicts.size,
+        "root": verdicts.root,
+        "firstBad": verdicts.first_bad,
+        "findings": {str(code): count for code, count in verdicts.counts.items()},
+        "unstopped": list(verdicts.unstopped),
+    }

@@ -1,0 +1,54 @@
+"""``hub db``: migrations and the catalogue's words in the store."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub import logs
+from hub.cli.audit import store_of
+from hub.cli.say import FAILED, OPERATOR, stop
+
+DIR = click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help="演示目录"
+)
+
+
+@click.group(help="数据库。")
+def db() -> None:
+    """The group."""
+    logs.configure("WARNING")
+
+
+@db.command(help="升级到程序所需的版本，并更新目录词表与（首次）权限策略。")
+@DIR
+def upgrade(folder: Path | None) -> None:
+    """Migrate, refill the words, seed the policy of an empty store."""
+    from hub.found import found
+    from store import migrate
+
+    url = store_of(folder)
+    try:
+        migrate.upgrade(url)
+        asyncio.run(found(url))
+        current, _ = migrate.status(url)
+    except (SQLAlchemyError, OSError):
+        stop("数据库无法连接或升级失败：请检查 store.url 与数据库日志", OPERATOR)
+    click.echo(f"数据库已是版本 {current}")
+
+
+@db.command(help="查看数据库版本与程序所需版本。")
+@DIR
+def status(folder: Path | None) -> None:
+    """Exit 1 if they differ."""
+    from store import migrate
+
+    try:
+        current, head = migrate.status(store_of(folder))
+    except (SQLAlchemyError, OSError):
+        stop("数据库无法连接：请检查 store.url", OPERATOR)
+    click.echo(f"数据库版本 {current or '空'}，程序需要 {head}")
+    raise SystemExit(0 if current == head else FAILED)

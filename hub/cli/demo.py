@@ -1,0 +1,106 @@
+"""``hub demo`` and ``hub token``: the invented county, asked by its own accounts."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from hub import logs
+from hub.cli.say import FAILED, OPERATOR, USAGE, Progress, stop
+from hub.demo import run
+from hub.demo.site import FOLDER, ForeignFolder, Site, opened, prepared
+
+DIR = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(FOLDER),
+    help=f"演示目录，默认 ./{FOLDER}",
+)
+TOKEN_S = 12 * 3600  # a demo token lives for a working day
+
+
+@click.command(help="生成虚构县（全部人员均为虚构），以三个岗位提问并核验审计日志。")
+@DIR
+@click.option(
+    "--scale", type=click.FloatRange(0.01, 1), default=0.01, help="规模 0.01–1，1 为全县 48 万人"
+)
+@click.option("--serve", is_flag=True, help="保持运行，打印地址、账号与可粘贴的 curl")
+@click.option("--port", type=click.IntRange(0, 65535), default=8532, help="--serve 的端口")
+@click.option(
+    "--once", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="只问一个查询文件"
+)
+@click.option("--as", "account", help="--once 所用的演示账号")
+@click.option("--purpose", help="--once 的用途代码，默认为该账号的首个用途")
+@click.option("--case-no", help="--once 的诉求编号（X-Case-No）")
+@click.option(
+    "--variables",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="--once 的变量文件（JSON）；默认取查询文件旁的 .variables.json",
+)
+def demo(
+    folder: Path,
+    scale: float,
+    serve: bool,
+    port: int,
+    once: Path | None,
+    account: str | None,
+    purpose: str | None,
+    case_no: str | None,
+    variables: Path | None,
+) -> None:
+    """The main job, or one of its two variants."""
+    logs.configure("WARNING")
+    if once is not None:
+        if account is None:
+            stop("--once 需要 --as ACCOUNT", USAGE)
+        question = run.read_question(once, variables)
+        site = _site(folder, scale)
+        _known(site, account)
+        body, ok = asyncio.run(run.once(site, account, question, purpose, case_no))
+        click.echo(body)
+        raise SystemExit(0 if ok else FAILED)
+    site = _site(folder, scale)
+    if serve:
+        asyncio.run(run.serve(site, port, click.echo))
+        return
+    raise SystemExit(0 if asyncio.run(run.show(site, click.echo)) else FAILED)
+
+
+@click.command(help="签发演示账号的访问令牌（仅演示）。")
+@click.argument("account")
+@DIR
+def token(account: str, folder: Path) -> None:
+    """Print a token of a demo account."""
+    logs.configure("WARNING")
+    site = opened(folder)
+    if site is None:
+        stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)
+    _known(site, account)
+    click.echo(run.token(site, account, TOKEN_S))
+
+
+def _site(folder: Path, scale: float) -> Site:
+    progress = Progress()
+    found = opened(folder)
+    try:
+        # A folder that is already there keeps its scale unless another one is asked for.
+        wanted = found.scale if found and _defaulted() else scale
+        return asyncio.run(prepared(folder, wanted, progress))
+    except ForeignFolder as error:
+        stop(str(error), OPERATOR)
+    finally:
+        progress.done()
+
+
+def _defaulted() -> bool:
+    source = click.get_current_context().get_parameter_source("scale")
+    return source is click.core.ParameterSource.DEFAULT
+
+
+def _known(site: Site, account: str) -> None:
+    if site.account(account) is None:
+        names = "、".join(a.name for a in site.accounts)
+        stop(f"没有演示账号 `{account}`：可用账号 {names}", USAGE)

@@ -1,0 +1,130 @@
+"""``hub doctor`` and ``hub version``."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub import logs
+from hub.cli.audit import store_of
+from hub.cli.say import FAILED
+from hub.demo.site import FOLDER
+
+FREE_SHARE = 0.2  # below a fifth of the disk the log must be moved (audit 1.12)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: did it hold, and what to do if not."""
+
+    ok: bool
+    what: str
+    remedy: str = ""
+
+
+@click.command(help="检查运行环境，逐项说明如何处理；有一项不通过即以 1 退出。")
+@click.option(
+    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help=f"演示目录 ./{FOLDER}"
+)
+def doctor(folder: Path | None) -> None:
+    """Run every check."""
+    logs.configure("ERROR")
+    findings = list(_checks(folder))
+    for finding in findings:
+        mark = "正常" if finding.ok else "异常"
+        click.echo(f"[{mark}] {finding.what}{'' if finding.ok else '：' + finding.remedy}")
+    raise SystemExit(0 if all(f.ok for f in findings) else FAILED)
+
+
+@click.command(help="打印版本。")
+def version() -> None:
+    """The distribution's version."""
+    click.echo(importlib.metadata.version("data-sharing-hub"))
+
+
+def _checks(folder: Path | None) -> Iterator[Finding]:
+    yield Finding(sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "请用 3.11 以上")
+    yield _casbin()
+    found = importlib.util.find_spec("websockets") is not None
+    yield Finding(found, "WebSocket 库", "请安装 websockets")
+    yield _catalogue()
+    url = store_of(folder)
+    yield _store(url)
+    yield from _sources(folder)
+    yield _disk(folder or Path.cwd())
+
+
+def _casbin() -> Finding:
+    names = {d.metadata["Name"] for d in importlib.metadata.distributions()}
+    return Finding("casbin" not in names, "策略引擎 pycasbin", "请卸载同名的旧包 casbin")
+
+
+def _catalogue() -> Finding:
+    from catalog.errors import CatalogError
+    from catalog.load import load
+
+    try:
+        catalog = load()
+    except CatalogError as error:
+        return Finding(False, "目录", str(error))
+    return Finding(True, f"目录 {len(catalog.sources)} 个数据源、{len(catalog.datasets)} 个数据集")
+
+
+def _store(url: str) -> Finding:
+    from store import migrate
+
+    try:
+        current, head = migrate.status(url)
+    except (SQLAlchemyError, OSError):
+        return Finding(False, "数据库", "无法连接：请检查 store.url")
+    return Finding(current == head, f"数据库版本 {current or '空'}", "请运行 hub db upgrade")
+
+
+def _sources(folder: Path | None) -> Iterator[Finding]:
+    """Ask every configured source whether it is there."""
+    from hub.app import assemble
+    from hub.demo.site import opened
+    from hub.settings import SettingsError, load_settings
+
+    site = opened(folder or Path(FOLDER))
+    try:
+        settings = site.settings() if site else load_settings()
+    except SettingsError as error:
+        yield Finding(False, "设置", "；".join(error.lines))
+        return
+    for name, down in asyncio.run(_pinged(lambda: assemble(settings))):
+        yield Finding(not down, f"数据源 {name}", down)
+
+
+async def _pinged(make: Callable[[], object]) -> list[tuple[str, str]]:
+    from catalog.errors import HubError
+    from hub.app import Hub
+
+    made = make()
+    assert isinstance(made, Hub)  # noqa: S101  what assemble gives
+    found = []
+    for name, source in made.sources.items():
+        try:
+            await source.ping()
+            found.append((name, ""))
+        except HubError as error:
+            found.append((name, error.message))
+        await source.close()
+    return found
+
+
+def _disk(folder: Path) -> Finding:
+    existing = folder if folder.exists() else Path(os.sep)
+    usage = shutil.disk_usage(existing)
+    free = usage.free / usage.total
+    return Finding(free >= FREE_SHARE, f"磁盘空余 {free:.0%}", "请清理或扩容：日志写满即停止服务")

@@ -1,0 +1,44 @@
+"""How verbs speak: progress on a terminal only, one line for a refusal, exit codes.
+
+0 ok · 1 a check failed · 2 usage · 3 needs the operator.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NoReturn
+
+import click
+
+FAILED, USAGE, OPERATOR = 1, 2, 3
+WIDTH = 30
+
+
+class Progress:
+    """One line that is rewritten, on standard error, and only if somebody watches."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+        self._shown = ""
+
+    def __call__(self, what: str, part: float) -> None:
+        """`what` is being done, `part` of it (0 … 1) is."""
+        if not self._on:
+            return
+        done = int(part * WIDTH)
+        line = f"\r{what} [{'#' * done}{' ' * (WIDTH - done)}] {part:4.0%}"
+        if line != self._shown:
+            click.echo(line, nl=False, err=True)
+            self._shown = line
+
+    def done(self) -> None:
+        """Clear the line."""
+        if self._shown:
+            click.echo("\r\033[K", nl=False, err=True)
+            self._shown = ""
+
+
+def stop(message: str, code: int) -> NoReturn:
+    """Say why on standard error and end."""
+    click.echo(message, err=True)
+    sys.exit(code)

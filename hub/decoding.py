@@ -1,0 +1,208 @@
+"""A stranger's bytes into a GraphQL request, or one BadRequest: nothing else can come out.
+
+    UTF-8 → bracket depth outside strings → numbers, constants, duplicate keys → shape
+    → no lone surrogate, no NUL, not too many members
+
+The shipped decoder answers invalid UTF-8, deep nesting and long integers with an unhandled
+500, takes the last of two equal keys and lets NaN, lone surrogates and NUL through, which
+fail only when the answer is written or PostgreSQL refuses them. The size is counted by the
+caller while reading. Messages never quote the body.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.errors import BadRequest, NotAcceptable, UnsupportedMediaType
+from hub.limits import JSON_DEPTH, JSON_DIGITS, JSON_MEMBERS
+
+GRAPHQL_JSON = "application/graphql-response+json"
+JSON = "application/json"
+
+_STRING = re.compile(r'"(?:[^"\\]++|\\(?:.|\Z))*+"?', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
+_UNWRITABLE = re.compile("[\0\ud800-\udfff]")
+
+SAID = {
+    "ENCODING": "请求体不是 UTF-8 文本：请以 UTF-8 编码发送",
+    "DEPTH": f"请求体嵌套过深：最多 {JSON_DEPTH} 层",
+    "JSON": "请求体不是合法的 JSON：请检查括号、引号与逗号",
+    "NUMBER": f"请求体中的数字无法接受：整数最多 {JSON_DIGITS} 位，不接受 NaN 与 Infinity",
+    "DUPLICATE": "请求体中有重复的键：每个键只能出现一次",
+    "MEMBERS": f"请求体成员过多：最多 {JSON_MEMBERS} 个",
+    "TEXT": "请求体的文本中有非法字符：不接受 NUL 与孤立代理码位",
+    "BATCH": "不支持批量请求：请每次发送一个操作",
+    "SHAPE": "请求体须为 JSON 对象，含文本 query，可含 operationName 与 variables",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """One operation as the client sent it."""
+
+    query: str
+    operation_name: str | None
+    variables: Mapping[str, Any]
+
+
+def decode_body(raw: bytes) -> Params:
+    """The request's parameters; BadRequest with reason ENCODING, JSON or SHAPE."""
+    value = _loads(_utf8(raw))
+    if isinstance(value, list):
+        raise _bad("SHAPE", "BATCH")
+    if not isinstance(value, dict):
+        raise _bad("SHAPE", "SHAPE")
+    _check_members(value)
+    return _params(value)
+
+
+def check_content_type(content_type: str | None, encoding: str | None) -> None:
+    """UnsupportedMediaType unless the body is uncompressed JSON in UTF-8.
+
+    Also the guard against forms of foreign pages: they cannot send this type unasked.
+    """
+    kind, _, parameters = (content_type or "").partition(";")
+    charset = [p.strip().lower() for p in parameters.split(";") if p.strip()]
+    if kind.strip().lower() != JSON or any(c not in _UTF8 for c in charset):
+        raise UnsupportedMediaType("请求须为 Content-Type: application/json（UTF-8）")
+    if (encoding or "identity").strip().lower() != "identity":
+        raise UnsupportedMediaType("不接受压缩的请求体：请去掉 Content-Encoding")
+
+
+_UTF8 = frozenset({"charset=utf-8", 'charset="utf-8"', "charset=utf8"})
+
+
+def answer_type(accept: str | None) -> str:
+    """The media type of the answer (protocol 1.2); NotAcceptable if neither JSON type is taken.
+
+    graphql-response+json if it is named and not ranked below JSON; else application/json,
+    also for ``*/*`` and for no Accept at all.
+    """
+    if accept is None or not accept.strip():
+        return JSON
+    ranks = dict(_ranked(accept))
+    modern = ranks.get(GRAPHQL_JSON, 0.0)
+    anything = ranks.get("application/*", ranks.get("*/*", 0.0))
+    plain = ranks.get(JSON, anything)
+    if modern > 0 and modern >= plain:
+        return GRAPHQL_JSON
+    if plain > 0:
+        return JSON
+    raise NotAcceptable(f"请在 Accept 中接受 {GRAPHQL_JSON} 或 {JSON}")
+
+
+def _ranked(accept: str) -> Iterator[tuple[str, float]]:
+    for entry in accept.split(","):
+        kind, *parameters = (part.strip().lower() for part in entry.split(";"))
+        named = dict(p.split("=", 1) for p in parameters if "=" in p)
+        if named.get("charset", "utf-8").strip('"') in ("utf-8", "utf8"):
+            yield kind, _quality(named.get("q", "1"))
+
+
+def _quality(text: str) -> float:
+    try:
+        quality = float(text)
+    except ValueError:
+        return 0.0
+    return quality if 0 <= quality <= 1 else 0.0
+
+
+def _bad(reason: str, said: str) -> BadRequest:
+    return BadRequest(SAID[said], reason=reason)
+
+
+def _utf8(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise _bad("ENCODING", "ENCODING") from None
+
+
+def _loads(text: str) -> Any:
+    _check_depth(text)
+    try:
+        return json.loads(
+            text,
+            parse_int=_whole,
+            parse_float=_finite,
+            parse_constant=_constant,
+            object_pairs_hook=_object,
+        )
+    except ValueError:
+        raise _bad("JSON", "JSON") from None
+
+
+def _check_depth(text: str) -> None:
+    # Before the decoder, which recurses. Strings are cut out first; the possessive
+    # quantifiers never go back, so that the scan is linear for any body.
+    if text.count("[") + text.count("{") <= JSON_DEPTH:
+        return
+    bare = _STRING.sub("", text)
+    if bare.count("[") + bare.count("{") > JSON_MEMBERS:
+        raise _bad("JSON", "MEMBERS")
+    depth = 0
+    for bracket in _BRACKET.findall(bare):
+        depth += 1 if bracket in "[{" else -1
+        if depth > JSON_DEPTH:
+            raise _bad("JSON", "DEPTH")
+
+
+def _whole(text: str) -> int:
+    if len(text.lstrip("-")) > JSON_DIGITS:
+        raise _bad("JSON", "NUMBER")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _bad("JSON", "NUMBER")
+    return number
+
+
+def _constant(_name: str) -> float:
+    raise _bad("JSON", "NUMBER")
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise _bad("JSON", "DUPLICATE")
+    return found
+
+
+def _check_members(value: object) -> None:
+    pending, members = [value], 0
+    while pending:
+        one = pending.pop()
+        if isinstance(one, str):
+            _check_text(one)
+        elif isinstance(one, dict):
+            members += len(one)
+            pending.extend((*one.keys(), *one.values()))
+        elif isinstance(one, list):
+            members += len(one)
+            pending.extend(one)
+        if members > JSON_MEMBERS:
+            raise _bad("JSON", "MEMBERS")
+
+
+def _check_text(text: str) -> None:
+    # PostgreSQL refuses NUL; a lone surrogate cannot be written into any answer.
+    if _UNWRITABLE.search(text):
+        raise _bad("JSON", "TEXT")
+
+
+def _params(body: Mapping[str, Any]) -> Params:
+    query, name = body.get("query"), body.get("operationName")
+    variables, extensions = body.get("variables"), body.get("extensions")
+    named = name is None or isinstance(name, str)
+    mapped = all(v is None or isinstance(v, dict) for v in (variables, extensions))
+    if not isinstance(query, str) or not named or not mapped:
+        raise _bad("SHAPE", "SHAPE")
+    return Params(query, name, variables or {})

@@ -1,0 +1,49 @@
+"""The demonstration's accounts: one per kind of post, all in the county's demo store.
+
+Real names are invented like everybody's. `lab` exists in no production policy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from store.accounts import NewPost, NewPrincipal
+
+FILE = ("aid.file", "aid.verify")
+DESK = ("aid.file", "aid.verify", "aid.review")
+REVIEW = ("aid.review",)
+OFFICE = ("supervise", "report")
+AUDIT = ("audit",)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoAccount:
+    """An account with its post; its demo token may declare `purposes`, the first by default."""
+
+    name: str
+    title: str
+    real_name: str
+    dept: str
+    role: str
+    region: str
+    purposes: tuple[str, ...]
+
+    def principal(self) -> NewPrincipal:
+        """As the store takes it."""
+        post = NewPost(self.dept, self.role, self.region)
+        return NewPrincipal(self.name, "official", self.real_name, self.dept, (post,))
+
+
+def accounts(village: str) -> tuple[DemoAccount, ...]:
+    """The accounts; `village` is the region path of the village clerk's village in 者腊乡."""
+    return (
+        DemoAccount(
+            "zhelai-village-01", "者腊乡某村干部", "侬某甲", "rev", "village", village, FILE
+        ),
+        DemoAccount("zhelai-town-01", "者腊乡经办人", "陆某乙", "rev", "town", "532622205", DESK),
+        DemoAccount("bange-town-01", "蚌峨乡经办人", "韦某丙", "rev", "town", "532622206", DESK),
+        DemoAccount("mca-dept-01", "县民政局经办人", "李某丁", "mca", "dept", "532622", REVIEW),
+        DemoAccount("office-01", "领导小组办公室", "王某戊", "rev", "office", "532622", OFFICE),
+        DemoAccount("auditor-01", "审计员（安全官）", "陶某己", "rev", "auditor", "532622", AUDIT),
+        DemoAccount("lab", "接口测试账号（仅演示）", "测试账号", "rev", "lab", "532622", REVIEW),
+    )

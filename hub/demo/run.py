@@ -1,0 +1,247 @@
+"""The main job: the county is asked as several posts through the real HTTP endpoint.
+
+`show` asks one query as three posts and verifies the log; `serve` stays up; `once` answers
+one query file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+import hub
+from audit import verify
+from authz.gate import Gate
+from hub.app import Hub, assemble, create_app, running
+from hub.demo.service import insurance
+from hub.demo.site import HTTP_SOURCE, Site
+from hub.verdict import said
+from resolvers import answer as engine
+from resolvers.explain import explain
+
+Echo = Callable[[str], None]
+SHOWN_AS = ("zhelai-village-01", "zhelai-town-01", "office-01")
+SERVED_S = 12 * 3600  # tokens printed by `serve` live for a working day
+ASKED_S = 60  # a token for one question
+QUERY = "township_clerk"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query file with its variables."""
+
+    text: str
+    variables: Mapping[str, Any]
+
+
+def read_question(file: Path, variables: Path | None = None) -> Question:
+    """The query and its variables (``NAME.variables.json`` beside it, if there is one)."""
+    beside = variables or file.with_suffix(".variables.json")
+    values = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
+    return Question(file.read_text(encoding="utf-8"), values)
+
+
+def sample() -> Question:
+    """The sample query: examples/ of the checkout, or carried in the wheel."""
+    root = Path(hub.__file__).parent
+    places = (root.parent / "examples", root / "_examples")
+    folder = next(p for p in places if (p / f"{QUERY}.graphql").is_file())
+    return read_question(folder / f"{QUERY}.graphql")
+
+
+@contextlib.asynccontextmanager
+async def started(site: Site) -> AsyncIterator[Hub]:
+    """The hub over the site's folder, with the department's own HTTP system beside it."""
+    with insurance(site.folder / "sources" / f"{HTTP_SOURCE}.sqlite") as address:
+        settings = site.settings(address, **{f"source_keys.{HTTP_SOURCE}": "demo"})
+        async with running(assemble(settings)) as made:
+            yield made
+
+
+def token(site: Site, account: str, ttl_s: int) -> str:
+    """A signed token of a demo account."""
+    found = site.account(account)
+    assert found is not None  # noqa: S101  the caller looked it up
+    made = assemble(site.settings())
+    return made.tokens.issue(found.name, found.purposes, ttl_s=ttl_s)
+
+
+def _headers(
+    made: Hub, site: Site, account: str, purpose: str | None, case_no: str | None
+) -> dict[str, str]:
+    found = site.account(account)
+    assert found is not None  # noqa: S101  the caller looked it up
+    issued = made.tokens.issue(found.name, found.purposes, ttl_s=ASKED_S)
+    headers = {
+        "Authorization": f"Bearer {issued}",
+        "X-Purpose": purpose or found.purposes[0],
+    }
+    return headers | ({"X-Case-No": case_no} if case_no else {})
+
+
+async def once(
+    site: Site, account: str, question: Question, purpose: str | None, case_no: str | None
+) -> tuple[str, bool]:
+    """The answer to one question as JSON text, and whether it has data."""
+    async with started(site) as made:
+        transport = httpx.ASGITransport(create_app(made))
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+            answer = await client.post(
+                "/graphql",
+                json={"query": question.text, "variables": dict(question.variables)},
+                headers=_headers(made, site, account, purpose, case_no),
+            )
+    whole = answer.json()
+    return json.dumps(whole, ensure_ascii=False, indent=2), whole.get("data") is not None
+
+
+async def explained(site: Site, account: str, question: Question, purpose: str | None) -> str:
+    """The Plan of a question as a reviewer reads it; nothing is run, nothing recorded."""
+    made = assemble(site.settings())
+    try:
+        await made.keeper.load()
+        book = made.keeper.current()
+        issued = _headers(made, site, account, purpose, None)
+        headers = {name.lower(): value for name, value in issued.items()}
+        asker = await made.askers.asker(made.askers.claims(headers), headers, book, "explain")
+        gate = Gate(book, asker, made.catalog)
+        plan = made.engine.explain(engine.Question(question.text, None, question.variables), gate)
+        return explain(plan, gate, made.catalog, made.sources)
+    finally:
+        for source in made.sources.values():
+            await source.close()
+
+
+# ---- show --------------------------------------------------------------------------------------
+
+
+async def show(site: Site, echo: Echo) -> bool:
+    """Ask as three posts over HTTP, print what each may see, verify the log. True if intact."""
+    echo(f"虚构县已就绪：{site.people} 人，九个部门数据源（全部人员均为虚构）")
+    question = sample()
+    async with started(site) as made, _listening(made, 0) as address:
+        echo(f"数据共享中心 {address}/graphql；同一查询由三个岗位提出：")
+        async with httpx.AsyncClient(base_url=address) as client:
+            for name in SHOWN_AS:
+                answer = await client.post(
+                    "/graphql",
+                    json={"query": question.text, "variables": dict(question.variables)},
+                    headers=_headers(made, site, name, None, None),
+                )
+                _print(site, name, answer.json(), echo)
+    verdict = await asyncio.to_thread(verify.run, site.store_url)
+    echo("")
+    echo(f"审计核验：{said(verdict)}")
+    return verdict.exit is verify.Exit.INTACT
+
+
+def _print(site: Site, name: str, answer: Mapping[str, Any], echo: Echo) -> None:
+    account = site.account(name)
+    assert account is not None  # noqa: S101  SHOWN_AS names demo accounts
+    echo("")
+    echo(f"== {account.title}（{name}，用途 {account.purposes[0]}）")
+    for line in _lines(answer.get("data") or {}, ""):
+        echo(line)
+    for error in answer.get("errors", ()):
+        echo(f"  ! {'.'.join(map(str, error.get('path', ())))}: {error['message']}")
+    fields = answer["extensions"].get("fields", ())
+    hidden = [f"{f['coordinate']}={f['state']}" for f in fields]
+    echo(f"  脱敏与无权：{'，'.join(hidden) or '无'}")
+    receipt = answer["extensions"]["audit"]
+    echo(f"  回执：第 {receipt['idx']} 条，叶哈希 {receipt['leaf'][:16]}…，日志 {receipt['log']}")
+
+
+def _lines(value: Any, path: str) -> list[str]:
+    """One line per leaf that has a value, with its path."""
+    if isinstance(value, dict):
+        return [line for k, v in value.items() for line in _lines(v, f"{path}.{k}" if path else k)]
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return [line for i, v in enumerate(value) for line in _lines(v, f"{path}[{i}]")]
+    if value is None or value == []:
+        return []
+    return [f"  {path} = {value}"]
+
+
+# ---- serve -------------------------------------------------------------------------------------
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves the signals to its caller."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """Nothing is captured."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _listening(made: Hub, port: int) -> AsyncIterator[str]:
+    """The application on a loopback port; gives its address."""
+    config = uvicorn.Config(
+        create_app(made),
+        host="127.0.0.1",
+        port=port,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            if task.done():
+                await task
+                raise OSError(f"端口 {port} 无法监听")
+            await asyncio.sleep(0.01)
+        bound = server.servers[0].sockets[0].getsockname()[1]
+        yield f"http://127.0.0.1:{bound}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def serve(site: Site, port: int, echo: Echo) -> None:
+    """Stay up until a signal; print addresses, accounts with tokens, a curl line."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with started(site) as made, _listening(made, port) as address:
+        echo(f"数据共享中心（演示，{site.people} 名虚构人员）")
+        echo(f"  查询   {address}/graphql")
+        echo(f"  状态   {address}/healthz  {address}/readyz")
+        tokens = {
+            a.name: made.tokens.issue(a.name, a.purposes, ttl_s=SERVED_S) for a in site.accounts
+        }
+        for account in site.accounts:
+            echo("")
+            echo(f"{account.title}  账号 {account.name}  用途 {' '.join(account.purposes)}")
+            echo(f"  令牌 {tokens[account.name]}")
+        echo("")
+        echo("粘贴即可提问：")
+        echo(_curl(address, tokens["zhelai-town-01"], site))
+        echo("")
+        echo("按 Ctrl+C 结束")
+        await stop.wait()
+
+
+def _curl(address: str, issued: str, site: Site) -> str:
+    query = (
+        "query($n:String!){viewer{account} citizen(by:{idNumber:$n})"
+        "{name phone division{name} civilAffairs{minLiving{provenance{source}}}}}"
+    )
+    body = json.dumps({"query": query, "variables": {"n": site.shown("zhelai").id18}})
+    return (
+        f"curl -s {address}/graphql -H 'Content-Type: application/json' "
+        f"-H 'X-Purpose: aid.file' -H 'Authorization: Bearer {issued}' -d '{body}'"
+    )

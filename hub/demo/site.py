@@ -1,0 +1,135 @@
+"""The demonstration's folder: county, store, keys and accounts, made once and used again.
+
+    demo.json  store.sqlite  register.sqlite  planted.csv  keys/  sources/<source>.sqlite
+
+A folder made for another scale or by another version of the program is made anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from hub.demo.accounts import DemoAccount, accounts
+from hub.demo.county import AS_OF, SEED, build
+from hub.demo.load import load_store
+from hub.demo.planted import Demonstration
+from hub.found import found
+from hub.keys import load_keys
+from hub.settings import Settings, load_settings
+from store.migrate import upgrade
+
+FOLDER = "demo-data"
+MARK = "demo.json"
+MADE = 1  # raised when a folder of an earlier program would not fit
+OURS = (MARK, "register.sqlite", "planted.csv", "keys", "sources", "store.sqlite")
+HTTP_SOURCE = "yb_settle"
+
+Say = Callable[[str, float], None]
+"""What is being done, and how far it is (0 … 1)."""
+
+
+class ForeignFolder(Exception):
+    """The folder holds something that is not the demonstration's; nothing is deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A prepared folder."""
+
+    folder: Path
+    scale: float
+    people: int
+    demonstrations: tuple[Demonstration, ...]
+
+    @property
+    def store_url(self) -> str:
+        """The demonstration's store."""
+        return f"sqlite+aiosqlite:///{self.folder / 'store.sqlite'}"
+
+    @property
+    def accounts(self) -> tuple[DemoAccount, ...]:
+        """The accounts that ask."""
+        return accounts(self.shown("zhelai").village)
+
+    def account(self, name: str) -> DemoAccount | None:
+        """An account by its name."""
+        return next((a for a in self.accounts if a.name == name), None)
+
+    def shown(self, label: str) -> Demonstration:
+        """The person to show of a label."""
+        return next(d for d in self.demonstrations if d.label == label)
+
+    def settings(self, insurance_url: str | None = None, **given: object) -> Settings:
+        """The demo profile's settings; sources are the folder's SQLite files."""
+        files = sorted((self.folder / "sources").glob("*.sqlite"))
+        named: dict[str, object] = {
+            f"sources.{f.stem}": f"sqlite+aiosqlite:///{f}" for f in files if f.stem != HTTP_SOURCE
+        }
+        if insurance_url is not None:
+            named[f"sources.{HTTP_SOURCE}"] = insurance_url
+        base = {"profile": "demo", "data_dir": self.folder, "store.url": self.store_url}
+        return load_settings(given={**base, **named, **given})
+
+
+def opened(folder: Path) -> Site | None:
+    """The folder's site, if it was made by this version of the program."""
+    try:
+        mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if mark.get("made") != MADE:
+        return None
+    people = tuple(Demonstration(**d) for d in mark["demonstrations"])
+    return Site(folder, mark["scale"], mark["people"], people)
+
+
+async def prepared(folder: Path, scale: float, say: Say) -> Site:
+    """The folder's site, made if it is not there or was made for another scale."""
+    site = opened(folder)
+    if site is not None and site.scale == scale:
+        return site
+    _clear(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return await _made(folder, scale, say)
+
+
+def _clear(folder: Path) -> None:
+    """Remove an earlier demonstration; never anything else."""
+    if not folder.exists():
+        return
+    present = [p for p in folder.iterdir() if not p.name.startswith("store.sqlite")]
+    foreign = [p.name for p in present if p.name not in OURS]
+    if foreign:
+        raise ForeignFolder(f"目录 {folder} 中有演示以外的文件（如 {foreign[0]}）：请另选目录")
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+async def _made(folder: Path, scale: float, say: Say) -> Site:
+    keys = load_keys(folder / "keys", create=True)
+    county = build(
+        folder,
+        scale=scale,
+        key=keys.identity,
+        seed=SEED,
+        as_of=AS_OF,
+        progress=lambda done, whole: say("生成虚构县", done / whole),
+    )
+    people = county.counts["hub"]["citizen"]
+    site = Site(folder, scale, people, county.demonstrations)
+    await asyncio.to_thread(upgrade, site.store_url)
+    await found(site.store_url, demo=True, accounts=[a.principal() for a in site.accounts])
+    await load_store(county.register, site.store_url, lambda table, _n: say(f"装入 {table}", 1.0))
+    shown: list[dict[str, Any]] = [asdict(d) for d in county.demonstrations]
+    mark = {"made": MADE, "scale": scale, "people": people, "demonstrations": shown}
+    (folder / MARK).write_text(json.dumps(mark, ensure_ascii=False, indent=1), encoding="utf-8")
+    return site

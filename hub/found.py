@@ -1,0 +1,31 @@
+"""What every store needs before its first question: words, and a first policy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from authz.start import seed
+from catalog.load import Catalog, load
+from store.accounts import NewPrincipal, seed_accounts
+from store.catalogue import load_words
+from store.engine import open_engine
+from store.policy import read_version
+
+
+async def found(
+    url: str,
+    *,
+    catalog: Catalog | None = None,
+    demo: bool = False,
+    accounts: Iterable[NewPrincipal] = (),
+) -> None:
+    """Refill the catalogue's words; seed policy and accounts if the store has no policy yet."""
+    words, engine = catalog or load(), open_engine(url, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            await load_words(connection, words)
+            if await read_version(connection) == 0:
+                await seed(connection, words, by="hub", demo=demo)
+                await seed_accounts(connection, accounts)
+    finally:
+        await engine.dispose()

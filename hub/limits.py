@@ -1,0 +1,40 @@
+"""The edge's limits: one number per line, with its reason (protocol 1.3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# The body, before anything is read from it
+BODY_BYTES: Final = 1024 * 1024  # the largest approved document with its variables has < 100 kB
+JSON_DEPTH: Final = 64  # Python's decoder recurses: 5,000 levels end it
+JSON_MEMBERS: Final = 5_000  # a bulk look-up sends 200 keys
+JSON_DIGITS: Final = 20  # a 64-bit number; 6,000 digits take seconds to read
+
+# The document
+TOKENS: Final = 4_000  # the parser stops here; the standard introspection query has 230
+OPERATIONS: Final = 5  # a document file of a page
+FRAGMENTS: Final = 100  # a page of relay-style components
+FIELDS: Final = 2_000  # after fragment expansion: fragment bombs double with every line
+ALIASES: Final = 30  # after expansion: each alias of an edge is a read of its own
+DEPTH: Final = 12  # case → citizen → household → member → facet → list and room to spare
+DIRECTIVES_NODE: Final = 10  # @skip and @include, twice over
+DIRECTIVES_ALL: Final = 100  # in the whole document
+INTROSPECTION_DEPTH: Final = 16  # every tool's standard query is 15 deep
+INTROSPECTION_FIELDS: Final = 400  # and has 227 fields after expansion
+COST_PERSON: Final = 10_000  # 100 rows with ten facets of ten rows
+COST_SYSTEM: Final = 10_000  # a department system asks like a person, only more often
+COST_GATEWAY: Final = 25_000  # gateways merge the questions of several pages
+
+# What is asked for
+PAGE_DEFAULT: Final = 20  # rows of a page when `first` and `last` are absent
+PAGE_MAX: Final = 100  # the largest `first` or `last`
+BULK_KEYS: Final = 200  # citizensByIdNumbers; more is an export job
+NODE_IDS: Final = 100  # nodes(ids): as many as a page has
+REPRESENTATIONS: Final = 500  # `_entities`: a gateway's page with its edges
+
+# While it runs
+DEADLINE_S: Final = 10.0  # a clerk at a window has left by then
+RUNNING_PERSON: Final = 4  # operations of one person at a time
+RUNNING_SYSTEM: Final = 16  # of one department system
+RUNNING_GATEWAY: Final = 64  # of one gateway
+ERRORS_SHOWN: Final = 20  # further ones are counted in `errorsOmitted`

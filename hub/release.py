@@ -1,0 +1,211 @@
+"""The one door out: answer -> Draft -> durable append -> bytes with the Receipt.
+
+Nothing an asker may read leaves by another way. If the record cannot be written the answer
+is AUDIT_UNAVAILABLE and holds no data (audit P1, P5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from audit.log import AuditLog
+from audit.record import Draft, Kind, Op, Outcome, ReadEntry, Receipt
+from audit.tokens import SubjectTokens
+from authz.post import Asker
+from catalog.errors import AuditUnavailable, HubError
+from hub.limits import ERRORS_SHOWN
+from resolvers.answer import Answer
+from resolvers.assemble import formatted
+from resolvers.plan import Disclosure, ReadDisclosure
+
+GRAPHQL_JSON = "application/graphql-response+json"
+STATUS = {kind.code: kind.status for kind in HubError.__subclasses__()}
+PLAIN_STATUS = frozenset({401, 403, 405, 406, 413, 415, 429, 503, 504})
+AUDITED = "audit_event"  # reading this data set is itself an AUDIT_READ (audit P6)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """What is known of a request before its question is read."""
+
+    request_id: str
+    client: str = ""
+    ip: str = ""
+    asker: Asker | None = None
+    basis: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Status, headers and body, ready to leave."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Release:
+    """Writes the record, then makes the bytes."""
+
+    def __init__(self, log: AuditLog, tokens: SubjectTokens) -> None:
+        self._log, self._tokens = log, tokens
+
+    async def answer(self, answer: Answer, visit: Visit, media: str) -> Sent:
+        """An executed or refused operation."""
+        try:
+            receipt = await self._log.append(self._draft(answer.disclosure, visit))
+        except AuditUnavailable as error:
+            return self._bare(error, visit, media, None)
+        payload: dict[str, Any] = {"data": answer.data} if answer.executed else {}
+        if answer.errors:
+            shown = answer.errors[:ERRORS_SHOWN]
+            payload["errors"] = [_named(e, visit.request_id) for e in shown]
+        extensions = dict(answer.extensions) | {"audit": _receipt(receipt)}
+        if len(answer.errors) > ERRORS_SHOWN:
+            extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
+        payload["extensions"] = extensions
+        status = _status(answer, media)
+        return Sent(status, _headers(visit, media, receipt), orjson.dumps(payload))
+
+    async def refusal(self, error: HubError, visit: Visit, media: str) -> Sent:
+        """A request refused before it was an operation; recorded if we know whose it is."""
+        if visit.asker is None:
+            return self._bare(error, visit, media, None)
+        outcome = Outcome.DENIED if error.status == 403 else Outcome.INVALID
+        outcome = Outcome.FAILED if error.status >= 500 else outcome
+        draft = replace(_who(visit), outcome=outcome, code=error.code)
+        try:
+            receipt = await self._log.append(draft)
+        except AuditUnavailable as unavailable:
+            return self._bare(unavailable, visit, media, None)
+        return self._bare(error, visit, media, receipt)
+
+    def _bare(self, error: HubError, visit: Visit, media: str, receipt: Receipt | None) -> Sent:
+        payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
+        if receipt is not None:
+            payload["extensions"] = {"audit": _receipt(receipt)}
+        headers = dict(_headers(visit, media, receipt))
+        if error.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return Sent(error.status, headers, orjson.dumps(payload))
+
+    # -- Disclosure -> Draft
+
+    def _draft(self, told: Disclosure, visit: Visit) -> Draft:
+        reads = tuple(_entry(r) for r in told.reads)
+        seen = sorted({uid for r in told.reads for uid in r.subjects})
+        audited = any(r.dataset == AUDITED for r in told.reads)
+        areas = sorted({a for r in told.reads for a in r.areas})
+        return replace(
+            _who(visit),
+            kind=Kind.AUDIT_READ if audited else Kind.READ,
+            outcome=Outcome(told.outcome),
+            code=told.code or "",
+            op=Op(
+                name=_safe_name(told.name),
+                hash=told.digest,
+                type=told.operation,
+                vars=dict(told.variables),
+            ),
+            areas=tuple(areas),
+            linkage=_linkage(told),
+            reads=reads,
+            subjects=tuple(self._tokens.token(uid) for uid in seen),
+            sought=tuple(self._tokens.token(uid) for uid in told.sought),
+            key_ver=self._tokens.version,
+            policy=str(told.policy),
+        )
+
+
+def _who(visit: Visit) -> Draft:
+    asker = visit.asker
+    if asker is None:
+        return Draft(Kind.READ, request=visit.request_id, ip=visit.ip)
+    post = asker.posts[0] if asker.posts else None
+    return Draft(
+        Kind.READ,
+        actor=asker.principal_id,
+        org=post.dept if post else "",
+        role=post.role if post else "",
+        post_area=post.base if post else "",
+        area=post.base if post else "532622",
+        client=visit.client,
+        ip=visit.ip,
+        request=visit.request_id,
+        trace=visit.request_id,
+        purpose=asker.purpose,
+        basis=visit.basis,
+        case=asker.case_no or "",
+    )
+
+
+def _entry(told: ReadDisclosure) -> ReadEntry:
+    return ReadEntry(
+        dataset=told.dataset,
+        source=told.source,
+        how=told.how,
+        rows=told.rows,
+        subjects=len(told.subjects),
+        clear={k: v for k, v in told.clear.items() if v},
+        masked={k: v for k, v in told.masked.items() if v},
+        hidden=dict(told.hidden),
+        by=told.by,
+        rules=told.rules,
+        lens=told.lens,
+        as_of=told.as_of,
+        states={k: v for k, v in told.states.items() if v},
+    )
+
+
+def _linkage(told: Disclosure) -> tuple[str, ...]:
+    if not told.linkage:
+        return ()
+    return tuple(sorted({r.provider for r in told.reads if r.how == "row" and r.rows}))
+
+
+def _safe_name(name: str | None) -> str:
+    """An operation's name is the client's text: only a short word without digits runs in."""
+    if name is None or len(name) > 40 or sum(c.isdigit() for c in name) > 6:
+        return ""
+    return name
+
+
+def _named(error: Mapping[str, Any], request_id: str) -> dict[str, Any]:
+    extensions = dict(error["extensions"]) | {"requestId": request_id}
+    return dict(error) | {"extensions": extensions}
+
+
+def _receipt(receipt: Receipt) -> dict[str, Any]:
+    return {"idx": receipt.idx, "leaf": receipt.leaf, "log": receipt.log}
+
+
+def _headers(visit: Visit, media: str, receipt: Receipt | None) -> dict[str, str]:
+    headers = {
+        "Content-Type": f"{media}; charset=utf-8",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+        "Vary": "Accept, Origin",
+        "X-Request-Id": visit.request_id,
+    }
+    if receipt is not None:
+        headers["X-Audit-Id"] = str(receipt.idx)
+        headers["X-Audit-Receipt"] = receipt.leaf
+    return headers
+
+
+def _status(answer: Answer, media: str) -> int:
+    """Protocol 1.2: graphql-response+json tells by status, plain JSON mostly by its body."""
+    if not answer.errors or (answer.executed and answer.data is not None and _some(answer.data)):
+        return 200
+    found = STATUS.get(answer.errors[0]["extensions"]["code"], 500)
+    if media == GRAPHQL_JSON:
+        return 200 if answer.executed and answer.data is not None and found == 403 else found
+    return found if found in PLAIN_STATUS and not answer.executed else 200
+
+
+def _some(data: Mapping[str, Any]) -> bool:
+    return any(value is not None for value in data.values())

@@ -1,0 +1,387 @@
+"""The hub's settings: read once at start, checked, frozen; each value knows where it came from.
+
+    built-in value  <  TOML file named by HUB_CONFIG  <  HUB_* variable  <  command line
+
+``audit.wait_s`` is ``[audit] wait_s`` in the file and ``HUB_AUDIT_WAIT_S`` in the environment;
+``[sources]``, ``[source_keys]`` and ``[outages]`` hold one entry a source
+(``HUB_SOURCES_YB_SETTLE``). A name nobody knows is an error; ``HUB_TEST_*`` belongs to the
+tests. Every wrong value is one line: name, value (secrets hidden), origin, what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
+from adapters.resilience import Window
+from hub import limits
+
+PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
+BUILT_IN = "内置默认值"
+COMMAND_LINE = "命令行"
+HIDDEN = "******"
+AUDIT_WAIT_S = 2.0  # longer than any healthy commit; then the answer is refused (audit 1.6)
+PORT = 8532
+
+_PASSWORD = re.compile(r"(?<=:)[^:/@]+(?=@)")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
+_SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
+_STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
+_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_FLAGS = {"1": True, "0": False, "true": True, "false": False}
+
+
+class Profile(StrEnum):
+    """demo: invented people, keys made on the spot. production: neither."""
+
+    DEMO = "demo"
+    PRODUCTION = "production"
+
+
+class SettingsError(Exception):
+    """One readable line per wrong setting, in `lines`."""
+
+    def __init__(self, lines: tuple[str, ...]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings. Times in seconds, paths absolute, `origins` by setting name.
+
+    `sources` name -> address, `source_keys` name -> appKey, `outages` name -> closing hours.
+    """
+
+    profile: Profile
+    data_dir: Path
+    keys_dir: Path
+    store_url: str = field(repr=False)
+    host: str
+    port: int
+    issuer: str
+    audience: str
+    synthetic: bool
+    audit_wait_s: float
+    deadline_s: float
+    source_deadline_s: float
+    catalog_extra_dir: Path | None
+    page_default: int
+    page_max: int
+    log_level: str
+    sources: Mapping[str, str] = field(repr=False)
+    source_keys: Mapping[str, str] = field(repr=False)
+    outages: Mapping[str, Window]
+    origins: Mapping[str, str] = field(repr=False)
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """(name, value, origin) of every setting, secrets hidden, for ``hub config show``."""
+        rows = []
+        for key, setting in SETTINGS.items():
+            value = getattr(self, setting.attribute)
+            rows.append((key, _shown(setting, value), self.origins.get(key, BUILT_IN)))
+        for table, setting in TABLES.items():
+            for name, value in getattr(self, setting.attribute).items():
+                key = f"{table}.{name}"
+                rows.append((key, _shown(setting, value), self.origins[key]))
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as somebody wrote it, where, and the folder its paths are relative to."""
+
+    value: object
+    origin: str
+    base: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How one setting is read. `read` raises ValueError; `remedy` says what would be right."""
+
+    attribute: str
+    read: Callable[[Given], Any]
+    remedy: str
+    default: Any = None
+    secret: bool = False
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, given: Mapping[str, object] | None = None
+) -> Settings:
+    """Read file, environment and the command line's `given` (by setting name).
+
+    `environ` defaults to the process's. SettingsError names everything wrong at once.
+    """
+    variables = os.environ if environ is None else environ
+    wrong: list[str] = []
+    found = dict(_from_file(variables.get(CONFIG), wrong))
+    found |= _from_variables(variables, wrong)
+    found |= {key: Given(v, COMMAND_LINE, Path.cwd()) for key, v in (given or {}).items()}
+    values = _values(found, wrong)
+    if wrong:
+        raise SettingsError(tuple(wrong))
+    settings = _completed(values, {key: one.origin for key, one in found.items()})
+    contradictions = tuple(_contradictions(settings))
+    if contradictions:
+        raise SettingsError(contradictions)
+    return settings
+
+
+def _from_file(name: str | None, wrong: list[str]) -> Iterator[tuple[str, Given]]:
+    if name is None:
+        return
+    path = Path(name).absolute()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        why = "文件不存在或不可读" if isinstance(error, OSError) else "不是 UTF-8 的 TOML"
+        wrong.append(f"设置 `{CONFIG}` 的值 `{name}` 无法使用（来自环境变量）：{why}，请改正")
+        return
+    for key, value in _flat(content):
+        if _setting(key) is None:
+            wrong.append(f"设置文件 {path.name} 中的 `{key}` 不是任何设置：{_hint(key, _names())}")
+        else:
+            yield key, Given(value, f"文件 {path.name}", path.parent)
+
+
+def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{key}.")
+        else:
+            yield f"{above}{key}", value
+
+
+def _from_variables(variables: Mapping[str, str], wrong: list[str]) -> dict[str, Given]:
+    known = {_variable(key): key for key in SETTINGS}
+    found = {}
+    for name in sorted(variables):
+        if not name.startswith(PREFIX) or name.startswith(FOR_TESTS) or name == CONFIG:
+            continue
+        key = known.get(name) or _entry(name)
+        if key is None:
+            wrong.append(f"环境变量 `{name}` 不是任何设置：{_hint(name, [*known, CONFIG])}")
+        else:
+            found[key] = Given(variables[name], f"环境变量 {name}", Path.cwd())
+    return found
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.replace(".", "_").upper()
+
+
+def _entry(name: str) -> str | None:
+    for table in TABLES:
+        prefix = _variable(table) + "_"
+        if name.startswith(prefix) and len(name) > len(prefix):
+            return f"{table}.{name.removeprefix(prefix).lower()}"
+    return None
+
+
+def _setting(key: str) -> Setting | None:
+    table, dot, name = key.partition(".")
+    if dot and table in TABLES and _SOURCE.match(name):
+        return TABLES[table]
+    return SETTINGS.get(key)
+
+
+def _names() -> list[str]:
+    return [*SETTINGS, *TABLES]
+
+
+def _hint(name: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"是否应为 `{near[0]}`？" if near else "请删除或改正拼写"
+
+
+def _values(found: Mapping[str, Given], wrong: list[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {table: {} for table in TABLES}
+    for key, one in found.items():
+        setting = _setting(key)
+        if setting is None:
+            wrong.append(f"`{key}`（来自{one.origin}）不是任何设置：{_hint(key, _names())}")
+            continue
+        try:
+            value = setting.read(one)
+        except (ValueError, TypeError):
+            wrong.append(_complaint(key, setting, one.value, one.origin))
+            continue
+        table, _, name = key.partition(".")
+        if key in SETTINGS:
+            values[key] = value
+        else:
+            values[table][name] = value
+    return values
+
+
+def _complaint(key: str, setting: Setting, value: object, origin: str) -> str:
+    shown = _shown(setting, value)
+    return f"设置 `{key}` 的值 `{shown}` 无法使用（来自{origin}）：{setting.remedy}"
+
+
+def _shown(setting: Setting, value: object) -> str:
+    if setting.secret:
+        return HIDDEN
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else _PASSWORD.sub(HIDDEN, str(value))
+
+
+def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Settings:
+    full = {key: setting.default for key, setting in SETTINGS.items()} | dict(values)
+    demo = full["profile"] is Profile.DEMO
+    missing = [key for key in NEEDED if not demo and full[key] is None]
+    if missing:
+        raise SettingsError(
+            tuple(
+                f"设置 `{key}` 未填写：正式环境必须填写，{SETTINGS[key].remedy}" for key in missing
+            )
+        )
+    data_dir = full["data_dir"] or Path.cwd() / "demo-data"
+    full |= {
+        "data_dir": data_dir,
+        "keys_dir": full["keys_dir"] or data_dir / "keys",
+        "store.url": full["store.url"] or f"sqlite+aiosqlite:///{data_dir / 'store.sqlite'}",
+        "issuer": full["issuer"] or "https://demo.invalid",
+        "synthetic": demo if full["synthetic"] is None else full["synthetic"],
+    }
+    named: dict[str, Any] = {s.attribute: full[key] for key, s in SETTINGS.items()}
+    named |= {s.attribute: MappingProxyType(full[table]) for table, s in TABLES.items()}
+    return Settings(**named, origins=MappingProxyType(dict(origins)))
+
+
+def _contradictions(settings: Settings) -> Iterator[str]:
+    def wrong(key: str, remedy: str) -> str:
+        setting = SETTINGS[key]
+        value = _shown(setting, getattr(settings, setting.attribute))
+        origin = settings.origins.get(key, BUILT_IN)
+        return f"设置 `{key}` 的值 `{value}` 无法使用（来自{origin}）：{remedy}"
+
+    if settings.synthetic and settings.profile is Profile.PRODUCTION:
+        yield wrong("synthetic", "正式环境不得接受虚构人员，请删除此设置")
+    if not settings.synthetic and settings.profile is Profile.DEMO:
+        yield wrong("synthetic", "演示环境只有虚构人员，请删除此设置")
+    if settings.page_default > settings.page_max:
+        yield wrong("page.default", f"不得大于 page.max（{settings.page_max}）")
+    if settings.source_deadline_s > settings.deadline_s:
+        yield wrong("source.deadline_s", f"不得大于 deadline_s（{settings.deadline_s:g}）")
+
+
+def _text(one: Given) -> str:
+    if not isinstance(one.value, str) or not one.value.strip():
+        raise ValueError("no text")
+    return one.value.strip()
+
+
+def _path(one: Given) -> Path:
+    if isinstance(one.value, Path):
+        return one.value.absolute()
+    return (one.base / _text(one)).absolute()
+
+
+def _folder(one: Given) -> Path:
+    path = _path(one)
+    if not path.is_dir():
+        raise ValueError("no folder")
+    return path
+
+
+def _flag(one: Given) -> bool:
+    if isinstance(one.value, bool):
+        return one.value
+    try:
+        return _FLAGS[_text(one).lower()]
+    except KeyError:
+        raise ValueError("no flag") from None
+
+
+def _whole(low: int, high: int) -> Callable[[Given], int]:
+    def read(one: Given) -> int:
+        number = one.value if isinstance(one.value, int) else int(_text(one))
+        if isinstance(one.value, bool) or not low <= number <= high:
+            raise ValueError("out of range")
+        return number
+
+    return read
+
+
+def _seconds(low: float, high: float) -> Callable[[Given], float]:
+    def read(one: Given) -> float:
+        if isinstance(one.value, bool):
+            raise ValueError("no number")
+        number = float(one.value if isinstance(one.value, int | float) else _text(one))
+        if not low <= number <= high:
+            raise ValueError("out of range")
+        return number
+
+    return read
+
+
+def _matching(accepts: Callable[[str], object]) -> Callable[[Given], str]:
+    def read(one: Given) -> str:
+        text = _text(one)
+        if not accepts(text):
+            raise ValueError("does not fit")
+        return text
+
+    return read
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "profile": Setting(
+        "profile", lambda one: Profile(_text(one)), "请写 demo 或 production", Profile.PRODUCTION
+    ),
+    "data_dir": Setting("data_dir", _path, "请写数据目录的路径"),
+    "keys_dir": Setting("keys_dir", _path, "请写密钥目录的路径"),
+    "store.url": Setting(
+        "store_url",
+        _matching(lambda text: text.startswith(_STORES)),
+        f"请写以 {' 或 '.join(_STORES)} 开头的地址",
+    ),
+    "host": Setting("host", _text, "请写监听地址，如 127.0.0.1", "127.0.0.1"),
+    "port": Setting("port", _whole(0, 65_535), "请写 0 到 65535 之间的端口", PORT),
+    "issuer": Setting("issuer", _text, "请写令牌签发方的名称"),
+    "audience": Setting("audience", _text, "请写令牌的受众", "data-sharing-hub"),
+    "synthetic": Setting("synthetic", _flag, "请写 1 或 0"),
+    "audit.wait_s": Setting(
+        "audit_wait_s", _seconds(0.05, 60), "请写 0.05 到 60 之间的秒数", AUDIT_WAIT_S
+    ),
+    "deadline_s": Setting(
+        "deadline_s", _seconds(0.1, 120), "请写 0.1 到 120 之间的秒数", limits.DEADLINE_S
+    ),
+    "source.deadline_s": Setting(
+        "source_deadline_s", _seconds(0.1, 60), "请写 0.1 到 60 之间的秒数", SOURCE_DEADLINE_S
+    ),
+    "catalog.extra_dir": Setting("catalog_extra_dir", _folder, "请写已存在的目录"),
+    "page.default": Setting(
+        "page_default", _whole(1, 1_000), "请写 1 到 1000 之间的行数", limits.PAGE_DEFAULT
+    ),
+    "page.max": Setting("page_max", _whole(1, 1_000), "请写 1 到 1000 之间的行数", limits.PAGE_MAX),
+    "log.level": Setting(
+        "log_level", _matching(_LEVELS.__contains__), f"请写 {'、'.join(_LEVELS)} 之一", "INFO"
+    ),
+}
+
+TABLES: Mapping[str, Setting] = {
+    "sources": Setting(
+        "sources", _matching(_ADDRESS.match), "请写数据源的地址，如 http://主机:端口"
+    ),
+    "source_keys": Setting("source_keys", _text, "请写数据源的 appKey", secret=True),
+    "outages": Setting(
+        "outages", lambda one: Window.parse(_text(one)), "请写停机时段，如 23:30-05:30"
+    ),
+}
+
+NEEDED = ("data_dir", "store.url", "issuer")
+"""What production must say for itself: guessing would put citizens' data somewhere."""

@@ -1,0 +1,55 @@
+"""What must be true before the hub may answer: the right tables, and the right people.
+
+A store at an older migration is refused with the command that mends it. Invented people
+(id prefix 5399) and real ones never meet: production refuses the former, the demonstration
+everybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from hub.settings import Profile, Settings
+from store.engine import open_engine
+from store.migrate import status
+from store.register import citizen
+
+INVENTED = "5399"
+
+
+class Unready(Exception):
+    """One Chinese line: what is wrong and what to do."""
+
+
+def ready(settings: Settings) -> None:
+    """Return if the hub may start; Unready otherwise. Not inside a coroutine."""
+    try:
+        current, head = status(settings.store_url)
+        if current != head:
+            raise Unready(
+                f"数据库版本为 {current or '空'}，程序需要 {head}：请先运行 hub db upgrade"
+            )
+        invented, others = asyncio.run(_people(settings.store_url))
+    except (SQLAlchemyError, OSError):
+        raise Unready("数据库无法连接：请检查 store.url") from None
+    if settings.profile is Profile.PRODUCTION and invented:
+        raise Unready(f"正式环境的底册中有 {invented} 名虚构人员（5399 开头）：请换用正式数据库")
+    if settings.profile is Profile.DEMO and others:
+        raise Unready(f"演示环境的底册中有 {others} 名非虚构人员：请换用演示数据库")
+
+
+async def _people(url: str) -> tuple[int, int]:
+    """How many register rows have an invented id number, and how many another one."""
+    engine = open_engine(url, pool_size=1)
+    whole = select(func.count()).where(citizen.c.id18.is_not(None))
+    invented = whole.where(citizen.c.id18 >= INVENTED, citizen.c.id18 < "5400")
+    try:
+        async with engine.connect() as connection:
+            made_up = int(await connection.scalar(invented) or 0)
+            everybody = int(await connection.scalar(whole) or 0)
+    finally:
+        await engine.dispose()
+    return made_up, everybody - made_up

@@ -1,0 +1,257 @@
+"""The whole road: document -> Shape -> Plan -> execution -> answer + Disclosure.
+
+One engine per worker. Three caches, none with a person's data in it: documents by text,
+Shapes by document and signature of the variables, Plans by Shape and pattern of rights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import LRUCache
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    execute_sync,
+    get_variable_values,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+
+from authz.gate import Gate
+from catalog.errors import BadUserInput, Forbidden, HubError
+from resolvers.assemble import HoleInRide, answer, formatted
+from resolvers.binding import Bindings
+from resolvers.compile import Planner, Shaper, signature
+from resolvers.document import Documents, Limits, Operation
+from resolvers.execute import Execution, Setting
+from resolvers.plan import Disclosure, Plan, ReadDisclosure, Shape
+
+SHAPES, PLANS = 2048, 4096  # kept per worker
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An operation as it was sent."""
+
+    query: str
+    operation_name: str | None
+    variables: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the asker gets once the record is durable. `data` is absent before execution."""
+
+    data: dict[str, Any] | None
+    executed: bool
+    errors: tuple[dict[str, Any], ...]
+    extensions: Mapping[str, Any]
+    disclosure: Disclosure
+
+
+class Engine:
+    """Answers questions. Counters say what a request had to make anew."""
+
+    def __init__(
+        self, bindings: Bindings, setting: Setting, limits: Limits, *, json_mode: bool = True
+    ) -> None:
+        self._bindings, self._setting = bindings, setting
+        self.documents = Documents(bindings.schema, limits)
+        self._shapes: LRUCache[Any, Shape] = LRUCache(SHAPES)
+        self._plans: LRUCache[Any, Plan] = LRUCache(PLANS)
+        self._json_mode = json_mode
+        self.planned = 0  # Plans made, i.e. statements rendered
+
+    async def answer(self, question: Question, gate: Gate, context: Mapping[str, Any]) -> Answer:
+        """Never raises a HubError: a refused or invalid operation is an Answer too."""
+        operation: Operation | None = None
+        try:
+            document = self.documents.get(question.query)
+            operation = document.operation(question.operation_name)
+            values = self._variables(operation, question.variables)
+            shape = self._shape(operation, values)
+            self._may_introspect(shape, gate)
+            return await self._run(operation, shape, values, gate, context)
+        except HubError as error:
+            return _refused(operation, error, gate.book.version)
+
+    def explain(self, question: Question, gate: Gate) -> Plan:
+        """The Plan of a question, not run. HubError if there is none."""
+        operation = self.documents.get(question.query).operation(question.operation_name)
+        values = self._variables(operation, question.variables)
+        return self._plan(self._shape(operation, values), gate, self._json_mode)
+
+    # -- the steps
+
+    def _variables(self, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
+        nodes = operation.node.variable_definitions or ()
+        values = get_variable_values(
+            self._bindings.schema, nodes, dict(given), max_errors=5, hide_suggestions=True
+        )
+        if isinstance(values, VariableValues):
+            return values
+        bad = [
+            n.variable.name.value for e in values for n in e.nodes or () if hasattr(n, "variable")
+        ]
+        name = bad[0] if bad else "?"
+        raise BadUserInput(f"变量 `${name}` 的值不合要求：请对照类型检查", reason="VARIABLE")
+
+    def _shape(self, operation: Operation, values: VariableValues) -> Shape:
+        key = (operation.sha256, operation.name, signature(values.coerced))
+        shape = self._shapes.get(key)
+        if shape is None:
+            shaper = Shaper(self._bindings, self._setting.catalog, operation, values)
+            shape = self._shapes[key] = shaper.shape(key)
+        return shape
+
+    def _plan(self, shape: Shape, gate: Gate, json_mode: bool) -> Plan:
+        patterns = tuple(
+            gate.lens(r.dataset, r.mode, r.identifier).pattern
+            for r in shape.walk()
+            if r.kind in ("root", "edge")
+        )
+        key = (shape.key, json_mode, gate.book.version, patterns)
+        plan = self._plans.get(key)
+        if plan is None:
+            self.planned += 1
+            planner = Planner(gate, self._setting.catalog, self._setting.sources, json_mode)
+            plan = self._plans[key] = planner.plan(shape, gate.book.version)
+        return plan
+
+    async def _run(
+        self,
+        operation: Operation,
+        shape: Shape,
+        values: VariableValues,
+        gate: Gate,
+        context: Mapping[str, Any],
+    ) -> Answer:
+        arguments = _arguments(shape, values)
+        introspection = self._introspect(operation, values) if shape.introspection else {}
+        for json_mode in (self._json_mode, False):
+            plan = self._plan(shape, gate, json_mode)
+            execution = Execution(plan, gate, self._setting, arguments)
+            await execution.run()
+            try:
+                data, errors = answer(execution, context, introspection, self._bindings.leaves)
+                break
+            except HoleInRide:
+                continue  # rows know where the missing value is
+        disclosure = _disclosed(operation, execution, errors, gate.book.version)
+        return Answer(data, True, tuple(errors), _extensions(execution), disclosure)
+
+    # -- introspection, by graphql-core
+
+    def _may_introspect(self, shape: Shape, gate: Gate) -> None:
+        if not shape.introspection:
+            return
+        verdict = gate.demand("Schema.sdl", "read", "532622", "rev")
+        if not verdict.allowed:
+            raise Forbidden("您的岗位不能查看接口定义", reason=str(verdict.reason), ask=verdict.ask)
+
+    def _introspect(self, operation: Operation, values: VariableValues) -> dict[str, Any]:
+        asked = [
+            s
+            for s in operation.node.selection_set.selections
+            if isinstance(s, FieldNode) and s.name.value in ("__schema", "__type")
+        ]
+        only = OperationDefinitionNode(
+            operation=operation.node.operation,
+            name=operation.node.name,
+            variable_definitions=operation.node.variable_definitions,
+            directives=operation.node.directives,
+            selection_set=SelectionSetNode(selections=tuple(asked)),
+        )
+        document = DocumentNode(definitions=(only, *operation.fragments.values()))
+        result = execute_sync(self._bindings.schema, document, variable_values=dict(values.coerced))
+        return dict(result.data or {})
+
+
+def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, Any] | HubError]:
+    found: dict[int, Mapping[str, Any] | HubError] = {}
+    for read in shape.walk():
+        if read.slot is not None:
+            found[read.id] = get_argument_values(
+                read.slot.definition, read.slot.node, values, None, True
+            )
+    return found
+
+
+# ---- what is told ------------------------------------------------------------------------------
+
+
+def _disclosed(
+    operation: Operation, execution: Execution, errors: list[dict[str, Any]], policy: int
+) -> Disclosure:
+    reads = tuple(execution.disclosures[i] for i in sorted(execution.disclosures))
+    codes = [e["extensions"]["code"] for e in errors]
+    code = codes[0] if codes else _quiet(execution.sought, reads)
+    return Disclosure(
+        operation=operation.type.value,
+        name=operation.name,
+        digest=operation.digest,
+        variables=execution.plan.shape.variables,
+        outcome=_outcome(codes, execution),
+        code=code,
+        reads=reads,
+        sought=tuple(execution.sought),
+        policy=policy,
+        linkage=execution.linkage,
+    )
+
+
+def _quiet(sought: list[str], reads: tuple[ReadDisclosure, ...]) -> str | None:
+    """A look-up that found nobody looks like success to the asker; the log says more."""
+    looked_up = [r for r in reads if r.how == "key"]
+    return "NO_RECORD" if sought and not any(r.rows for r in looked_up) else None
+
+
+def _outcome(codes: list[str], execution: Execution) -> str:
+    if not codes:
+        return "OK"
+    results = [execution.results[r.id] for r in execution.plan.shape.roots]
+    answered = [r for r in results if r.error is None and not r.denied]
+    if answered:
+        return "PARTIAL"
+    if all(c == "FORBIDDEN" for c in codes):
+        return "DENIED"
+    return "INVALID" if all(c == "BAD_USER_INPUT" for c in codes) else "FAILED"
+
+
+def _refused(operation: Operation | None, error: HubError, policy: int) -> Answer:
+    outcome = "DENIED" if isinstance(error, Forbidden) else "INVALID"
+    disclosure = Disclosure(
+        operation=operation.type.value if operation else "unknown",
+        name=operation.name if operation else None,
+        digest=operation.digest if operation else "",
+        variables=(),
+        outcome=outcome,
+        code=error.code,
+        policy=policy,
+    )
+    return Answer(None, False, (formatted(error),), {}, disclosure)
+
+
+def _extensions(execution: Execution) -> dict[str, Any]:
+    """`sources` and `fields` of protocol.md 2.1: by source and coordinate, never by row."""
+    sources: dict[str, dict[str, Any]] = {}
+    fields: dict[tuple[str, str], int] = {}
+    for told in execution.disclosures.values():
+        entry = sources.setdefault(told.source, {"name": told.source, "status": "LIVE"})
+        if told.down is not None:
+            entry["status"] = told.down
+        for coordinate, count in told.masked.items():
+            fields[coordinate, "MASKED"] = fields.get((coordinate, "MASKED"), 0) + count
+        for coordinate in told.hidden:
+            fields[coordinate, "DENIED"] = fields.get((coordinate, "DENIED"), 0) + told.rows
+    return {
+        "policyVersion": execution.plan.policy,
+        "sources": list(sources.values()),
+        "fields": [
+            {"coordinate": c, "state": s, "count": n} for (c, s), n in sorted(fields.items())
+        ],
+    }

@@ -1,0 +1,448 @@
+"""Rows and JSON text -> the answer: a tree of plain values that orjson writes once.
+
+Assemblers are closures made once per Plan: one per object, a function per response key. JSON
+text of a riding subtree goes in as it is (`orjson.Fragment`). A missing required value
+becomes an error with its path and nulls the nearest object that may be null, as the
+specification says; if a riding text has such a hole the whole operation is run in row mode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from graphql import get_location
+
+from adapters.contract import GRADE, QUALITY
+from authz.lens import CellState
+from catalog.errors import HubError, Internal, SourceUnavailable
+from catalog.states import FieldState
+from resolvers.execute import Env, Execution, Result, Row
+from resolvers.plan import (
+    Kind,
+    Out,
+    OutAccess,
+    OutColumn,
+    OutConnection,
+    OutConstant,
+    OutContext,
+    OutGroup,
+    OutIntrospection,
+    OutProvenance,
+    OutRead,
+    Part,
+    Read,
+)
+
+Path = tuple[Any, ...]
+HOLE_TEXT = "\\u001f"  # how a hole stands in JSON text (adapters/dialect.py)
+
+
+class Nulled(Exception):
+    """A required value is missing here; the nearest nullable value above becomes null."""
+
+
+class HoleInRide(Exception):
+    """A riding text lacks a required value: run the operation in row mode."""
+
+
+@dataclass(slots=True)
+class Errors:
+    """Errors in the order met; one per source and root path (protocol 2.2)."""
+
+    found: list[dict[str, Any]] = field(default_factory=list)
+    _sources: set[tuple[str, Any]] = field(default_factory=set)
+
+    def add(self, error: HubError, path: Path, nodes: Sequence[Any]) -> None:
+        """One GraphQL error; a source's failure only once per root."""
+        if isinstance(error, SourceUnavailable):
+            mark = (str(error.extra.get("source")), path[0] if path else None)
+            if mark in self._sources:
+                return
+            self._sources.add(mark)
+            path = path[:1]
+        self.found.append(formatted(error, path, nodes))
+
+
+def formatted(error: HubError, path: Path = (), nodes: Sequence[Any] = ()) -> dict[str, Any]:
+    """A HubError as the GraphQL error of the answer."""
+    extensions = dict(error.extensions())
+    found: dict[str, Any] = {"message": error.message}
+    locations = extensions.pop("locations", None) or _locations(nodes)
+    if locations:
+        found["locations"] = locations
+    if path:
+        found["path"] = list(path)
+    found["extensions"] = extensions
+    return found
+
+
+def _locations(nodes: Sequence[Any]) -> list[dict[str, int]]:
+    found = []
+    for node in nodes:
+        if node.loc is not None:
+            at = get_location(node.loc.source, node.loc.start)
+            found.append({"line": at.line, "column": at.column})
+    return found
+
+
+def answer(
+    execution: Execution,
+    context: Mapping[str, Any],
+    introspection: Mapping[str, Any],
+    leaves: Mapping[str, Callable[[Any], Any]],
+) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
+    """The `data` of an executed Plan and its errors; `data` is None if a root could not be."""
+    errors = Errors()
+    builder = _Builder(execution, errors, leaves)
+    data: dict[str, Any] = {}
+    try:
+        for out in execution.plan.shape.outs:
+            if isinstance(out, OutConstant):
+                data[out.key] = out.value
+            elif isinstance(out, OutIntrospection):
+                data[out.key] = introspection.get(out.key)
+            elif isinstance(out, OutContext):
+                data[out.key] = _parts(context[out.name], out.parts)
+            else:
+                data[out.key] = builder.root(out)
+    except Nulled:
+        return None, errors.found
+    return data, errors.found
+
+
+def _parts(value: Any, parts: Sequence[Part]) -> Any:
+    """A plain value of the request, cut to what was asked."""
+    if value is None or not parts:
+        return value
+    if isinstance(value, list | tuple):
+        return [_parts(v, parts) for v in value]
+    return {
+        p.key: p.name[1:] if p.name.startswith("=") else _parts(value[p.name], p.parts)
+        for p in parts
+    }
+
+
+class _Builder:
+    """Turns the results of one execution into plain values."""
+
+    def __init__(
+        self, execution: Execution, errors: Errors, leaves: Mapping[str, Callable[[Any], Any]]
+    ) -> None:
+        self._results, self._plan = execution.results, execution.plan
+        self._seal = execution.seal
+        self._errors, self._leaves = errors, leaves
+        self._reads = {r.id: r for r in execution.plan.shape.walk()}
+
+    # -- roots
+
+    def root(self, out: Out) -> Any:
+        if isinstance(out, OutConnection):
+            return self._connected(out, None, None, (out.key,))
+        if isinstance(out, OutRead):
+            return self._root_rows(out)
+        raise TypeError("a root is rows or a connection")
+
+    def _root_rows(self, out: OutRead) -> Any:
+        result = self._results[out.read]
+        path: Path = (out.key,)
+        if result.error is not None:
+            return self._failed(result.error, path, out)
+        rows = result.rows
+        if out.many:
+            return self._list(out, result, rows, None, path)
+        if not rows:
+            return self._nothing(out, path)
+        return self._one(out, result, rows[0], None, path)
+
+    def _failed(self, error: HubError, path: Path, out: OutRead | OutConnection) -> None:
+        self._errors.add(error, path, out.nodes)
+        if out.required:
+            raise Nulled
+
+    def _nothing(self, out: OutRead, path: Path) -> None:
+        if out.required:
+            self._errors.add(Internal("必有的值缺失"), path, out.nodes)
+            raise Nulled
+
+    # -- objects
+
+    def _list(
+        self, out: OutRead, result: Result, rows: Sequence[Row], env: Env | None, path: Path
+    ) -> Any:
+        read = self._reads[out.read]
+        try:
+            return [self._object(read.outs, result, r, env, (*path, i)) for i, r in enumerate(rows)]
+        except Nulled:
+            if out.required:
+                raise
+            return None
+
+    def _one(self, out: OutRead, result: Result, row: Row, env: Env | None, path: Path) -> Any:
+        try:
+            return self._object(self._reads[out.read].outs, result, row, env, path)
+        except Nulled:
+            if out.required:
+                raise
+            return None
+
+    def _object(
+        self, outs: Sequence[Out], result: Result, row: Row, env: Env | None, path: Path
+    ) -> dict[str, Any]:
+        return {out.key: self._value(out, result, row, env, path) for out in outs}
+
+    def _value(self, out: Out, result: Result, row: Row, env: Env | None, path: Path) -> Any:
+        if isinstance(out, OutColumn):
+            return self._column(out, result, row, path)
+        if isinstance(out, OutConstant):
+            return out.value
+        if isinstance(out, OutRead):
+            return self._below(out, result, row, env, (*path, out.key))
+        if isinstance(out, OutGroup):
+            return self._object(out.outs, result, row, env, (*path, out.key))
+        if isinstance(out, OutConnection):
+            return self._connected(out, result, row, (*path, out.key))
+        if isinstance(out, OutAccess):
+            return self._access(out, result, row, env)
+        if isinstance(out, OutProvenance):
+            return self._provenance(out, result, row)
+        raise TypeError("no value in a row")
+
+    def _column(self, out: OutColumn, result: Result, row: Row, path: Path) -> Any:
+        at = result.layout.get(out.column)
+        value = row[at] if at is not None else None
+        if value is None:
+            if out.required:
+                self._errors.add(Internal("必有的值缺失"), (*path, out.key), out.nodes)
+                raise Nulled
+            return None
+        leaf = self._leaves.get(out.leaf)
+        return value if leaf is None else leaf(value)
+
+    # -- other Reads below a row
+
+    def _below(self, out: OutRead, result: Result, row: Row, env: Env | None, path: Path) -> Any:
+        riding = result.layout.get(f"__json_{out.read}")
+        if riding is not None:
+            return self._ridden(out, row[riding], path)
+        child = self._results.get(out.read)
+        if child is None:  # no parent of this level had rows, so nobody asked
+            return self._empty(out, path)
+        if child.error is not None:
+            return self._failed(child.error, path, out)
+        read = self._reads[out.read]
+        below = None if read.kind is Kind.EDGE else env or _env_of(result, row)
+        if _denied(child, below) and not out.required:
+            return None
+        if read.kind is Kind.EDGE:
+            rows = self._edge_rows(child, read, result, row)
+        else:
+            rows = self._facet_rows(child, read, result, row, below)
+        if out.many:
+            return self._list(out, child, rows, below, path)
+        return self._one(out, child, rows[0], below, path) if rows else self._empty(out, path)
+
+    def _empty(self, out: OutRead, path: Path) -> Any:
+        return [] if out.many else self._nothing(out, path)
+
+    def _ridden(self, out: OutRead, text: Any, path: Path) -> Any:
+        if text is None:
+            return self._empty(out, path)
+        if HOLE_TEXT in text:
+            raise HoleInRide
+        return orjson.Fragment(text)
+
+    def _edge_rows(self, child: Result, read: Read, result: Result, row: Row) -> Sequence[Row]:
+        key = row[result.layout[str(read.parent)]]
+        return child.groups.get(str(key), ()) if key is not None else ()
+
+    def _facet_rows(
+        self, child: Result, read: Read, result: Result, row: Row, env: Env | None
+    ) -> Sequence[Row]:
+        if child.cells is None or env is None:
+            return ()
+        states = child.cells(env)
+        key = row[result.layout[str(read.parent)]]
+        if states is None or key is None:
+            return ()
+        variant = tuple((c, states[c]) for c in read.columns)
+        return child.groups.get((variant, str(key)), ())
+
+    # -- connections
+
+    def _connected(
+        self, out: OutConnection, result: Result | None, row: Row | None, path: Path
+    ) -> Any:
+        child = self._results.get(out.read)
+        if child is not None and child.error is not None:
+            return self._failed(child.error, path, out)
+        if child is not None and child.denied and not out.required:
+            return None
+        key = None
+        if result is not None and row is not None:
+            value = row[result.layout[str(self._reads[out.read].parent)]]
+            key = None if value is None else str(value)
+        try:
+            return self._page(out, child, key, path)
+        except Nulled:
+            if out.required:
+                raise
+            return None
+
+    def _page(self, out: OutConnection, child: Result | None, key: Any, path: Path) -> Any:
+        if child is None or child.window is None:
+            page = _Page((), False, False, 0)
+        else:
+            read = self._reads[out.read]
+            rows = child.rows if read.kind is Kind.ROOT else child.groups.get(key, [])
+            page = _paged(child, rows, child.totals.get(key, 0))
+        return self._page_parts(out.parts, child, page, path)
+
+    def _page_parts(
+        self, parts: Sequence[Part], child: Result | None, page: _Page, path: Path
+    ) -> dict[str, Any]:
+        return {p.key: self._page_part(p, child, page, (*path, p.key)) for p in parts}
+
+    def _page_part(self, part: Part, child: Result | None, page: _Page, path: Path) -> Any:
+        if part.name.startswith("="):
+            return part.name[1:]
+        if part.name == "totalCount":
+            return page.total
+        if part.name == "pageInfo":
+            return self._page_info(part.parts, child, page)
+        if child is None:
+            return []
+        if part.name == "nodes":
+            rows = enumerate(page.rows)
+            return [self._object(part.outs, child, r, None, (*path, i)) for i, r in rows]
+        return [
+            self._page_edge(part.parts, child, row, (*path, i)) for i, row in enumerate(page.rows)
+        ]
+
+    def _page_edge(
+        self, parts: Sequence[Part], child: Result, row: Row, path: Path
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for part in parts:
+            if part.name.startswith("="):
+                found[part.key] = part.name[1:]
+            elif part.name == "cursor":
+                found[part.key] = self._seal(child, row)
+            else:
+                found[part.key] = self._object(part.outs, child, row, None, (*path, part.key))
+        return found
+
+    def _page_info(
+        self, parts: Sequence[Part], child: Result | None, page: _Page
+    ) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for part in parts:
+            if part.name.startswith("="):
+                found[part.key] = part.name[1:]
+            elif part.name == "hasNextPage":
+                found[part.key] = page.next
+            elif part.name == "hasPreviousPage":
+                found[part.key] = page.previous
+            else:
+                rows = page.rows if child is not None else ()
+                row = (rows[0] if part.name == "startCursor" else rows[-1]) if rows else None
+                found[part.key] = self._seal(child, row) if child and row else None
+        return found
+
+    # -- access and provenance
+
+    def _access(
+        self, out: OutAccess, result: Result, row: Row, env: Env | None
+    ) -> list[dict[str, Any]]:
+        return [
+            {k: n[1:] if n.startswith("=") else entry[n] for k, n in out.fields}
+            for entry in self._states(result, row, env)
+        ]
+
+    def _states(self, result: Result, row: Row, env: Env | None) -> list[dict[str, str]]:
+        """Columns and facets of the row that are not OK: policy first, the value last."""
+        planned = result.planned
+        states: Mapping[str, CellState] = planned.states
+        if result.cells is not None and env is not None:
+            states = result.cells(env) or {}
+        found = []
+        for column in planned.read.columns:
+            state = _state(column, states.get(column), result.layout, row)
+            found.append({"field": column, "state": state, "source": planned.source})
+        found += [self._facet_state(c, result, row) for c in _facets(planned.read)]
+        return [entry for entry in found if entry["state"] != FieldState.OK]
+
+    def _facet_state(self, read: Read, result: Result, row: Row) -> dict[str, str]:
+        """A facet's state: denied, its source down, no record, or there."""
+        child, env, facet = self._results.get(read.id), _env_of(result, row), read.dataset.facet
+        name = f"{facet.container}.{facet.field}" if facet else read.dataset.name
+        state = FieldState.OK
+        if child is None or _denied(child, env):
+            state = FieldState.DENIED
+        elif child.error is not None:
+            state = FieldState.SOURCE_DOWN
+        elif not self._facet_rows(child, read, result, row, env):
+            state = FieldState.NO_RECORD
+        return {"field": name, "state": state, "source": read.dataset.source}
+
+    def _provenance(self, out: OutProvenance, result: Result, row: Row) -> dict[str, Any]:
+        layout, dataset = result.layout, result.planned.read.dataset
+        grade_at, quality_at = layout.get(GRADE), layout.get(QUALITY)
+        as_of = result.as_of
+        whole = {
+            "source": dataset.source,
+            "asOf": as_of.isoformat(timespec="seconds") if as_of is not None else None,
+            "matchGrade": row[grade_at] if grade_at is not None else None,
+            "quality": (row[quality_at] or "").split() if quality_at is not None else [],
+        }
+        return {k: n[1:] if n.startswith("=") else whole[n] for k, n in out.fields}
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    rows: Sequence[Row]
+    next: bool
+    previous: bool
+    total: int
+
+
+def _paged(child: Result, rows: Sequence[Row], total: int) -> _Page:
+    window = child.window
+    assert window is not None  # noqa: S101  only connections are paged
+    more = len(rows) > window.size
+    shown = rows[: window.size]
+    if window.backward:
+        return _Page(list(reversed(shown)), window.started, more, total)
+    return _Page(shown, more, window.started, total)
+
+
+def _denied(child: Result, env: Env | None) -> bool:
+    """True if policy shows none of these rows, whatever the source holds."""
+    if child.cells is not None:
+        return env is None or child.cells(env) is None
+    return child.denied
+
+
+def _env_of(result: Result, row: Row) -> Env | None:
+    region, minor = result.layout.get("__region"), result.layout.get("__minor")
+    if region is None:
+        return None
+    return row[region], bool(row[minor]) if minor is not None else False
+
+
+def _state(column: str, state: CellState | None, layout: Mapping[str, int], row: Row) -> FieldState:
+    if state is CellState.MIXED:
+        letter = row[layout[f"{column}__s"]]
+        state = {"M": CellState.MASKED, "H": CellState.HIDDEN}.get(letter, CellState.CLEAR)
+    if state is CellState.HIDDEN:
+        return FieldState.DENIED
+    if state is CellState.MASKED:
+        return FieldState.MASKED
+    at = layout.get(column)
+    return FieldState.NO_RECORD if at is None or row[at] is None else FieldState.OK
+
+
+def _facets(read: Read) -> list[Read]:
+    return [child for child in read.children if child.kind is Kind.FACET]

@@ -1,0 +1,609 @@
+"""Document + bindings -> Shape; Shape + Gate -> Plan.
+
+A Shape is made once per document, operation and *signature* of the variables (which are
+given, which are null, the booleans and enumerations): everything else of a value is bound at
+run time. A Plan is made once per Shape and pattern of rights: one Lens per Read decides
+which columns are selected, masked or never asked, and whether a filter may run at all. A
+subtree that lives in one SQL source and needs nothing else rides in its parent's statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any
+
+from graphql import (
+    GraphQLError,
+    GraphQLObjectType,
+    get_named_type,
+    is_list_type,
+    is_non_null_type,
+    print_ast,
+)
+from graphql.execution.collect_fields import (
+    FieldDetails,
+    FragmentDetails,
+    collect_fields,
+    collect_subfields,
+)
+from graphql.execution.values import VariableValues, get_argument_values
+
+from adapters.contract import (
+    EXTRA,
+    MINOR,
+    REGION,
+    SUBJECT,
+    Output,
+    Page,
+    ReadRequest,
+    Ride,
+    Source,
+)
+from authz.gate import Gate
+from authz.lens import CellState, Lens, Mode
+from catalog.datasets import Dataset, FieldType, KeyKind, RegionKind
+from catalog.errors import BadUserInput, Forbidden, HubError, ValidationFailed
+from catalog.load import Catalog
+from resolvers.binding import (
+    AccessOf,
+    Bindings,
+    ColumnOf,
+    ContextOf,
+    EdgeTo,
+    FacetOf,
+    FacetRows,
+    PartOf,
+    ProvenanceOf,
+    RootOf,
+)
+from resolvers.document import Operation
+from resolvers.plan import (
+    Bind,
+    Kind,
+    Out,
+    OutAccess,
+    OutColumn,
+    OutConnection,
+    OutConstant,
+    OutContext,
+    OutGroup,
+    OutIntrospection,
+    OutProvenance,
+    OutRead,
+    Part,
+    Plan,
+    PlannedRead,
+    Read,
+    Shape,
+    Slot,
+)
+from resolvers.roots import ROOTS
+from resolvers.roots.root import leaf
+
+JSON_KINDS = frozenset(FieldType) - {FieldType.LINES}
+"""Column types that have one and the same text in SQL's JSON and in the hub's."""
+
+
+def signature(variables: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of the variables can change a statement: presence, nulls, booleans, enumerations."""
+    return tuple((name, _mark(value)) for name, value in sorted(variables.items()))
+
+
+def _mark(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return signature(value)
+    return "L" if isinstance(value, list) else "V"
+
+
+@dataclass
+class _Builder:
+    """A Read in the making: what its fields turn out to need."""
+
+    dataset: Dataset
+    kind: Kind
+    path: tuple[str, ...]
+    columns: dict[str, None] = field(default_factory=dict)
+    extra: dict[str, None] = field(default_factory=dict)
+    children: list[Read] = field(default_factory=list)
+    total: bool = False
+
+
+class Shaper:
+    """Makes the Shape of one operation for one choice of variables."""
+
+    def __init__(
+        self, bindings: Bindings, catalog: Catalog, operation: Operation, values: VariableValues
+    ) -> None:
+        self._bindings, self._catalog, self._values = bindings, catalog, values
+        self._operation = operation
+        self._fragments = {n: FragmentDetails(d) for n, d in operation.fragments.items()}
+        self._next = 0
+
+    def shape(self, key: Any) -> Shape:
+        """The whole operation. HubError for an argument no request could make right."""
+        node = self._operation.node
+        root_type = self._bindings.schema.query_type
+        if root_type is None or self._operation.type.value != "query":
+            raise ValidationFailed(f"接口不提供 {self._operation.type.value} 操作")
+        grouped = self._collect(root_type, None)
+        reads: list[Read] = []
+        outs = tuple(self._root(root_type, k, d, reads) for k, d in grouped.items())
+        variables = tuple(
+            (v.variable.name.value, _type_text(v.type)) for v in node.variable_definitions or ()
+        )
+        return Shape(
+            key=key,
+            operation=self._operation.type.value,
+            name=self._operation.name,
+            outs=outs,
+            roots=tuple(reads),
+            variables=variables,
+            introspection=any(isinstance(o, OutIntrospection) for o in outs),
+        )
+
+    def _collect(
+        self, kind: GraphQLObjectType, details: list[FieldDetails] | None
+    ) -> Mapping[str, list[FieldDetails]]:
+        schema, operation = self._bindings.schema, self._operation.node
+        try:
+            if details is None:
+                return collect_fields(
+                    schema, self._fragments, self._values, kind, operation, True
+                ).grouped_field_set
+            return collect_subfields(
+                schema, self._fragments, self._values, operation, kind, details, True
+            ).grouped_field_set
+        except GraphQLError:
+            raise BadUserInput("@skip 或 @include 的条件不能为空", reason="VARIABLE") from None
+
+    # -- roots
+
+    def _root(
+        self, kind: GraphQLObjectType, key: str, details: list[FieldDetails], reads: list[Read]
+    ) -> Out:
+        name = details[0].node.name.value
+        if name == "__typename":
+            return OutConstant(key, kind.name)
+        if name in ("__schema", "__type"):
+            return OutIntrospection(key)
+        binding = self._bindings.of(kind.name, name)
+        if isinstance(binding, ContextOf):
+            named = get_named_type(kind.fields[name].type)
+            return OutContext(key, binding.name, self._parts(named, details))
+        if not isinstance(binding, RootOf):
+            raise TypeError(f"{kind.name}.{name} is no root")
+        return self._root_read(kind, key, details, binding, reads)
+
+    def _root_read(
+        self,
+        kind: GraphQLObjectType,
+        key: str,
+        details: list[FieldDetails],
+        binding: RootOf,
+        reads: list[Read],
+    ) -> Out:
+        node = details[0].node
+        definition = kind.fields[node.name.value]
+        args = self._arguments(definition, node)
+        root = ROOTS[binding.name](args)
+        number = self._number()
+        params = [f"r{number}_a{i}" for i in range(len(root.given))]
+        many = bool(is_list_type(_bare(definition.type)))
+        connection = _is_connection(definition.type)
+        seed = Read(
+            id=number,
+            dataset=self._catalog.datasets[root.dataset],
+            coordinate=f"{kind.name}.{node.name.value}",
+            path=(key,),
+            kind=Kind.ROOT,
+            mode=root.mode,
+            many=many or connection,
+            required=bool(is_non_null_type(definition.type)),
+            where=tuple(leaf(g, p) for g, p in zip(root.given, params, strict=True)),
+            binds=tuple(
+                Bind(p, g.path, g.convert) for g, p in zip(root.given, params, strict=True)
+            ),
+            identifier=root.identifier,
+            connection=connection,
+            slot=Slot(definition, node, connection),
+            nodes=tuple(d.node for d in details),
+        )
+        read, out = self._finish(seed, key, definition, details, args)
+        reads.append(read)
+        return out
+
+    def _arguments(self, definition: Any, node: Any) -> dict[str, Any]:
+        try:
+            return get_argument_values(definition, node, self._values, None, True)
+        except GraphQLError:
+            name = node.name.value
+            raise BadUserInput(f"字段 `{name}` 的参数不合要求", reason="VARIABLE") from None
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+    # -- one Read
+
+    def _finish(
+        self, seed: Read, key: str, definition: Any, details: list[FieldDetails], args: Any
+    ) -> tuple[Read, Out]:
+        """Fill a Read from its selection and say where its rows go in the answer."""
+        builder = _Builder(seed.dataset, seed.kind, seed.path)
+        named = get_named_type(definition.type)
+        if seed.connection:
+            parts = self._connection(named, details, builder)
+            out: Out = OutConnection(
+                key, seed.id, seed.coordinate, parts, seed.required, seed.nodes
+            )
+            outs: tuple[Out, ...] = ()
+        else:
+            outs = self._object(named, details, builder)
+            out = OutRead(key, seed.id, seed.coordinate, seed.many, seed.required, seed.nodes)
+        order = tuple((EXTRA + c, down) for c, down in seed.dataset.order) if seed.many else ()
+        for column, _ in order:
+            builder.extra[column] = None
+        read = replace(
+            seed,
+            columns=tuple(builder.columns),
+            extra=tuple(builder.extra),
+            children=tuple(builder.children),
+            outs=outs,
+            order=order,
+            page=_page(args) if seed.connection else None,
+            total=builder.total,
+        )
+        return read, out
+
+    def _object(
+        self, kind: GraphQLObjectType, details: list[FieldDetails], builder: _Builder
+    ) -> tuple[Out, ...]:
+        grouped = self._collect(kind, details)
+        return tuple(self._out(kind, k, d, builder) for k, d in grouped.items())
+
+    def _out(
+        self,
+        kind: GraphQLObjectType,
+        key: str,
+        details: list[FieldDetails],
+        builder: _Builder,
+    ) -> Out:
+        node = details[0].node
+        name = node.name.value
+        if name == "__typename":
+            return OutConstant(key, kind.name)
+        definition = kind.fields[name]
+        binding = self._bindings.of(kind.name, name)
+        nodes = tuple(d.node for d in details)
+        if isinstance(binding, ColumnOf):
+            builder.columns[binding.column] = None
+            leaf_name = get_named_type(definition.type).name
+            required = bool(is_non_null_type(definition.type))
+            return OutColumn(key, binding.column, f"{kind.name}.{name}", leaf_name, required, nodes)
+        if isinstance(binding, EdgeTo):
+            return self._edge(kind, key, details, builder, binding)
+        if isinstance(binding, FacetOf):
+            named = get_named_type(definition.type)
+            return OutGroup(key, self._object(named, details, builder))
+        if isinstance(binding, FacetRows):
+            return self._facet(kind, key, details, builder, binding)
+        if isinstance(binding, AccessOf):
+            return OutAccess(key, self._names(get_named_type(definition.type), details))
+        if isinstance(binding, ProvenanceOf):
+            return OutProvenance(key, self._names(get_named_type(definition.type), details))
+        raise TypeError(f"{kind.name}.{name} has no binding for a row")
+
+    # -- below a row
+
+    def _edge(
+        self,
+        kind: GraphQLObjectType,
+        key: str,
+        details: list[FieldDetails],
+        builder: _Builder,
+        binding: EdgeTo,
+    ) -> Out:
+        builder.extra[EXTRA + binding.parent] = None
+        under_facet = builder.kind in (Kind.FACET, Kind.NEST)
+        mode = Mode.KEY if binding.reached else Mode.LIST
+        return self._child(
+            kind,
+            key,
+            details,
+            builder,
+            Kind.NEST if under_facet else Kind.EDGE,
+            dataset=binding.dataset,
+            mode=mode,
+            many=binding.many,
+            parent=EXTRA + binding.parent,
+            child=binding.child,
+            connection=binding.connection,
+        )
+
+    def _facet(
+        self,
+        kind: GraphQLObjectType,
+        key: str,
+        details: list[FieldDetails],
+        builder: _Builder,
+        binding: FacetRows,
+    ) -> Out:
+        dataset = self._catalog.datasets[binding.dataset]
+        by_person = dataset.key.kind is KeyKind.IDENTITY
+        parent = EXTRA + ("id18" if by_person else "region_path")
+        for column in (parent, REGION, MINOR, *((EXTRA + "name",) if by_person else ())):
+            builder.extra[column] = None
+        return self._child(
+            kind,
+            key,
+            details,
+            builder,
+            Kind.FACET,
+            dataset=binding.dataset,
+            mode=Mode.KEY,
+            many=binding.many,
+            parent=parent,
+            child="identity" if by_person else "division",
+            connection=False,
+        )
+
+    def _child(
+        self,
+        kind: GraphQLObjectType,
+        key: str,
+        details: list[FieldDetails],
+        builder: _Builder,
+        how: Kind,
+        *,
+        dataset: str,
+        mode: Mode,
+        many: bool,
+        parent: str,
+        child: str,
+        connection: bool,
+    ) -> Out:
+        node = details[0].node
+        definition = kind.fields[node.name.value]
+        args = self._arguments(definition, node) if node.arguments else {}
+        seed = Read(
+            id=self._number(),
+            dataset=self._catalog.datasets[dataset],
+            coordinate=f"{kind.name}.{node.name.value}",
+            path=(*builder.path, key),
+            kind=how,
+            mode=mode,
+            many=many,
+            required=bool(is_non_null_type(definition.type)),
+            parent=parent,
+            child=child,
+            connection=connection,
+            slot=Slot(definition, node, connection) if connection else None,
+            nodes=tuple(d.node for d in details),
+        )
+        read, out = self._finish(seed, key, definition, details, args)
+        builder.children.append(read)
+        return out
+
+    # -- connections, contexts
+
+    def _connection(
+        self, kind: GraphQLObjectType, details: list[FieldDetails], builder: _Builder
+    ) -> tuple[Part, ...]:
+        parts = []
+        for key, below in self._collect(kind, details).items():
+            name = below[0].node.name.value
+            if name == "__typename":
+                parts.append(Part(key, f"={kind.name}"))
+                continue
+            named = get_named_type(kind.fields[name].type)
+            parts.append(self._part(key, name, named, below, builder))
+        return tuple(parts)
+
+    def _part(
+        self, key: str, name: str, named: Any, details: list[FieldDetails], builder: _Builder
+    ) -> Part:
+        if name in ("nodes", "node"):
+            return Part(key, name, outs=self._object(named, details, builder))
+        if name == "edges":
+            return Part(key, name, parts=self._connection(named, details, builder))
+        if name == "totalCount":
+            builder.total = True
+            return Part(key, name)
+        if name == "pageInfo":
+            return Part(key, name, parts=self._parts(named, details))
+        return Part(key, name)  # cursor
+
+    def _parts(self, kind: Any, details: list[FieldDetails]) -> tuple[Part, ...]:
+        if not isinstance(kind, GraphQLObjectType):
+            return ()
+        parts = []
+        for key, below in self._collect(kind, details).items():
+            name = below[0].node.name.value
+            if name == "__typename":
+                parts.append(Part(key, f"={kind.name}"))
+                continue
+            if not isinstance(self._bindings.of(kind.name, name), PartOf):
+                raise TypeError(f"{kind.name}.{name} is no part")
+            named = get_named_type(kind.fields[name].type)
+            parts.append(Part(key, name, parts=self._parts(named, below)))
+        return tuple(parts)
+
+    def _names(
+        self, kind: GraphQLObjectType, details: list[FieldDetails]
+    ) -> tuple[tuple[str, str], ...]:
+        return tuple((p.key, p.name) for p in self._parts(kind, details))
+
+
+def _bare(kind: Any) -> Any:
+    return kind.of_type if is_non_null_type(kind) else kind
+
+
+def _is_connection(kind: Any) -> bool:
+    named = get_named_type(kind)
+    return bool(named.name.endswith("Connection"))
+
+
+def _type_text(node: Any) -> str:
+    return print_ast(node)
+
+
+def _page(args: Mapping[str, Any]) -> Page:
+    backward = args.get("last") is not None
+    cursor = args.get("before") if backward else args.get("after")
+    return Page(after=cursor is not None, backward=backward)
+
+
+# ---- Shape + Gate -> Plan ----------------------------------------------------------------------
+
+
+class Planner:
+    """Makes a Plan: one Lens per Read, one statement per Read that does not ride."""
+
+    def __init__(
+        self, gate: Gate, catalog: Catalog, sources: Mapping[str, Source], json_mode: bool
+    ) -> None:
+        self._gate, self._catalog, self._sources = gate, catalog, sources
+        self._json = json_mode
+        self._planned: dict[int, PlannedRead] = {}
+        self._refused: dict[int, HubError] = {}
+
+    def plan(self, shape: Shape, policy: int) -> Plan:
+        """The Plan of a Shape under this Gate; refused roots carry their error."""
+        for root in shape.roots:
+            self._root(root)
+        return Plan(shape, self._planned, self._refused, self._json, policy)
+
+    def _root(self, read: Read) -> None:
+        lens = self._lens(read)
+        if lens.rows.empty:
+            verdict = self._gate.refusal(read.dataset, read.mode, read.identifier)
+            self._refused[read.id] = Forbidden(
+                f"按现行权限规则，您的岗位不能以此用途查询“{read.dataset.title}”",
+                reason=verdict.reason,
+                ask=verdict.ask,
+            )
+            return
+        unclear = [
+            w.column for w in read.where if w.column[:3] != EXTRA and not lens.filterable(w.column)
+        ]
+        if unclear:
+            self._refused[read.id] = BadUserInput(
+                f"不能按 `{unclear[0]}` 筛选：该列对您不是明文", reason="FILTER_NOT_CLEAR"
+            )
+            return
+        self._statement(read, lens)
+
+    def _lens(self, read: Read) -> Lens:
+        return self._gate.lens(read.dataset, read.mode, read.identifier)
+
+    def _statement(self, read: Read, lens: Lens) -> None:
+        """The Read's statement, with the subtrees that ride in it; then the others."""
+        states = {c: lens.cell(c).state for c in read.columns}
+        riding = tuple(c for c in read.children if self._closed(c, read))
+        request = self._request(read, lens, states, riding)
+        source = self._sources[read.dataset.source]
+        prepared = source.prepare(request)
+        counted = (
+            source.prepare(replace(request, columns=(), extra=(), rides=(), count=True, page=None))
+            if read.total
+            else None
+        )
+        layout = {name: i for i, name in enumerate(prepared.columns)}
+        self._planned[read.id] = PlannedRead(
+            read, read.dataset.source, states, prepared, counted, layout, riding
+        )
+        for child in read.children:
+            if child not in riding:
+                self._child(child)
+
+    def _child(self, read: Read) -> None:
+        if read.kind in (Kind.FACET, Kind.NEST):
+            self._planned[read.id] = PlannedRead(read, read.dataset.source, {}, None, None, {})
+            for child in read.children:
+                self._child(child)
+            return
+        lens = self._lens(read)
+        if lens.rows.empty:  # nothing to see: nothing is asked
+            self._planned[read.id] = PlannedRead(read, read.dataset.source, {}, None, None, {})
+            return
+        self._statement(read, lens)
+
+    def _request(
+        self,
+        read: Read,
+        lens: Lens,
+        states: Mapping[str, CellState],
+        riding: Sequence[Read],
+    ) -> ReadRequest:
+        dataset = read.dataset
+        shown = tuple(c for c in read.columns if states[c] is not CellState.HIDDEN)
+        own_region = dataset.region.kind is RegionKind.PATH
+        side = ((REGION,) if own_region else ()) + ((SUBJECT,) if dataset.subject else ())
+        extra = tuple(dict.fromkeys((*read.extra, *side)))
+        return ReadRequest(
+            dataset=dataset,
+            columns=shown,
+            extra=extra,
+            key=read.child,
+            lens=lens,
+            where=read.where,
+            order=read.order,
+            page=read.page,
+            rides=tuple(self._ride(c) for c in riding),
+            prefix=f"r{read.id}",
+        )
+
+    # -- JSON mode
+
+    def _closed(self, read: Read, parent: Read) -> bool:
+        """True if the whole subtree lives in the parent's source and can be told in JSON."""
+        if not self._json or read.connection or read.kind is not Kind.EDGE:
+            return False
+        if read.dataset.source != parent.dataset.source:
+            return False
+        lens = self._lens(read)
+        if lens.rows.empty or not all(self._plain(o, read, lens) for o in read.outs):
+            return False
+        return all(self._closed(c, read) for c in read.children)
+
+    def _plain(self, out: Out, read: Read, lens: Lens) -> bool:
+        if isinstance(out, OutColumn):
+            kind = read.dataset.by_name[out.column].type
+            return kind in JSON_KINDS and lens.cell(out.column).state is not CellState.MIXED
+        return isinstance(out, OutConstant | OutRead)
+
+    def _ride(self, read: Read) -> Ride:
+        lens = self._lens(read)
+        states = {c: lens.cell(c).state for c in read.columns}
+        self._planned[read.id] = PlannedRead(
+            read, read.dataset.source, states, None, None, {}, read.children
+        )
+        rides = {c.id: self._ride(c) for c in read.children}
+        outputs = tuple(_output(o, states, rides) for o in read.outs)
+        assert read.parent is not None  # noqa: S101  an edge has both ends
+        assert read.child is not None  # noqa: S101
+        return Ride(
+            name=str(read.id),
+            request=self._request(read, lens, states, ()),
+            parent=read.parent,
+            child=read.child,
+            many=read.many,
+            outputs=outputs,
+        )
+
+
+def _output(out: Out, states: Mapping[str, CellState], rides: Mapping[int, Ride]) -> Output:
+    if isinstance(out, OutColumn):
+        seen = states[out.column] is not CellState.HIDDEN
+        return Output(out.key, column=out.column if seen else None, required=out.required)
+    if isinstance(out, OutConstant):
+        return Output(out.key, constant=out.value)
+    if isinstance(out, OutRead):
+        return Output(out.key, ride=rides[out.read], required=out.required)
+    raise TypeError("only columns, constants and edges ride")

@@ -1,0 +1,585 @@
+"""Runs a Plan: Reads of one level together, one batch a source, rows grouped to their parents.
+
+Keys are deduplicated before a fetch and fanned out after it. A facet is asked only for the
+parents whose rights admit it, one batch per combination of column states; nobody admitted
+means no call. A source that fails leaves its facets null and an error; nothing else stops.
+What was shown is counted here, on the rows themselves, not on the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from adapters.contract import (
+    EXTRA,
+    KEY,
+    MINOR,
+    REGION,
+    SUBJECT,
+    Call,
+    Output,
+    ReadRequest,
+    Ride,
+    Rows,
+    Source,
+)
+from authz.gate import Gate
+from authz.lens import CellState, Mode
+from catalog.datasets import Decode, RegionKind
+from catalog.errors import BadUserInput, HubError, SourceUnavailable
+from catalog.grades import Mask
+from catalog.load import Catalog
+from resolvers.cursor import Cursors, Place
+from resolvers.plan import (
+    Kind,
+    OutColumn,
+    OutConstant,
+    Plan,
+    PlannedRead,
+    Read,
+    ReadDisclosure,
+)
+
+Row = tuple[Any, ...]
+Env = tuple[str, bool]
+Item = tuple[Row, Env | None]
+FACET_ROWS = 100  # rows of one facet shown per person
+HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key"}
+LINKED = 3  # facets of so many providers on one person are their own risk class (1.1.8)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What an execution needs beside the Plan; one per worker."""
+
+    catalog: Catalog
+    sources: Mapping[str, Source]
+    cursors: Cursors
+    uid: Callable[[str], str]
+    page_default: int
+    page_max: int
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A page asked for: how many, from which side, at which place of which list."""
+
+    size: int
+    backward: bool
+    started: bool
+    place: Place
+
+
+@dataclass(slots=True)
+class Result:
+    """What one Read gave. `groups` by parent key; facets by (states, key)."""
+
+    planned: PlannedRead
+    layout: Mapping[str, int]
+    rows: list[Row] = field(default_factory=list)
+    groups: dict[Any, list[Row]] = field(default_factory=dict)
+    totals: dict[Any, int] = field(default_factory=dict)
+    window: Window | None = None
+    error: HubError | None = None
+    denied: bool = False
+    cells: Callable[[Env], Mapping[str, CellState] | None] | None = None
+    as_of: Any = None
+
+
+class Execution:
+    """One run of one Plan for one asker; `results` and `disclosures` are what remains."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        gate: Gate,
+        setting: Setting,
+        arguments: Mapping[int, Mapping[str, Any] | HubError],
+    ) -> None:
+        self.plan, self._gate, self._setting = plan, gate, setting
+        self._arguments = arguments
+        self.results: dict[int, Result] = {}
+        self.disclosures: dict[int, ReadDisclosure] = {}
+        self.sought: list[str] = []
+        self._linked: dict[str, set[str]] = defaultdict(set)
+
+    async def run(self) -> None:
+        """Fetch everything; no exception of a source leaves here."""
+        async with asyncio.TaskGroup() as group:
+            for root in self.plan.shape.roots:
+                group.create_task(self._root(root))
+
+    @property
+    def linkage(self) -> bool:
+        """True if one person was shown with facets of three or more providers."""
+        return any(len(providers) >= LINKED for providers in self._linked.values())
+
+    def seal(self, result: Result, row: Row) -> str:
+        """The cursor of a row in its list."""
+        window, order = result.window, result.planned.read.order
+        assert window is not None  # noqa: S101  only connections have cursors
+        values = [row[result.layout[name]] for name, _ in order]
+        return self._setting.cursors.seal(window.place, values)
+
+    # -- roots
+
+    async def _root(self, read: Read) -> None:
+        refused = self.plan.refused.get(read.id)
+        planned = self.plan.reads.get(read.id)
+        if refused is not None or planned is None:
+            self._refuse(read, refused)
+            return
+        result = self.results[read.id] = Result(planned, planned.layout)
+        told = self._disclose(read)
+        try:
+            params = self._params(read)
+            await self._fetch_root(read, result, told, params)
+        except HubError as error:
+            result.error = error
+            if isinstance(error, SourceUnavailable):
+                told.down = error.reason
+            return
+        await self._children(read, [(row, _env(row, result.layout)) for row in result.rows])
+
+    def _refuse(self, read: Read, error: HubError | None) -> None:
+        empty = PlannedRead(read, read.dataset.source, {}, None, None, {})
+        self.results[read.id] = Result(empty, {}, error=error, denied=True)
+        told = self._disclose(read)
+        told.hidden = {f"{read.dataset.type}": (error and error.reason) or "NO_RULE"}
+
+    async def _fetch_root(
+        self, read: Read, result: Result, told: ReadDisclosure, params: dict[str, Any]
+    ) -> None:
+        window = result.window = self._window(read)
+        limit = None
+        if window is not None:
+            params |= self._after(read, window)
+            limit = window.size + 1
+        rows, total = await asyncio.gather(
+            self._read(result.planned, Call(None, params, limit=limit)),
+            self._total(result.planned, params, None),
+        )
+        result.rows, result.as_of = list(rows.rows), rows.as_of
+        result.totals = total
+        shown = _shown(result.rows, window)
+        if not read.many and not shown:
+            told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + 1
+        self._count(told, result.planned, shown)
+
+    def _params(self, read: Read) -> dict[str, Any]:
+        """The request's own values: filters from the arguments, bounds from the Lens."""
+        given = self._arguments.get(read.id, {})
+        if isinstance(given, HubError):
+            raise given
+        params: dict[str, Any] = {}
+        for bind in read.binds:
+            value: Any = given
+            for name in bind.path:
+                value = value[name]
+            params[bind.param] = bind.convert(value, self._setting.catalog)
+        if read.identifier is not None:
+            self.sought.append(self._setting.uid(params[read.binds[0].param]))
+        return params | self._lens_binds(read)
+
+    def _lens_binds(self, read: Read) -> dict[str, Any]:
+        lens = self._gate.lens(read.dataset, read.mode, read.identifier)
+        binds: dict[str, Any] = lens.binds(f"r{read.id}")
+        for child in read.children:
+            if self.plan.rides(child.id):
+                binds |= self._lens_binds(child)
+        return binds
+
+    # -- pages
+
+    def _window(self, read: Read) -> Window | None:
+        if not read.connection:
+            return None
+        given = self._arguments.get(read.id, {})
+        if isinstance(given, HubError):
+            raise given
+        first, last = given.get("first"), given.get("last")
+        if first is not None and last is not None:
+            raise BadUserInput("first 与 last 只能用一个", reason="PAGE_SIZE")
+        backward = last is not None
+        size = last if backward else first
+        size = self._setting.page_default if size is None else size
+        if not 0 <= size <= self._setting.page_max:
+            raise BadUserInput(
+                f"每页行数 `{size}` 超出范围：请用 0 到 {self._setting.page_max}",
+                reason="PAGE_SIZE",
+            )
+        cursor = given.get("before") if backward else given.get("after")
+        return Window(size, backward, cursor is not None, self._place(read, given))
+
+    def _place(self, read: Read, given: Mapping[str, Any]) -> Place:
+        lens = self._gate.lens(read.dataset, read.mode, read.identifier)
+        paging = ("first", "last", "after", "before")
+        filters = {k: v for k, v in given.items() if k not in paging}
+        listing = orjson.dumps(
+            [read.coordinate, read.order, filters], option=orjson.OPT_SORT_KEYS
+        ).decode()
+        asker = self._gate.asker
+        return Place(listing, asker.principal_id, asker.purpose, lens.digest)
+
+    def _after(self, read: Read, window: Window) -> dict[str, Any]:
+        if not window.started:
+            return {}
+        given = self._arguments.get(read.id, {})
+        assert not isinstance(given, HubError)  # noqa: S101  _window raised it
+        text = str(given["before"] if window.backward else given["after"])
+        values = self._setting.cursors.open(window.place, text)
+        return {f"r{read.id}_c{i}": v for i, v in enumerate(values)}
+
+    # -- children
+
+    async def _children(self, read: Read, items: Sequence[Item]) -> None:
+        layout = self.results[read.id].layout
+        async with asyncio.TaskGroup() as group:
+            for child in read.children:
+                if child.kind is Kind.NEST and f"__json_{child.id}" in layout:
+                    continue  # counted with its facet's rows
+                if self.plan.rides(child.id):
+                    self._ridden(child, items, layout)
+                elif child.kind is Kind.EDGE:
+                    group.create_task(self._edge(child, items, layout))
+                else:
+                    group.create_task(self._facet(child, items, layout))
+
+    async def _edge(self, read: Read, items: Sequence[Item], layout: Mapping[str, int]) -> None:
+        planned = self.plan.reads[read.id]
+        result = self.results[read.id] = Result(planned, planned.layout)
+        told = self._disclose(read)
+        if planned.prepared is None:
+            result.denied = True
+            told.hidden = {f"{read.dataset.type}": "NO_RULE"}
+            told.states["DENIED"] = len(items)
+            return
+        at = layout[str(read.parent)]
+        keys = list(dict.fromkeys(str(r[at]) for r, _ in items if r[at] is not None))
+        try:
+            if keys:
+                await self._fetch_edge(read, result, keys)
+        except HubError as error:
+            result.error = error
+            if isinstance(error, SourceUnavailable):
+                told.down = error.reason
+            return
+        shown = [r for rows in result.groups.values() for r in _shown(rows, result.window)]
+        self._count(told, planned, shown)
+        await self._children(read, [(row, _env(row, result.layout)) for row in shown])
+
+    async def _fetch_edge(self, read: Read, result: Result, keys: list[str]) -> None:
+        params = self._params(read)
+        window = result.window = self._window(read)
+        limit = None
+        if window is not None:
+            params |= self._after(read, window)
+            limit = window.size + 1
+        rows, totals = await asyncio.gather(
+            self._read(result.planned, Call(keys, params, limit=limit)),
+            self._total(result.planned, params, keys),
+        )
+        result.totals, result.as_of = totals, rows.as_of
+        at = result.layout[KEY]
+        for row in rows.rows:
+            result.groups.setdefault(str(row[at]), []).append(row)
+
+    def _ridden(self, read: Read, items: Sequence[Item], layout: Mapping[str, int]) -> None:
+        """Count what a riding subtree showed, from its list of persons and places."""
+        told = self._disclose(read)
+        at = layout.get(f"__side_{read.id}")
+        pairs = []
+        if at is not None:
+            pairs = [pair for row, _ in items for pair in orjson.loads(row[at] or b"[]")]
+        told.rows += len(pairs)
+        told.subjects |= {s for s, _ in pairs if s is not None}
+        told.areas |= {a[:9] for _, a in pairs if a is not None}
+        _tally(told, self.plan.reads[read.id], len(pairs))
+        for child in read.children:
+            self._ridden(child, items, layout)
+
+    # -- facets and nests
+
+    async def _facet(self, read: Read, items: Sequence[Item], layout: Mapping[str, int]) -> None:
+        planned = self.plan.reads[read.id]
+        rights = self._gate.facet(read.dataset)
+        seen: dict[Env, Mapping[str, CellState] | None] = {}
+
+        def cells(env: Env) -> Mapping[str, CellState] | None:
+            if env not in seen:
+                found = rights.cells(*env)
+                seen[env] = None if found is None else dict(found)
+            return seen[env]
+
+        result = self.results[read.id] = Result(planned, {}, cells=cells)
+        told = self._disclose(read, rules=rights.rules, lens=rights.digest)
+        batches = self._batches(read, items, layout, cells, told)
+        try:
+            done = await asyncio.gather(*(self._batch(read, b) for b in batches))
+        except SourceUnavailable as error:
+            result.error, told.down = error, error.reason
+            told.states["SOURCE_DOWN"] = sum(len(b.keys) for b in batches)
+            return
+        for batch, (rows, columns) in zip(batches, done, strict=True):
+            result.layout, result.as_of = columns, rows.as_of
+            self._take(read, result, told, batch, rows)
+        below = [
+            (row, env)
+            for batch in batches
+            for key, env in batch.envs
+            for row in result.groups.get((batch.variant, key), ())
+        ]
+        if read.children and below:
+            await self._children(read, below)
+
+    def _batches(
+        self,
+        read: Read,
+        items: Sequence[Item],
+        layout: Mapping[str, int],
+        cells: Callable[[Env], Mapping[str, CellState] | None],
+        told: ReadDisclosure,
+    ) -> list[Batch]:
+        """Admitted parents by the states their columns have; the others are never asked for."""
+        found: dict[Variant, Batch] = {}
+        at = layout[str(read.parent)]
+        name_at, subject_at = layout.get(EXTRA + "name"), layout.get(SUBJECT)
+        for row, env in items:
+            states = None if env is None else cells(env)
+            if states is None or env is None:
+                told.states["DENIED"] = told.states.get("DENIED", 0) + 1
+                told.hidden[f"{read.dataset.type}"] = "NO_RULE"
+                continue
+            if row[at] is None:
+                told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + 1
+                continue
+            variant = variant_of(read, states)
+            batch = found.setdefault(variant, Batch(variant, states))
+            key = str(row[at])
+            batch.keys[key] = None
+            batch.envs.append((key, env))
+            told.areas.add(env[0][:9])
+            if name_at is not None:
+                batch.names[key] = row[name_at]
+            if subject_at is not None:
+                batch.subjects[key] = row[subject_at]
+        return list(found.values())
+
+    async def _batch(self, read: Read, batch: Batch) -> tuple[Rows, Mapping[str, int]]:
+        planned = self.plan.reads[read.id]
+        own = self._own_codes(read)
+        kept = planned.variants.get((batch.variant, own is not None))
+        source = self._setting.sources[planned.source]
+        if kept is None:
+            request = facet_request(read, batch.states, own is not None, self.plan, source.json)
+            prepared = source.prepare(request)
+            kept = (prepared, {name: i for i, name in enumerate(prepared.columns)})
+            planned.variants[(batch.variant, own is not None)] = kept
+        params = {} if own is None else {"codes": sorted(own)}
+        call = Call(
+            list(batch.keys),
+            params,
+            names=batch.names or None,
+            limit=FACET_ROWS if read.many else 1,
+            deadline=self._setting.deadline_s,
+        )
+        return await source.read(kept[0], call), kept[1]
+
+    def _own_codes(self, read: Read) -> frozenset[str] | None:
+        """Codes (in the source's scheme) of the places whose rows may be seen, None for all."""
+        if read.dataset.region.kind is not RegionKind.CODE:
+            return None
+        divisions = self._setting.catalog.divisions
+        admitted = self._gate.facet(read.dataset).own_codes(divisions)
+        if admitted is None:
+            return None
+        foreign = (divisions.foreign(read.dataset.region.scheme, code) for code in admitted)
+        return frozenset(code for code in foreign if code is not None)
+
+    def _take(
+        self, read: Read, result: Result, told: ReadDisclosure, batch: Batch, rows: Rows
+    ) -> None:
+        at = result.layout[KEY]
+        for row in rows.rows:
+            result.groups.setdefault((batch.variant, str(row[at])), []).append(row)
+        found = {str(row[at]) for row in rows.rows}
+        told.rows += len(rows.rows)
+        told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + len(batch.keys) - len(found)
+        if rows.as_of is not None:
+            told.as_of = int(rows.as_of.timestamp() * 1_000_000)
+        _add_states(told, read, batch.states, len(rows.rows))
+        for key in found & batch.subjects.keys():
+            told.subjects.add(batch.subjects[key])
+            self._linked[batch.subjects[key]].add(read.dataset.provider)
+        for child in read.children:
+            if f"__json_{child.id}" in result.layout:
+                self._nest_ridden(child, rows, result.layout)
+
+    def _nest_ridden(self, read: Read, rows: Rows, layout: Mapping[str, int]) -> None:
+        told = self.disclosures.get(read.id) or self._disclose(read)
+        at = layout[f"__side_{read.id}"]
+        count = sum(len(orjson.loads(row[at] or b"[]")) for row in rows.rows)
+        told.rows += count
+        _add_states(told, read, dict.fromkeys(read.columns, CellState.CLEAR), count)
+
+    # -- the one place that asks a source
+
+    async def _read(self, planned: PlannedRead, call: Call) -> Rows:
+        assert planned.prepared is not None  # noqa: S101  refused Reads never come here
+        source = self._setting.sources[planned.source]
+        return await source.read(planned.prepared, replace(call, deadline=self._setting.deadline_s))
+
+    async def _total(
+        self, planned: PlannedRead, params: Mapping[str, Any], keys: list[str] | None
+    ) -> dict[Any, int]:
+        if planned.counted is None:
+            return {}
+        source = self._setting.sources[planned.source]
+        call = Call(keys, params, deadline=self._setting.deadline_s)
+        rows = await source.read(planned.counted, call)
+        return {(row[0] if keys is not None else None): row[-1] for row in rows.rows}
+
+    # -- what was shown
+
+    def _disclose(
+        self, read: Read, *, rules: tuple[str, ...] = (), lens: str = ""
+    ) -> ReadDisclosure:
+        if read.kind in (Kind.ROOT, Kind.EDGE):
+            made = self._gate.lens(read.dataset, read.mode, read.identifier)
+            rules, lens = made.rules, made.digest
+        by = tuple(f"{read.dataset.type}.{_plain(w.column)}" for w in read.where)
+        told = ReadDisclosure(
+            dataset=read.dataset.name,
+            source=read.dataset.source,
+            how=HOW[read.mode],
+            lens=lens,
+            rules=rules,
+            by=by,
+            provider=read.dataset.provider,
+        )
+        self.disclosures[read.id] = told
+        return told
+
+    def _count(self, told: ReadDisclosure, planned: PlannedRead, rows: Sequence[Row]) -> None:
+        told.rows += len(rows)
+        subject, region = planned.layout.get(SUBJECT), planned.layout.get(REGION)
+        if subject is not None:
+            told.subjects |= {r[subject] for r in rows if r[subject] is not None}
+        if region is not None:
+            told.areas |= {r[region][:9] for r in rows if r[region] is not None}
+        _tally(told, planned, len(rows), rows)
+
+
+Variant = tuple[tuple[str, CellState], ...]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Parents whose facet columns have the same states: one call of the source."""
+
+    variant: Variant
+    states: Mapping[str, CellState]
+    keys: dict[str, None] = field(default_factory=dict)
+    envs: list[tuple[str, Env]] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    subjects: dict[str, str] = field(default_factory=dict)
+
+
+def variant_of(read: Read, states: Mapping[str, CellState]) -> Variant:
+    """The states of the columns a facet (and its nests) asks for."""
+    return tuple((c, states[c]) for c in read.columns)
+
+
+def facet_request(
+    read: Read, states: Mapping[str, CellState], codes: bool, plan: Plan, rides: bool
+) -> ReadRequest:
+    """What a facet's source is asked: every column, hidden ones with nothing left of them."""
+    fields = read.dataset.by_name
+    masks = {
+        c: Mask.HIDE if states[c] is CellState.HIDDEN else fields[c].mask
+        for c in read.columns
+        if states[c] is not CellState.CLEAR
+    }
+    riding = [c for c in read.children if rides and plan.json_mode and nest_is_plain(c)]
+    return ReadRequest(
+        dataset=read.dataset,
+        columns=read.columns,
+        extra=tuple(e for e in read.extra if e.startswith(EXTRA)),
+        key=read.child,
+        masks=masks,
+        codes=codes,
+        rides=tuple(nest_ride(c) for c in riding),
+    )
+
+
+def nest_is_plain(read: Read) -> bool:
+    """True if a nest's values need neither decoding nor masking: then it can ride."""
+    fields = [read.dataset.by_name[c] for c in read.columns]
+    clean = all(f.decode is Decode.PLAIN and f.mask is Mask.NONE for f in fields)
+    return clean and all(isinstance(o, OutColumn | OutConstant) for o in read.outs)
+
+
+def nest_ride(read: Read) -> Ride:
+    """A nest as a ride of its facet."""
+    outputs = tuple(
+        Output(o.key, column=o.column, required=o.required)
+        if isinstance(o, OutColumn)
+        else Output(o.key, constant=o.value)
+        for o in read.outs
+        if isinstance(o, OutColumn | OutConstant)
+    )
+    request = ReadRequest(dataset=read.dataset, columns=read.columns)
+    return Ride(str(read.id), request, str(read.parent), str(read.child), read.many, outputs)
+
+
+def _env(row: Row, layout: Mapping[str, int]) -> Env | None:
+    region, minor = layout.get(REGION), layout.get(MINOR)
+    if region is None:
+        return None
+    return row[region], bool(row[minor]) if minor is not None else False
+
+
+def _shown(rows: Sequence[Row], window: Window | None) -> Sequence[Row]:
+    """Without the one row more that tells of a next page."""
+    return rows if window is None else rows[: window.size]
+
+
+def _plain(column: str) -> str:
+    return column[len(EXTRA) :] if column.startswith(EXTRA) else column
+
+
+def _tally(
+    told: ReadDisclosure, planned: PlannedRead, count: int, rows: Sequence[Row] = ()
+) -> None:
+    """Count the cells shown, per column and state; mixed columns by their letters."""
+    uniform = {c: s for c, s in planned.states.items() if s is not CellState.MIXED}
+    _add_states(told, planned.read, uniform, count)
+    for column, state in planned.states.items():
+        if state is not CellState.MIXED:
+            continue
+        at = planned.layout[f"{column}__s"]
+        coordinate = f"{planned.read.dataset.type}.{column}"
+        for row in rows:
+            where = {"C": told.clear, "M": told.masked}.get(row[at])
+            if where is not None:
+                where[coordinate] = where.get(coordinate, 0) + 1
+
+
+def _add_states(
+    told: ReadDisclosure, read: Read, states: Mapping[str, CellState], count: int
+) -> None:
+    for column in read.columns:
+        coordinate, state = f"{read.dataset.type}.{column}", states.get(column)
+        if state is CellState.CLEAR:
+            told.clear[coordinate] = told.clear.get(coordinate, 0) + count
+        elif state is CellState.MASKED:
+            told.masked[coordinate] = told.masked.get(coordinate, 0) + count
+        elif state is CellState.HIDDEN:
+            told.hidden[coordinate] = "NO_RULE"

@@ -1,0 +1,121 @@
+"""A Plan as a reviewer reads it: each Read, its source, its statement, rows, columns, record.
+
+If this print cannot be understood, the Plan is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from adapters.contract import Source
+from authz.gate import Gate
+from authz.lens import CellState
+from authz.scope import Scope
+from catalog.divisions import COUNTY
+from catalog.load import Catalog
+from resolvers.execute import facet_request, nest_is_plain
+from resolvers.plan import Kind, Plan, Read
+
+STATES = {
+    CellState.CLEAR: "明文",
+    CellState.MASKED: "脱敏",
+    CellState.HIDDEN: "隐藏",
+    CellState.MIXED: "逐行而定",
+}
+HOW = {Kind.ROOT: "根", Kind.EDGE: "关系", Kind.FACET: "部门数据", Kind.NEST: "下级数据"}
+
+
+def explain(plan: Plan, gate: Gate, catalog: Catalog, sources: Mapping[str, Source]) -> str:
+    """The whole Plan in Chinese; no value of any variable, no row."""
+    return "\n".join(_Printer(plan, gate, catalog, sources).lines()) + "\n"
+
+
+class _Printer:
+    def __init__(
+        self, plan: Plan, gate: Gate, catalog: Catalog, sources: Mapping[str, Source]
+    ) -> None:
+        self._plan, self._gate, self._catalog, self._sources = plan, gate, catalog, sources
+
+    def lines(self) -> Iterator[str]:
+        asker, shape = self._gate.asker, self._plan.shape
+        places = self._catalog.divisions.by_path
+        posts = "；".join(f"{p.dept}/{p.role}@{places[p.base].name}" for p in asker.posts)
+        purpose = self._catalog.purposes[asker.purpose].title
+        yield f"操作 {shape.operation} {shape.name or '（无名）'}"
+        yield f"岗位 {posts}；用途 {asker.purpose} {purpose}；策略版本 {self._plan.policy}"
+        for root in shape.roots:
+            yield ""
+            yield from self._read(root, 0)
+        yield ""
+        yield from self._record()
+
+    def _read(self, read: Read, depth: int) -> Iterator[str]:
+        pad = "  " * depth
+        source = read.dataset.source
+        what = f"{read.coordinate} → {read.dataset.title}（{source}）"
+        yield f"{pad}[{read.id}] {HOW[read.kind]} {what}"
+        refused = self._plan.refused.get(read.id)
+        if refused is not None:
+            yield f"{pad}    拒绝：{refused.message}（{refused.reason}），不取任何数据"
+            return
+        if read.kind in (Kind.FACET, Kind.NEST):
+            yield from self._facet(read, pad)
+        else:
+            yield from self._rows(read, pad)
+        for child in read.children:
+            yield from self._read(child, depth + 1)
+
+    def _rows(self, read: Read, pad: str) -> Iterator[str]:
+        planned = self._plan.reads[read.id]
+        lens = self._gate.lens(read.dataset, read.mode, read.identifier)
+        yield f"{pad}    行：{self._words(lens.rows)}；规则 {' '.join(lens.rules) or '无'}"
+        yield from self._columns(planned.states, read, pad)
+        if self._plan.rides(read.id):
+            yield f"{pad}    语句：随上级语句以 JSON 带出"
+        elif planned.prepared is None:
+            yield f"{pad}    语句：无权，不取"
+        else:
+            yield f"{pad}    语句：{_flat(planned.prepared.describe())}"
+        if planned.counted is not None:
+            yield f"{pad}    总数：{_flat(planned.counted.describe())}"
+
+    def _facet(self, read: Read, pad: str) -> Iterator[str]:
+        rights = self._gate.facet(read.dataset)
+        yield f"{pad}    人：{self._words(rights.see)}；规则 {' '.join(rights.rules) or '无'}"
+        cells = self._cells(read)
+        if cells is None:
+            yield f"{pad}    语句：无权，不问该部门"
+            return
+        yield from self._columns(cells, read, pad)
+        if read.kind is Kind.NEST and self._plan.json_mode and nest_is_plain(read):
+            yield f"{pad}    语句：随上级语句以 JSON 带出"
+            return
+        source = self._sources[read.dataset.source]
+        request = facet_request(read, cells, False, self._plan, source.json)
+        yield f"{pad}    语句：{_flat(source.prepare(request).describe())}"
+
+    def _words(self, scope: Scope) -> str:
+        depts = {d.code: d.short for d in self._catalog.departments.values()}
+        return scope.describe(self._catalog.divisions.by_path, depts)
+
+    def _cells(self, read: Read) -> Mapping[str, CellState] | None:
+        """The states at the asker's own place: an adult's, else a minor's."""
+        rights = self._gate.facet(read.dataset)
+        bases = [p.base for p in self._gate.asker.posts] or [COUNTY]
+        found = (rights.cells(base, minor) for base in bases for minor in (False, True))
+        admitted = next((cells for cells in found if cells is not None), None)
+        return None if admitted is None else dict(admitted)
+
+    def _columns(self, states: Mapping[str, CellState], read: Read, pad: str) -> Iterator[str]:
+        shown = [f"{c} {STATES[states[c]]}" for c in read.columns if c in states]
+        yield f"{pad}    列：{'，'.join(shown) or '（只取存在与否）'}"
+
+    def _record(self) -> Iterator[str]:
+        reads = [r for r in self._plan.shape.walk() if r.id not in self._plan.refused]
+        kinds = "AUDIT_READ" if any(r.dataset.source == "audit" for r in reads) else "READ"
+        names = "，".join(dict.fromkeys(r.dataset.name for r in reads)) or "无"
+        yield f"审计记录 {kinds}：数据集 {names}；每列明文与脱敏行数、所见人员代号、规则编号"
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

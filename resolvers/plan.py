@@ -1,0 +1,292 @@
+"""The values of the road: Shape, Plan, Disclosure. Pure; a Plan prints itself.
+
+A **Shape** is what is asked: a tree of Reads with argument slots; it knows no asker. A
+**Plan** is a Shape under one pattern of rights: each Read has its statement and the state of
+each column. A **Disclosure** is what an execution showed: it becomes the access record.
+One value decides what is fetched, what may be seen and what is logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from adapters.contract import Leaf, Page, Prepared
+from authz.lens import CellState, Mode
+from catalog.datasets import Dataset
+from catalog.errors import HubError
+
+
+class Kind(StrEnum):
+    """How a Read hangs on its parent."""
+
+    ROOT = "root"
+    EDGE = "edge"
+    FACET = "facet"
+    NEST = "nest"
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A statement's parameter: where its value lies in the arguments, and its conversion."""
+
+    param: str
+    path: tuple[str, ...]
+    convert: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A field with arguments: coerced anew for every request."""
+
+    definition: Any
+    node: Any
+    connection: bool
+
+
+# ---- what is answered: one Out per response key -------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OutColumn:
+    """A column of the row. `leaf` names the wire type, `required` is non-null in the schema."""
+
+    key: str
+    column: str
+    coordinate: str
+    leaf: str
+    required: bool
+    nodes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutConstant:
+    """``__typename``."""
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutRead:
+    """An edge, facet or nest: the rows of another Read under this one."""
+
+    key: str
+    read: int
+    coordinate: str
+    many: bool
+    required: bool
+    nodes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutGroup:
+    """A facet container: an object with no rows of its own."""
+
+    key: str
+    outs: tuple[Out, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutAccess:
+    """``access``: entries for the columns and facets asked in the same object."""
+
+    key: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutProvenance:
+    """``provenance`` with the parts asked."""
+
+    key: str
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutConnection:
+    """A connection: `parts` in order, each (response key, part name, sub-selection)."""
+
+    key: str
+    read: int
+    coordinate: str
+    parts: tuple[Part, ...]
+    required: bool
+    nodes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A member of a connection, an edge or a page info."""
+
+    key: str
+    name: str
+    outs: tuple[Out, ...] = ()
+    parts: tuple[Part, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OutContext:
+    """A value of the request itself, e.g. ``viewer``."""
+
+    key: str
+    name: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutIntrospection:
+    """``__schema`` or ``__type``: answered by graphql-core."""
+
+    key: str
+
+
+Out = (
+    OutColumn
+    | OutConstant
+    | OutRead
+    | OutGroup
+    | OutAccess
+    | OutProvenance
+    | OutConnection
+    | OutContext
+    | OutIntrospection
+)
+
+
+# ---- what is asked ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Read:
+    """One fetch: which data set, which columns, how it hangs on its parent.
+
+    `id` is its number in the Shape, `path` its response path from the root, `parent` and
+    `child` the raw columns of an edge (``identity`` or ``division`` for a facet). `extra` raw
+    columns are fetched for children, cursors and the log, never for the answer.
+    """
+
+    id: int
+    dataset: Dataset
+    coordinate: str
+    path: tuple[str, ...]
+    kind: Kind
+    mode: Mode
+    many: bool
+    required: bool
+    columns: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    parent: str | None = None
+    child: str | None = None
+    where: tuple[Leaf, ...] = ()
+    binds: tuple[Bind, ...] = ()
+    identifier: str | None = None
+    order: tuple[tuple[str, bool], ...] = ()
+    page: Page | None = None
+    connection: bool = False
+    total: bool = False
+    slot: Slot | None = None
+    outs: tuple[Out, ...] = ()
+    children: tuple[Read, ...] = ()
+    nodes: tuple[Any, ...] = ()
+
+    def walk(self) -> list[Read]:
+        """This Read and all below it, parents first."""
+        return [self, *(r for child in self.children for r in child.walk())]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What an operation asks, for one choice of the things that change its statements."""
+
+    key: Any
+    operation: str
+    name: str | None
+    outs: tuple[Out, ...]
+    roots: tuple[Read, ...]
+    variables: tuple[tuple[str, str], ...]
+    introspection: bool = False
+
+    def walk(self) -> list[Read]:
+        """All Reads, parents first."""
+        return [r for root in self.roots for r in root.walk()]
+
+
+# ---- what may be seen ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlannedRead:
+    """A Read with its statement. `states` per column (SQL rows with rights of their own).
+
+    `layout` maps a column of the statement to its place in the row tuple. Facets have one
+    statement per combination of states (`variants`), made when first met.
+    """
+
+    read: Read
+    source: str
+    states: Mapping[str, CellState]
+    prepared: Prepared | None
+    counted: Prepared | None
+    layout: Mapping[str, int]
+    riding: tuple[Read, ...] = ()
+    variants: dict[Any, tuple[Prepared, Mapping[str, int]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A Shape under one pattern of rights."""
+
+    shape: Shape
+    reads: Mapping[int, PlannedRead]
+    refused: Mapping[int, HubError]
+    json_mode: bool
+    policy: int
+    assemblers: dict[str, Any] = field(default_factory=dict)
+
+    def rides(self, read_id: int) -> bool:
+        """True if the Read travels in its parent's statement."""
+        return any(read_id == r.id for p in self.reads.values() for r in p.riding)
+
+
+# ---- what was shown --------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class ReadDisclosure:
+    """What one Read showed: counts per schema coordinate, whose data, by which rules."""
+
+    dataset: str
+    source: str
+    how: str
+    lens: str
+    rules: tuple[str, ...]
+    by: tuple[str, ...] = ()
+    rows: int = 0
+    subjects: set[str] = field(default_factory=set)
+    areas: set[str] = field(default_factory=set)
+    clear: dict[str, int] = field(default_factory=dict)
+    masked: dict[str, int] = field(default_factory=dict)
+    hidden: dict[str, str] = field(default_factory=dict)
+    states: dict[str, int] = field(default_factory=dict)
+    as_of: int | None = None
+    down: str | None = None
+    provider: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """What an operation showed, or why it showed nothing. No value of any row."""
+
+    operation: str
+    name: str | None
+    digest: str
+    variables: tuple[tuple[str, str], ...]
+    outcome: str
+    code: str | None
+    reads: tuple[ReadDisclosure, ...] = ()
+    sought: tuple[str, ...] = ()
+    policy: int = 0
+    linkage: bool = False

@@ -1,0 +1,25 @@
+"""One file a thing: how a root field's arguments become a Read's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from resolvers.roots import audit, cases, citizens, words
+from resolvers.roots.root import Args, Root
+
+ROOTS: Mapping[str, Callable[[Args], Root]] = {
+    "citizen": citizens.citizen,
+    "citizens": citizens.citizens,
+    "household": words.household,
+    "division": words.division,
+    "divisions": words.divisions,
+    "department": words.department,
+    "departments": words.departments,
+    "dataset": words.dataset,
+    "datasets": words.datasets,
+    "case": cases.case,
+    "cases": cases.cases,
+    "supervision_order": cases.supervision_order,
+    "supervision_orders": cases.supervision_orders,
+    "audit_events": audit.audit_events,
+}

@@ -1,0 +1,44 @@
+"""``case`` by number, ``cases`` and ``supervisionOrders`` by filter."""
+
+from __future__ import annotations
+
+from authz.lens import Mode
+from resolvers.roots.root import Args, Root, equals, within
+
+
+def case(args: Args) -> Root:
+    """One case by its number."""
+    return Root("case", Mode.KEY, equals(args, "caseNo", "caseNo"))
+
+
+def cases(args: Args) -> Root:
+    """Cases by state, item, department, overdue and division."""
+    return Root(
+        "case",
+        Mode.LIST,
+        (
+            *equals(args, "state", "filter", "state"),
+            *equals(args, "item", "filter", "item"),
+            *equals(args, "overdue", "filter", "overdue"),
+            *equals(args, "x__handling_dept", "filter", "department"),
+            *within(args, "filter", "division"),
+        ),
+    )
+
+
+def supervision_order(args: Args) -> Root:
+    """One order by its number."""
+    return Root("supervision_order", Mode.KEY, equals(args, "orderNo", "orderNo"))
+
+
+def supervision_orders(args: Args) -> Root:
+    """Orders by state, kind and division."""
+    return Root(
+        "supervision_order",
+        Mode.LIST,
+        (
+            *equals(args, "state", "filter", "state"),
+            *equals(args, "kind", "filter", "kind"),
+            *within(args, "filter", "division"),
+        ),
+    )

@@ -1,0 +1,94 @@
+"""What a root function gives: a data set, a right, conditions and where their values come from.
+
+A root function is called once per Shape with the arguments of that request, to see *which*
+were given; their values are taken anew from every request by the Binds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from adapters.contract import EXTRA, Leaf
+from authz.lens import Mode
+from catalog.divisions import COUNTY
+from catalog.errors import BadUserInput
+from catalog.load import Catalog
+
+Args = Mapping[str, Any]
+Convert = Callable[[Any, Catalog], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A condition on a catalogue column (or a raw one), and the argument that holds its value."""
+
+    column: str
+    op: str
+    path: tuple[str, ...]
+    convert: Convert
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A root's rows. `identifier`: the column an exact look-up goes by (mode LOOKUP)."""
+
+    dataset: str
+    mode: Mode
+    given: tuple[Given, ...] = ()
+    identifier: str | None = None
+
+
+def as_is(value: Any, _catalog: Catalog) -> Any:
+    """The value itself; an enumeration's stored code."""
+    return value.value if isinstance(value, Enum) else value
+
+
+def given(args: Args, *path: str) -> bool:
+    """True if the argument at `path` is there and not null."""
+    value: Any = args
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value is not None
+
+
+def equals(args: Args, column: str, *path: str, convert: Convert = as_is) -> tuple[Given, ...]:
+    """``column = argument`` if the argument is given, else no condition."""
+    return (Given(column, "eq", path, convert),) if given(args, *path) else ()
+
+
+def within(args: Args, *path: str, column: str = "region_path") -> tuple[Given, ...]:
+    """Rows at or inside the division of the argument, if given."""
+    if not given(args, *path):
+        return ()
+    raw = EXTRA + column
+    return (Given(raw, "ge", path, lower), Given(raw, "lt", path, upper))
+
+
+def place(code: Any, catalog: Catalog) -> str:
+    """The region path of a canonical division code; BadUserInput if the county has none such."""
+    division = catalog.divisions.get(str(code))
+    if division is None or not division.path.startswith(COUNTY):
+        raise BadUserInput(
+            f"没有区划代码 `{str(code)[:20]}`：请用砚山县的 12 位国家统计局代码",
+            reason="CODE_SCHEME",
+        )
+    return division.path
+
+
+def lower(code: Any, catalog: Catalog) -> str:
+    """The first path inside a division."""
+    return place(code, catalog)
+
+
+def upper(code: Any, catalog: Catalog) -> str:
+    """The first path behind a division: last digit + 1 (``:`` follows ``9``)."""
+    path = place(code, catalog)
+    return path[:-1] + chr(ord(path[-1]) + 1)
+
+
+def leaf(condition: Given, param: str) -> Leaf:
+    """The condition as a source sees it."""
+    return Leaf(condition.column, condition.op, param)

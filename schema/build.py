@@ -1,0 +1,58 @@
+"""``build(catalog)`` -> the schema and its bindings. Refuses a field that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import strawberry
+from graphql import GraphQLObjectType, GraphQLSchema, print_schema
+from strawberry.schema.config import StrawberryConfig
+
+from catalog.errors import CatalogError
+from catalog.load import Catalog
+from resolvers.binding import Binding, Bindings
+from schema.bound import Kit
+from schema.case import case, supervision
+from schema.citizen import citizen, household
+from schema.codes import codes
+from schema.query import inputs, query
+from schema.scalars import scalars
+from schema.shared import shared
+from schema.words import audit, catalogue, division, viewer
+
+
+def build(catalog: Catalog) -> Bindings:
+    """The executable schema with the binding of every field. CatalogError if one is missing."""
+    kit = Kit(catalog)
+    kit.names |= scalars() | codes(catalog)
+    for make in (shared, division, catalogue, household, case, supervision, citizen, audit, viewer):
+        make(kit)
+    inputs(kit)
+    made = strawberry.Schema(
+        query=query(kit), config=StrawberryConfig(auto_camel_case=False)
+    )
+    schema: GraphQLSchema = made._schema
+    bindings = dict(_bindings(schema))
+    return Bindings(schema, bindings, kit.datasets, {"Boolean": bool, "DQCode": str.split})
+
+
+def sdl(bindings: Bindings) -> str:
+    """The SDL as it stands in git."""
+    return print_schema(bindings.schema) + "\n"
+
+
+def _bindings(schema: GraphQLSchema) -> Iterator[tuple[str, Binding]]:
+    for name, kind in schema.type_map.items():
+        if not isinstance(kind, GraphQLObjectType) or name.startswith("__"):
+            continue
+        for field_name, field in kind.fields.items():
+            yield f"{name}.{field_name}", _binding(name, field_name, field)
+
+
+def _binding(type_name: str, field_name: str, field: Any) -> Binding:
+    definition = field.extensions.get("strawberry-definition")
+    found: Binding | None = definition.metadata.get("binding") if definition else None
+    if found is None:
+        raise CatalogError("schema", f"{type_name}.{field_name}", "has no binding: give it one")
+    return found

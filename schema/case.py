@@ -1,0 +1,56 @@
+"""诉求件, 办件事件 and 督办单."""
+
+from __future__ import annotations
+
+from resolvers.binding import EdgeTo
+from schema.bound import Kit
+from schema.shared import connection
+
+
+def case(kit: Kit) -> None:
+    """Case with its applicant, events and orders."""
+    events = connection(kit, "CaseEvent", "办件事件")
+    kit.rows(
+        kit.catalog.datasets["case"],
+        {
+            "applicant": kit.edge(
+                "Citizen", "申请人", EdgeTo("citizen", "applicant_id", "id", many=False)
+            ),
+            "division": kit.edge(
+                "Division", "提交时所在区划", EdgeTo("division", "region_path", "path", many=False)
+            ),
+            "department": kit.edge(
+                "Department", "承办部门", EdgeTo("department", "handling_dept", "code", many=False)
+            ),
+            "events": kit.edge(
+                events,
+                "办件事件，按时间先后",
+                EdgeTo("case_event", "id", "case_id", many=True, connection=True),
+            ),
+            "orders": kit.edge(
+                "[SupervisionOrder!]",
+                "督办单",
+                EdgeTo("supervision_order", "id", "case_id", many=True),
+            ),
+            "access": kit.access(),
+        },
+    )
+    kit.rows(kit.catalog.datasets["case_event"], {})
+
+
+def supervision(kit: Kit) -> None:
+    """SupervisionOrder with the case it urges."""
+    kit.rows(
+        kit.catalog.datasets["supervision_order"],
+        {
+            "case": kit.edge("Case", "所督办的诉求件", EdgeTo("case", "case_id", "id", many=False)),
+            "division": kit.edge(
+                "Division", "所在区划", EdgeTo("division", "region_path", "path", many=False)
+            ),
+            "department": kit.edge(
+                "Department", "承办部门", EdgeTo("department", "handling_dept", "code", many=False)
+            ),
+            "access": kit.access(),
+        },
+    )
+    connection(kit, "SupervisionOrder", "督办单")

@@ -1,0 +1,101 @@
+"""Root fields. Each is answered by the function of its name in `resolvers/roots`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schema.bound import Arguments, Kit
+
+BY_KEY: Arguments = {"by": ("CitizenKey!", "查找键")}
+BY_ID: Arguments = {"id": ("ID!", "全局标识")}
+BY_DIVISION: Arguments = {"code": ("DivisionCode!", "区划代码")}
+BY_CASE_NO: Arguments = {"caseNo": ("String!", "诉求编号")}
+BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
+BY_CODE: Arguments = {"code": ("String!", "部门代码")}
+BY_NAME: Arguments = {"name": ("String!", "目录项代码")}
+IN_DIVISION: Arguments = {"division": ("DivisionCode", "该区划及其下级；缺省为您的全部辖区")}
+DIVISIONS: Arguments = {"level": ("Level", "行政层级"), "parent": ("DivisionCode", "上级区划")}
+OF_PROVIDER: Arguments = {"provider": ("String", "提供单位的部门代码")}
+
+
+def inputs(kit: Kit) -> None:
+    """Input types; `CitizenKey` takes exactly one key."""
+    kit.input(
+        "CitizenKey",
+        "人员的查找键，只能给一个",
+        {"id": ("ID", "全局标识"), "idNumber": ("String", "公民身份号码，必须放在变量里")},
+        one_of=True,
+    )
+    kit.input(
+        "CaseFilter",
+        "诉求件筛选条件，同时满足",
+        {
+            "state": ("CaseState", "办理状态"),
+            "item": ("ServiceItem", "服务事项"),
+            "department": ("String", "承办部门代码"),
+            "division": ("DivisionCode", "该区划及其下级"),
+            "overdue": ("Boolean", "是否超时"),
+        },
+    )
+    kit.input(
+        "SupervisionFilter",
+        "督办单筛选条件，同时满足",
+        {
+            "state": ("SupervisionState", "督办状态"),
+            "kind": ("SupervisionKind", "督办类别"),
+            "division": ("DivisionCode", "该区划及其下级"),
+        },
+    )
+    kit.input(
+        "AuditFilter",
+        "审计事件筛选条件，同时满足",
+        {
+            "actor": ("String", "账号"),
+            "kind": ("AuditKind", "类别"),
+            "outcome": ("AuditOutcome", "结果"),
+            "purpose": ("String", "用途"),
+        },
+    )
+
+
+def _filter(name: str) -> Arguments:
+    return {"filter": (name, "筛选条件")}
+
+
+def query(kit: Kit) -> Any:
+    """The Query type. Roots are nullable: one that is refused does not take the others along."""
+    root = kit.root
+    roots = {
+        "viewer": kit.context("Viewer!", "当前请求的账号、岗位与用途", "viewer"),
+        "citizen": root(
+            "Citizen", "按标识或证件号码查一人；查无此人与不在辖区同样为空", "citizen", BY_KEY
+        ),
+        "citizens": root(
+            "CitizenConnection", "辖区内人员名册；需要列表权限", "citizens", IN_DIVISION
+        ),
+        "household": root("Household", "按标识查家庭户", "household", BY_ID),
+        "division": root("Division", "按代码查区划", "division", BY_DIVISION),
+        "divisions": root("[Division!]", "区划列表", "divisions", DIVISIONS),
+        "case": root("Case", "按编号查诉求件", "case", BY_CASE_NO),
+        "cases": root("CaseConnection", "诉求件列表，新的在前", "cases", _filter("CaseFilter")),
+        "supervisionOrder": root(
+            "SupervisionOrder", "按单号查督办单", "supervision_order", BY_ORDER_NO
+        ),
+        "supervisionOrders": root(
+            "SupervisionOrderConnection",
+            "督办单列表，新的在前",
+            "supervision_orders",
+            _filter("SupervisionFilter"),
+        ),
+        "department": root("Department", "按代码查部门", "department", BY_CODE),
+        "departments": root("[Department!]", "部门列表", "departments"),
+        "dataset": root("Dataset", "按代码查共享目录项", "dataset", BY_NAME),
+        "datasets": root("[Dataset!]", "共享目录", "datasets", OF_PROVIDER),
+        "auditEvents": root(
+            "AuditEventConnection",
+            "访问审计，新的在前；仅审计员，读取本身也被记录",
+            "audit_events",
+            _filter("AuditFilter"),
+        ),
+    }
+    return kit.object("Query", "数据共享中心的查询入口", roots)

@@ -1,0 +1,174 @@
+"""Principals and their posts (办法第六条: one real-name account per person, rights by post).
+
+三员分立 (GB/T 39477-2020) by declaration: a principal has one `duty`, a post carries the
+duty its role implies, and a composite foreign key makes them equal. So nobody can hold
+secadmin, auditor or sysadmin together with each other or with a working role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKeyConstraint,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    insert,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.metadata import BYTES, PATH, metadata
+from store.policy import bump_version, region_shape
+
+SEPARATE_DUTIES = ("secadmin", "auditor", "sysadmin")
+WORK = "work"
+NO_END = date(9999, 12, 31)
+_DUTIES = ", ".join(f"'{duty}'" for duty in SEPARATE_DUTIES)
+
+principal = Table(
+    "principal",
+    metadata,
+    Column("id", BYTES, primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("real_name", String(64), nullable=False),
+    Column("home_dept", String(32), nullable=False),
+    Column("employment", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("duty", String(16), nullable=False),
+    Column("token_epoch", Integer, nullable=False),
+    UniqueConstraint("id", "duty", name="uq_principal_duty"),
+    CheckConstraint("kind IN ('official', 'system', 'portal')", name="kind"),
+    CheckConstraint("employment IN ('civil', 'institution', 'purchased')", name="employment"),
+    CheckConstraint("state IN ('active', 'suspended', 'closed')", name="state"),
+    CheckConstraint(f"duty IN ('{WORK}', {_DUTIES})", name="duty"),
+)
+
+post = Table(
+    "post",
+    metadata,
+    Column("id", BYTES, primary_key=True),
+    Column("principal_id", BYTES, nullable=False, index=True),
+    Column("duty", String(16), nullable=False),
+    Column("dept", String(32), nullable=False),
+    Column("role", String(32), nullable=False),
+    Column("region_path", PATH, nullable=False),
+    Column("starts_on", Date, nullable=False),
+    Column("ends_on", Date, nullable=False),
+    Column("appointed_by", String(64), nullable=False),
+    Column("approved_by", String(64), nullable=False),
+    ForeignKeyConstraint(
+        ["principal_id", "duty"], ["principal.id", "principal.duty"], name="fk_post_duty"
+    ),
+    CheckConstraint(region_shape("region_path"), name="region_path"),
+    CheckConstraint("starts_on <= ends_on", name="term"),
+    CheckConstraint(
+        f"duty = CASE WHEN role IN ({_DUTIES}) THEN role ELSE '{WORK}' END", name="duty"
+    ),
+)
+
+
+class SeparationOfDuties(ValueError):
+    """三员 may not be held together, nor with a working role."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewPost:
+    """A post to be given; dates inclusive."""
+
+    dept: str
+    role: str
+    region_path: str
+    starts_on: date = date(2022, 1, 1)  # the year the measures took force
+    ends_on: date = NO_END
+
+
+@dataclass(frozen=True, slots=True)
+class NewPrincipal:
+    """An account to be opened with its posts."""
+
+    id: str
+    kind: str
+    real_name: str
+    home_dept: str
+    posts: tuple[NewPost, ...]
+    employment: str = "civil"
+    state: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPost:
+    """A post in force."""
+
+    dept: str
+    role: str
+    region_path: str
+
+
+def duty_of(posts: Iterable[NewPost]) -> str:
+    """The one duty these posts imply; SeparationOfDuties if they imply two."""
+    duties = {p.role if p.role in SEPARATE_DUTIES else WORK for p in posts} or {WORK}
+    if len(duties) > 1:
+        raise SeparationOfDuties("安全管理员、审计员、系统管理员不得互兼，也不得兼任其他岗位")
+    return duties.pop()
+
+
+async def seed_accounts(
+    conn: AsyncConnection, principals: Iterable[NewPrincipal], by: str = "hub"
+) -> int:
+    """Open accounts in the caller's transaction; the new policy version.
+
+    SeparationOfDuties before anything is written; IntegrityError for an account that exists.
+    """
+    given = [(one, duty_of(one.posts)) for one in principals]
+    for one, duty in given:
+        await conn.execute(insert(principal), _principal_row(one, duty))
+        for number, held in enumerate(one.posts, start=1):
+            row = {"id": f"{one.id}.{number}", "principal_id": one.id, "duty": duty}
+            await conn.execute(insert(post), row | _post_row(held, by))
+    return await bump_version(conn)
+
+
+def _principal_row(one: NewPrincipal, duty: str) -> dict[str, object]:
+    return {
+        "id": one.id,
+        "kind": one.kind,
+        "real_name": one.real_name,
+        "home_dept": one.home_dept,
+        "employment": one.employment,
+        "state": one.state,
+        "duty": duty,
+        "token_epoch": 0,
+    }
+
+
+def _post_row(held: NewPost, by: str) -> dict[str, object]:
+    return {
+        "dept": held.dept,
+        "role": held.role,
+        "region_path": held.region_path,
+        "starts_on": held.starts_on,
+        "ends_on": held.ends_on,
+        "appointed_by": by,
+        "approved_by": by,
+    }
+
+
+async def posts_of(conn: AsyncConnection, principal_id: str, day: date) -> list[HeldPost]:
+    """Posts in force on `day` of an active principal, in a fixed order; else none."""
+    joined = post.join(principal, principal.c.id == post.c.principal_id)
+    found = await conn.execute(
+        select(post.c.dept, post.c.role, post.c.region_path)
+        .select_from(joined)
+        .where(principal.c.id == principal_id, principal.c.state == "active")
+        .where(post.c.starts_on <= day, post.c.ends_on >= day)
+        .order_by(post.c.id)
+    )
+    return [HeldPost(row.dept, row.role, row.region_path) for row in found]

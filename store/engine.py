@@ -1,0 +1,47 @@
+"""Engines for the store: SQLite with the pragmas durability needs, or PostgreSQL.
+
+`url` is an SQLAlchemy address; ``sqlite+aiosqlite:///FILE`` or ``postgresql+asyncpg://…``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+BUSY_MS = 2_000  # a writer that waits longer is answered AUDIT_UNAVAILABLE
+
+
+def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> AsyncEngine:
+    """An async engine; no connection is made yet.
+
+    SQLite: WAL, synchronous FULL (a commit is on disk when it returns), foreign keys on;
+    `readonly` adds ``query_only``. PostgreSQL: `pool_size` connections, UTC.
+    """
+    dialect = make_url(url).get_backend_name()
+    if dialect == "sqlite":
+        engine = create_async_engine(url, pool_size=pool_size)
+        event.listen(engine.sync_engine, "connect", _pragmas(readonly))
+        return engine
+    settings = {"timezone": "UTC", "application_name": "hub"}
+    if readonly:
+        settings["default_transaction_read_only"] = "on"
+    return create_async_engine(
+        url, pool_size=pool_size, max_overflow=0, connect_args={"server_settings": settings}
+    )
+
+
+def _pragmas(readonly: bool) -> Any:
+    def on_connect(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        if readonly:
+            cursor.execute("PRAGMA query_only=ON")
+        cursor.close()
+
+    return on_connect

@@ -1,0 +1,20 @@
+"""One MetaData for every table of the store, with names that migrations can rely on."""
+
+from __future__ import annotations
+
+from sqlalchemy import MetaData, String
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# Region paths and keys are compared by byte: '9' + 1 is ':', which a linguistic
+# collation would sort elsewhere (authorisation 3).
+BYTES = String(64, collation="C").with_variant(String(64), "sqlite")
+PATH = String(12, collation="C").with_variant(String(12), "sqlite")

@@ -1,0 +1,20 @@
+"""Every table module, imported once so that ``metadata`` is complete.
+
+For migrations and the drift check; nothing else needs all tables at once.
+"""
+
+from __future__ import annotations
+
+from store import accounts, audit, cases, policy, register, supervision, words
+from store.metadata import metadata
+
+__all__ = [
+    "accounts",
+    "audit",
+    "cases",
+    "metadata",
+    "policy",
+    "register",
+    "supervision",
+    "words",
+]

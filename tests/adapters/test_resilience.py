@@ -1,0 +1,205 @@
+"""A source's trouble is bounded in time, retried once, remembered, and named."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from adapters.resilience import (
+    Breaker,
+    BreakerState,
+    Fault,
+    Guard,
+    Reason,
+    Window,
+)
+from catalog.errors import SourceUnavailable
+
+pytestmark = pytest.mark.anyio
+
+
+class Seconds:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.at = 1_000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+class Asked:
+    """A source that plays a list of answers and counts its calls."""
+
+    def __init__(self, *answers: str | Exception) -> None:
+        self._answers, self.calls = list(answers), 0
+
+    async def __call__(self) -> str:
+        self.calls += 1
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def breaker_of(guard: Guard) -> BreakerState:
+    return guard.state.breaker
+
+
+async def refused(guard: Guard, ask: Callable[[], Awaitable[object]]) -> SourceUnavailable:
+    with pytest.raises(SourceUnavailable) as caught:
+        await guard.run(ask)
+    return caught.value
+
+
+async def test_a_dropped_connection_is_asked_once_more() -> None:
+    ask = Asked(ConnectionResetError(), "answer")
+    guard = Guard("yb_settle")
+    assert await guard.run(ask) == "answer"
+    assert (ask.calls, guard.state.failures, guard.state.breaker) == (2, 0, BreakerState.CLOSED)
+
+
+async def test_two_dropped_connections_are_down() -> None:
+    ask = Asked(ConnectionResetError())
+    error = await refused(Guard("yb_settle", title="医保"), ask)
+    assert (ask.calls, error.reason, error.extra) == (2, "DOWN", {"source": "yb_settle"})
+    assert error.message.startswith("医保未能应答")
+
+
+async def test_a_fault_that_stays_is_not_asked_again() -> None:
+    ask = Asked(Fault())
+    assert (await refused(Guard("x"), ask)).reason == "DOWN"
+    assert ask.calls == 1
+
+
+async def test_a_slow_source_is_a_timeout_within_its_deadline() -> None:
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    error = await refused(Guard("x", deadline_s=0.05), lambda: asyncio.sleep(5))
+    assert error.reason == "TIMEOUT"
+    assert 0.05 <= loop.time() - begun < 1
+
+
+async def test_a_read_without_time_left_asks_nobody_and_blames_nobody() -> None:
+    ask, guard = Asked("answer"), Guard("x")
+    with pytest.raises(SourceUnavailable) as caught:
+        await guard.run(ask, until=guard.until(0))
+    assert (caught.value.reason, ask.calls, guard.state.failures) == ("TIMEOUT", 0, 0)
+
+
+async def test_a_budget_shortens_the_deadline_and_never_lengthens_it() -> None:
+    now = asyncio.get_running_loop().time()
+    guard = Guard("x", deadline_s=3)
+    assert guard.until(1) - now == pytest.approx(1, abs=0.1)
+    assert guard.until(60) - now == pytest.approx(3, abs=0.1)
+
+
+async def test_an_error_of_ours_passes_and_says_nothing_about_the_source() -> None:
+    guard = Guard("x")
+    with pytest.raises(ZeroDivisionError):
+        await guard.run(Asked(ZeroDivisionError()))
+    assert guard.state.failures == 0
+
+
+async def test_the_drivers_text_does_not_travel_on() -> None:
+    error = await refused(Guard("x"), Asked(OSError("certno=539922199001011234")))
+    assert "539922" not in f"{error!r}{error.__cause__!r}{error.extensions()!r}"
+    assert error.__suppress_context__
+
+
+async def test_the_breaker_opens_after_its_threshold_and_then_asks_nobody() -> None:
+    clock, ask = Seconds(), Asked(Fault())
+    guard = Guard("x", breaker=Breaker(threshold=3, cooldown_s=10, clock=clock))
+    reasons = [(await refused(guard, ask)).reason for _ in range(5)]
+    assert reasons == ["DOWN", "DOWN", "DOWN", "BREAKER_OPEN", "BREAKER_OPEN"]
+    assert (ask.calls, guard.state.breaker) == (3, BreakerState.OPEN)
+    assert guard.state.last_reason is Reason.DOWN
+
+
+async def test_half_open_lets_one_probe_through_and_its_answer_closes() -> None:
+    clock = Seconds()
+    guard = Guard("x", breaker=Breaker(threshold=1, cooldown_s=10, clock=clock))
+    await refused(guard, Asked(Fault()))
+    clock.at += 9.9
+    assert breaker_of(guard) is BreakerState.OPEN
+    clock.at += 0.1
+    assert breaker_of(guard) is BreakerState.HALF_OPEN
+    gate = asyncio.Event()
+    probe = asyncio.create_task(guard.run(gate.wait))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    second = Asked("answer")
+    assert (await refused(guard, second)).reason == "BREAKER_OPEN"
+    assert second.calls == 0
+    gate.set()
+    assert await probe is True
+    assert breaker_of(guard) is BreakerState.CLOSED
+    assert await guard.run(second) == "answer"
+
+
+async def test_a_failed_probe_opens_again_at_once() -> None:
+    clock = Seconds()
+    guard = Guard("x", breaker=Breaker(threshold=3, cooldown_s=10, clock=clock))
+    for _ in range(3):
+        await refused(guard, Asked(Fault()))
+    clock.at += 10
+    assert (await refused(guard, Asked(Fault()))).reason == "DOWN"
+    assert breaker_of(guard) is BreakerState.OPEN
+    clock.at += 10
+    assert breaker_of(guard) is BreakerState.HALF_OPEN
+
+
+async def test_a_probe_whose_asker_left_frees_its_place() -> None:
+    clock = Seconds()
+    guard = Guard("x", breaker=Breaker(threshold=1, cooldown_s=10, clock=clock))
+    await refused(guard, Asked(Fault()))
+    clock.at += 10
+    probe = asyncio.create_task(guard.run(asyncio.Event().wait))
+    await asyncio.sleep(0.01)
+    probe.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await probe
+    assert guard.state.failures == 1
+    assert await guard.run(Asked("answer")) == "answer"
+
+
+@pytest.mark.parametrize(
+    ("local", "closed"),
+    [("23:29", False), ("23:30", True), ("02:00", True), ("05:29", True), ("05:30", False)],
+)
+async def test_nobody_is_asked_in_the_outage_window(local: str, closed: bool) -> None:
+    hour, minute = map(int, local.split(":"))
+    utc = datetime(2026, 11, 1, (hour - 8) % 24, minute, tzinfo=UTC)
+    ask = Asked("answer")
+    guard = Guard("x", windows=(Window.parse("23:30-05:30"),), now=lambda: utc)
+    assert guard.state.closed_now is closed
+    if closed:
+        assert (await refused(guard, ask)).reason == "OUTAGE_WINDOW"
+    else:
+        assert await guard.run(ask) == "answer"
+    assert (ask.calls, guard.state.failures) == (0 if closed else 1, 0)
+
+
+def test_a_window_within_one_day_ends_before_its_end() -> None:
+    window = Window.parse("12:00-13:00")
+    at = [datetime(2026, 11, 1, hour, tzinfo=UTC) for hour in (3, 4, 5)]
+    assert [window.covers(moment) for moment in at] == [False, True, False]
+
+
+@pytest.mark.parametrize("text", ["", "23:30", "23:30-25:00"])
+def test_a_window_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Window.parse(text)
+
+
+async def test_the_state_says_when_it_was_last_well() -> None:
+    moment = datetime(2026, 11, 1, 2, tzinfo=UTC)
+    guard = Guard("x", now=lambda: moment)
+    await guard.run(Asked("answer"))
+    state = guard.state
+    assert (state.last_ok, state.last_fault, state.last_reason) == (moment, None, None)
+    assert state.latency_ms is not None
+    assert 0 <= state.latency_ms < 1_000

@@ -1,0 +1,195 @@
+"""Format ysa1: the exact bytes, what is refused, how many records one answer makes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audit.record import (
+    BadRecord,
+    Draft,
+    Kind,
+    Op,
+    Outcome,
+    ReadEntry,
+    Stamp,
+    canonical,
+    entry,
+    parts,
+    stamp,
+)
+from catalog.load import load
+
+ID = "01900000-0000-7000-8000-000000000001"
+AT = Stamp(7, 1_700_000_000_000_000, "node/boot", 3)
+ID_NUMBER = "539922199001011239"  # invented: no such division exists
+CODES = st.text("abcXYZ019._:/-中文", min_size=1, max_size=20)
+
+
+def test_the_bytes_of_a_record() -> None:
+    draft = Draft(
+        Kind.READ,
+        Outcome.PARTIAL,
+        code="SOURCE_UNAVAILABLE",
+        actor="zhelai-town-01",
+        op=Op("CitizenById", "ab" * 32, "query", {"id": "ID!", "first": 10}),
+        reads=(ReadEntry("citizen", "hub", "row", 2, 1, {"Citizen.name": 2}, as_of=5),),
+        subjects=("00" * 16,),
+        areas=("532622205",),
+        break_glass=True,
+    )
+    assert stamp(entry(draft, ID), AT).text == (
+        '{"actor":"zhelai-town-01","area":"532622","areas":["532622205"],"break_glass":true,'
+        '"code":"SOURCE_UNAVAILABLE",'
+        '"id":"01900000-0000-7000-8000-000000000001","idx":7,"key_ver":1,"kind":"READ",'
+        f'"op":{{"hash":"{"ab" * 32}","name":"CitizenById","type":"query",'
+        '"vars":{"first":10,"id":"ID!"}},"outcome":"PARTIAL",'
+        '"reads":[{"as_of":5,"clear":{"Citizen.name":2},"d":"citizen","how":"row","n":2,"s":1,'
+        f'"src":"hub"}}],"rows":2,"subjects":["{"00" * 16}"],"ts":1700000000000000,"v":1,'
+        '"writer":"node/boot","wseq":3}'
+    )
+
+
+@given(
+    st.builds(Draft, kind=st.sampled_from(Kind), actor=CODES, role=CODES, trace=CODES, ref=CODES)
+)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+def test_stamping_gives_the_same_text_as_encoding_the_whole(draft: Draft) -> None:
+    record = stamp(entry(draft, ID), AT)
+    assert record.text == canonical(record.body) == canonical(json.loads(record.text))
+
+
+def test_the_smallest_record_says_nothing_that_is_absent() -> None:
+    record = stamp(entry(Draft(Kind.HUB_START), ID), AT)
+    assert sorted(record.body) == [
+        "area",
+        "id",
+        "idx",
+        "kind",
+        "outcome",
+        "ts",
+        "v",
+        "writer",
+        "wseq",
+    ]
+
+
+def test_kinds_and_outcomes_are_the_catalogue_s() -> None:
+    codes = load().codes
+    assert {k.value for k in Kind} == set(codes["AuditKind"])
+    assert {o.value for o in Outcome} == set(codes["AuditOutcome"])
+
+
+TEXT_FIELDS = sorted(f.name for f in fields(Draft) if f.type == "str" and f.name != "area")
+
+
+def test_all_text_fields_are_tried() -> None:
+    assert len(TEXT_FIELDS) == 17
+
+
+@pytest.mark.parametrize("name", TEXT_FIELDS)
+@pytest.mark.parametrize("shape", ["{}", "no{}", "{}01", "case:{}/x"])
+def test_an_id_number_is_refused_in_every_text(name: str, shape: str) -> None:
+    change: dict[str, Any] = {name: shape.format(ID_NUMBER)}
+    with pytest.raises(BadRecord, match=name) as refused:
+        entry(replace(Draft(Kind.READ), **change), ID)
+    assert ID_NUMBER not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"op": Op(name=ID_NUMBER)},
+        {"op": Op(vars={"id": ID_NUMBER})},
+        {"op": Op(vars={f"x{ID_NUMBER}": "ID!"})},
+        {"linkage": (ID_NUMBER,)},
+        {"areas": (ID_NUMBER,)},
+        {"reads": (ReadEntry(ID_NUMBER, "s", "row", 1, 1),)},
+        {"reads": (ReadEntry("d", "s", "row", 1, 1, by=("a", ID_NUMBER)),)},
+        {"reads": (ReadEntry("d", "s", "row", 1, 1, hidden={"Citizen.name": ID_NUMBER}),)},
+        {"actor": ID_NUMBER[:17] + "X"},
+        {"actor": ID_NUMBER[:17] + "x"},
+        {"actor": ID_NUMBER.translate({ord("0") + n: ord("０") + n for n in range(10)})},
+        {"subjects": (ID_NUMBER,)},
+        {"sought": (ID_NUMBER,)},
+        {"area": ID_NUMBER},
+    ],
+)
+def test_an_id_number_is_refused_wherever_it_stands(change: dict[str, Any]) -> None:
+    with pytest.raises(BadRecord):
+        entry(replace(Draft(Kind.READ), **change), ID)
+
+
+@pytest.mark.parametrize("digest", ["1" * 32, "ab" + "1" * 38, "1" * 64, "sha256:" + "2" * 64])
+def test_a_digest_may_be_all_digits(digest: str) -> None:
+    assert entry(Draft(Kind.READ, session=digest), ID).body["session"] == digest
+
+
+@pytest.mark.parametrize(
+    ("change", "about"),
+    [
+        ({"note": "a sentence, not a digest"}, "note is no code"),
+        ({"case": "x" * 129}, "case is no code"),
+        ({"actor": "e\u0301"}, "actor is no code"),
+        ({"actor": "\u212b"}, "NFC"),  # the sign Ångström, whose NFC is the letter
+        ({"actor": "\ud800"}, "actor is no code"),
+        ({"actor": 5}, "must be text"),
+        ({"area": "532500"}, "region path"),
+        ({"area": ""}, "region path"),
+        ({"key_ver": 0}, "key_ver"),
+        ({"subjects": ("ab" * 16, "ab" * 16)}, "each token once"),
+        ({"op": Op(vars={"rate": 0.5})}, "op holds a value"),  # type: ignore[dict-item]
+        ({"op": Op(vars={"rate": None})}, "op holds a value"),  # type: ignore[dict-item]
+        ({"op": Op(vars={"n": 2**53})}, "beyond"),
+        ({"op": Op(vars={"名": 1})}, "not ASCII"),
+        ({"reads": (ReadEntry("d", "s", "row", 1, 1, as_of=2**53),)}, "beyond"),
+    ],
+)
+def test_what_the_format_cannot_say_is_refused(change: dict[str, Any], about: str) -> None:
+    with pytest.raises(BadRecord, match=about):
+        entry(replace(Draft(Kind.READ), **change), ID)
+
+
+def test_a_record_is_at_most_64_kib() -> None:
+    rule = "r" * 128
+
+    def draft(rules: int) -> Draft:
+        return Draft(Kind.READ, reads=(ReadEntry("d", "s", "row", 1, 1, rules=(rule,) * rules),))
+
+    assert 65_000 < len(stamp(entry(draft(497), ID), AT).text.encode()) <= 65_536
+    with pytest.raises(BadRecord, match="64 KiB"):
+        entry(draft(501), ID)
+
+
+@pytest.mark.parametrize(
+    ("seen", "sought", "sizes"),
+    [
+        (0, 0, [(0, 0)]),
+        (500, 500, [(500, 500)]),
+        (501, 0, [(500, 0), (1, 0)]),
+        (2, 1001, [(2, 500), (0, 500), (0, 1)]),
+    ],
+)
+def test_more_than_500_subjects_make_several_records(
+    seen: int, sought: int, sizes: list[tuple[int, int]]
+) -> None:
+    names = tuple(f"{n:032x}" for n in range(2000))
+    read = ReadEntry("citizen", "hub", "list", seen, seen)
+    draft = Draft(Kind.READ, reads=(read,), subjects=names[:seen], sought=names[:sought])
+    made = list(parts(draft))
+    assert [(len(p.subjects), len(p.sought)) for p in made] == sizes
+    assert [(p.part, p.parts) for p in made] == [(n + 1, len(sizes)) for n in range(len(sizes))]
+    assert tuple(t for p in made for t in p.subjects) == draft.subjects
+    assert tuple(t for p in made for t in p.sought) == draft.sought
+    assert sum(entry(p, ID).body.get("rows", 0) for p in made) == seen
+
+
+def test_more_than_twenty_areas_are_many() -> None:
+    areas = tuple(f"532622{n}" for n in range(100, 121))
+    assert entry(Draft(Kind.READ, areas=areas[:20]), ID).body["areas"] == list(areas[:20])
+    assert entry(Draft(Kind.READ, areas=areas), ID).body["areas"] == ["many"]

@@ -1,0 +1,396 @@
+"""Lens: states, the statement it yields, and what a filter may not learn."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, insert
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from authz.book import PolicyBook
+from authz.gate import Gate
+from authz.lens import CellState, Lens, Mode, youngest_adult
+from authz.mask import STARS
+from authz.post import Asker
+from authz.roles import pairs, parents_of, roles
+from authz.rule import Rule
+from catalog.datasets import Dataset
+from catalog.errors import Internal
+from catalog.load import Catalog
+from store.cases import case_file
+from store.metadata import metadata
+from store.register import citizen
+from store.words import division
+
+pytestmark = pytest.mark.anyio
+NewAsker = Callable[..., Asker]
+ZHELAI, BENG_E, VILLAGE = "532622205", "532622206", "532622205203"
+TOWN = ("rev", "town", ZHELAI)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    table: Any
+    columns: dict[str, Any]
+    region: Any | None = None
+    owner: Any | None = None
+    birth: Any | None = None
+    bound: Any | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    column: str
+    op: str
+    param: str
+
+
+def columns_of(dataset: Dataset, table: Table) -> Columns:
+    def named(name: str | None) -> Any:
+        return None if name is None else table.c[name]
+
+    return Columns(
+        table,
+        {f.name: table.c[f.column] for f in dataset.fields},
+        named(dataset.region.column),
+        named(dataset.owner),
+        named(dataset.birth),
+        named(dataset.bound),
+        {c.name: c for c in table.c},
+    )
+
+
+PEOPLE = [
+    # id, name, id number, birth, phone, household, region
+    ("a", "李甲", "539922196001010017", date(1960, 1, 1), "12012340001", "h1", VILLAGE),
+    ("b", "王乙", "539922197001010025", date(1970, 1, 1), "12012340002", "h2", ZHELAI),
+    ("c", "陶丙", "539922198001010033", date(1980, 1, 1), "12012340003", "h3", BENG_E),
+    ("d", "李丁", None, date(2018, 1, 1), None, "h1", VILLAGE),
+    ("e", "李戊", None, None, "1234", "h1", VILLAGE),
+    ("f", "马己", "539922199001010041", date(1990, 1, 1), "12012340006", "h6", "532622"),
+]
+
+
+def person(row: tuple[Any, ...]) -> dict[str, Any]:
+    key, name, id18, birth, phone, _, region = row
+    return {
+        "id": key, "citizen_uid": f"u{key}", "id18": id18, "name": name, "sex": "MALE",
+        "birth": birth, "birth_band": "1960–1969", "ethnic": "01", "phone": phone,
+        "address": "某街一号", "household_id": None, "region_path": region,
+        "region_state": "PLACED", "dq": "", "as_of": date(2026, 11, 1),
+    }  # fmt: skip
+
+
+@pytest.fixture
+async def conn(store_url: str) -> AsyncIterator[AsyncConnection]:
+    engine = create_async_engine(store_url)
+    async with engine.connect() as connection:
+        await connection.run_sync(lambda sync: metadata.create_all(sync, [*FILLED]))
+        await connection.execute(insert(division), [{
+            "path": VILLAGE, "code": VILLAGE, "name": "夸溪村", "level": "VILLAGE",
+        }])  # fmt: skip
+        await connection.execute(insert(citizen), [person(row) for row in PEOPLE])
+        yield connection
+    await engine.dispose()
+
+
+FILLED = [metadata.tables[name] for name in ("household", "citizen", "division", "case_file")]
+
+
+async def ask(
+    conn: AsyncConnection,
+    lens: Lens,
+    columns: Sequence[str],
+    *where: Leaf,
+    table: Table = citizen,
+    **params: object,
+) -> list[tuple[Any, ...]]:
+    statement = lens.source(columns_of(lens.dataset, table), columns, where, "r")
+    ordered = statement.order_by(table.c.id)
+    found = await conn.execute(ordered, lens.binds("r") | params)
+    return [tuple(row) for row in found]
+
+
+def citizens(gate: Gate, catalog: Catalog, mode: Mode = Mode.LIST) -> Lens:
+    return gate.lens(catalog.datasets["citizen"], mode)
+
+
+async def test_a_town_clerk_sees_his_township_masked(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    states = {name: lens.cell(name).state for name in lens.cells}
+    assert states["name"] is CellState.MIXED  # clear, but children's names are masked
+    assert states["birthBand"] is CellState.CLEAR
+    assert states["phone"] is CellState.MIXED  # children's contact is hidden
+    assert states["idNumber"] is CellState.MIXED
+    found = await ask(conn, lens, ["id", "name", "phone", "idNumber", "__minor"])
+    # id, name + letter, phone + letter, idNumber + letter, minor
+    assert found == [
+        ("a", "李甲", "C", f"{STARS}0001", "M", None, "M", 0),
+        ("b", "王乙", "C", f"{STARS}0002", "M", None, "M", 0),
+        ("d", "李*", "M", None, "H", None, "H", 1),
+        ("e", "李*", "M", None, "H", None, "H", 1),
+    ]
+
+
+async def test_an_address_is_masked_to_its_village(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    found = await ask(conn, lens, ["address", "__region"])
+    assert found == [
+        ("夸溪村", "M", VILLAGE),
+        (None, "M", ZHELAI),  # the test's divisions hold only the village
+        (None, "H", VILLAGE),
+        (None, "H", VILLAGE),
+    ]
+
+
+async def test_a_case_number_opens_one_household(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    clerk = asker(TOWN, purpose="aid.verify", case_no="A1", bound="h1")
+    lens = citizens(Gate(demo_book, clerk, catalog), catalog)
+    table = columns_of(lens.dataset, citizen)
+    households = {"h1": ["a"], "h2": ["b"], "h3": []}
+    for household, expected in households.items():
+        # Household ids live in another table; here the person's own id stands in for it.
+        bound = Columns(
+            table.table, table.columns, table.region, None, table.birth, citizen.c.id, table.extra
+        )
+        statement = lens.source(bound, ["id", "idNumber", "phone"], [], "r")
+        key = expected[0] if expected else household
+        found = (await conn.execute(statement, lens.binds("r") | {"r_bound": key})).all()
+        assert [row[0] for row in found] == expected
+        assert all(row[1] is not None and row[2] == "C" for row in found)
+    assert lens.binds("r")["r_bound"] == "h1"
+
+
+async def test_a_bound_lens_on_a_table_without_its_column_is_empty(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    clerk = asker(TOWN, purpose="aid.verify", case_no="A1", bound="h1")
+    lens = citizens(Gate(demo_book, clerk, catalog), catalog)
+    given = columns_of(lens.dataset, citizen)
+    bare = Columns(given.table, given.columns, given.region, None, given.birth)
+    statement = lens.source(bare, ["id"], [], "r")
+    assert (await conn.execute(statement, lens.binds("r"))).all() == []
+
+
+async def test_a_filter_on_a_masked_column_matches_nothing(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    assert not lens.filterable("phone")
+    assert not lens.sortable("phone")
+    probes = [("eq", "12012340001"), ("ne", "x"), ("gt", "0"), ("prefix", "1"), ("lt", "2")]
+    for op, value in probes:
+        assert await ask(conn, lens, ["id"], Leaf("phone", op, "v"), v=value) == []
+    for op in ("is_null", "not_null"):
+        assert await ask(conn, lens, ["id"], Leaf("phone", op, "")) == []
+
+
+async def test_a_filter_on_a_mixed_column_matches_clear_cells_only(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    assert lens.filterable("name")
+    assert not lens.sortable("name")
+    found = await ask(conn, lens, ["id"], Leaf("name", "prefix", "v"), v="李")
+    assert found == [("a",)]  # the children's names begin with 李 too
+    # No null name exists, so a negated leaf finds every clear cell and no other.
+    assert await ask(conn, lens, ["id"], Leaf("name", "ne", "v"), v="x") == [("a",), ("b",)]
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "expected"),
+    [
+        ("eq", "b", ["b"]),
+        ("ne", "b", ["a", "d", "e"]),
+        ("lt", "b", ["a"]),
+        ("le", "b", ["a", "b"]),
+        ("gt", "b", ["d", "e"]),
+        ("ge", "b", ["b", "d", "e"]),
+        ("prefix", "b", ["b"]),
+    ],
+)
+async def test_operators_on_a_clear_column(
+    conn: AsyncConnection,
+    demo_book: PolicyBook,
+    catalog: Catalog,
+    asker: NewAsker,
+    op: str,
+    value: str,
+    expected: list[str],
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    found = await ask(conn, lens, ["id"], Leaf("id", op, "v"), v=value)
+    assert [row[0] for row in found] == expected
+
+
+async def test_raw_columns_are_compared_and_read_raw(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    found = await ask(conn, lens, ["citizen_uid"], Leaf("citizen_uid", "eq", "v"), v="ub")
+    assert found == [("ub",)]
+
+
+async def test_lookup_compares_the_identifier_without_showing_it(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    gate = Gate(demo_book, asker(TOWN, purpose="correct"), catalog)
+    lens = gate.lens(catalog.datasets["citizen"], Mode.LOOKUP, "idNumber")
+    assert lens.filterable("idNumber")
+    assert not lens.filterable("phone")
+    leaf = Leaf("idNumber", "eq", "v")
+    own = await ask(conn, lens, ["id", "idNumber"], leaf, v="539922196001010017")
+    # Looked-up rows are adults only, so the column is uniformly masked: no letter column.
+    assert own == [("a", None)]
+    # The neighbouring township's citizen and one who does not exist: the same answer.
+    assert await ask(conn, lens, ["id"], leaf, v="539922198001010033") == []
+    assert await ask(conn, lens, ["id"], leaf, v="539922198001010999") == []
+    assert await ask(conn, lens, ["id"], Leaf("idNumber", "prefix", "v"), v="5399") == []
+
+
+async def test_two_townships_share_one_text_and_one_pattern(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    for purpose in ("correct", "aid.review", "aid.file"):
+        lenses = [
+            citizens(
+                Gate(demo_book, asker(("rev", "town", base), purpose=purpose), catalog), catalog
+            )
+            for base in (ZHELAI, BENG_E)
+        ]
+        texts = {
+            str(lens.source(columns_of(lens.dataset, citizen), ["name", "phone"], [], "r"))
+            for lens in lenses
+        }
+        assert len(texts) == 1
+        assert lenses[0].pattern == lenses[1].pattern
+        assert hash(lenses[0].pattern) == hash(lenses[1].pattern)
+        assert lenses[0].digest != lenses[1].digest
+        assert ZHELAI in lenses[0].binds("r").values()
+        assert ZHELAI not in texts.pop()
+
+
+async def test_hidden_columns_never_enter_a_statement(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    office = asker(("rev", "office", "532622"), purpose="report")
+    lens = citizens(Gate(demo_book, office, catalog), catalog)
+    assert lens.cell("phone").state is CellState.HIDDEN
+    assert not lens.filterable("phone")
+    with pytest.raises(Internal):
+        lens.source(columns_of(lens.dataset, citizen), ["phone"], [], "r")
+
+
+async def test_the_office_gets_uniform_masks_and_no_case(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    office = asker(("rev", "office", "532622"), purpose="report")
+    lens = citizens(Gate(demo_book, office, catalog), catalog)
+    assert lens.cell("name").state is CellState.MASKED
+    statement = lens.source(columns_of(lens.dataset, citizen), ["name"], [], "r")
+    assert str(statement).count("CASE") == 1  # the class of minors, in WHERE
+    found = await ask(conn, lens, ["name"])
+    # Children are read by key, not listed.
+    assert found == [("李*",), ("王*",), ("陶*",), ("马*",)]
+    reached = citizens(Gate(demo_book, office, catalog), catalog, Mode.KEY)
+    assert len(await ask(conn, reached, ["id"])) == len(PEOPLE)
+
+
+async def test_a_mixed_column_that_is_nowhere_clear_has_two_letters(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    office = asker(("rev", "office", "532622"), purpose="report")
+    lens = citizens(Gate(demo_book, office, catalog), catalog, Mode.KEY)
+    assert lens.cell("idNumber").state is CellState.MIXED
+    found = await ask(conn, lens, ["idNumber"])
+    assert found == [(None, "M"), (None, "M"), (None, "M"), (None, "H"), (None, "H"), (None, "M")]
+
+
+async def test_an_empty_lens_hides_all_and_reads_nothing(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    auditor = asker(("rev", "auditor", "532622"), purpose="audit")
+    lens = citizens(Gate(demo_book, auditor, catalog), catalog, Mode.KEY)
+    assert lens.rows.empty
+    assert {rule.state for rule in lens.cells.values()} == {CellState.HIDDEN}
+    assert not lens.sortable("id")
+    assert await ask(conn, lens, ["citizen_uid"]) == []
+
+
+async def test_an_unknown_operator_is_refused(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN), catalog), catalog)
+    with pytest.raises(Internal):
+        lens.source(columns_of(lens.dataset, citizen), ["id"], [Leaf("id", "like", "v")], "r")
+
+
+async def test_rows_without_a_region_lie_in_the_county(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    gate = Gate(demo_book, asker(("rev", "village", VILLAGE), purpose="aid.file"), catalog)
+    lens = gate.lens(catalog.datasets["division"], Mode.LIST)
+    assert lens.rows.whole
+    given = columns_of(lens.dataset, division)
+    statement = lens.source(given, ["name", "__region", "__minor"], [], "r")
+    found = (await conn.execute(statement, lens.binds("r"))).all()
+    assert [tuple(row) for row in found] == [("夸溪村", "532622", 0)]
+
+
+async def test_cases_are_owned_by_the_row(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    await conn.execute(insert(case_file), [case("k1", "mca", VILLAGE), case("k2", "wat", ZHELAI)])
+    dept = asker(("mca", "dept", "532622"), purpose="aid.file")
+    lens = Gate(demo_book, dept, catalog).lens(catalog.datasets["case"], Mode.LIST)
+    assert await ask(conn, lens, ["id", "body"], table=case_file) == [("k1", "诉求")]
+    town = asker(TOWN, purpose="aid.file")
+    wide = Gate(demo_book, town, catalog).lens(catalog.datasets["case"], Mode.LIST)
+    assert await ask(conn, wide, ["id"], table=case_file) == [("k1",), ("k2",)]
+
+
+def case(key: str, dept: str, region: str) -> dict[str, Any]:
+    from datetime import UTC, datetime
+
+    return {
+        "id": key, "case_no": key, "item": "MIN_LIVING", "state": "ACCEPTED",
+        "channel": "SELF_RAISED", "intake": "ONLINE", "applicant_id": "a", "applicant_uid": "ua",
+        "region_path": region, "handling_dept": dept, "filed_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "overdue": False, "has_complaint": False, "body": "诉求", "decision": None,
+    }  # fmt: skip
+
+
+async def test_a_place_carved_out_by_a_deny_stays_dark(
+    conn: AsyncConnection, catalog: Catalog, asker: NewAsker
+) -> None:
+    def rule(obj: str, act: str, reach: str, effect: str) -> Rule:
+        role = "town" if effect == "allow" else "*"
+        return Rule(role, "*", obj, act, reach, "any", "*", "9999-12-31", effect, "测试")
+
+    lines = [
+        rule("Citizen.basic", "read", "subtree", "allow"),
+        rule("Citizen.contact", "read", "subtree", "allow"),
+        rule("Citizen.contact", "unmask", "subtree", "allow"),
+        rule("Citizen.contact", "read", VILLAGE, "deny"),
+    ]
+    book = PolicyBook(1, lines, parents_of(pairs(roles())), catalog)
+    lens = citizens(Gate(book, asker(TOWN, purpose="correct"), catalog), catalog, Mode.KEY)
+    found = await ask(conn, lens, ["id", "phone"])
+    assert found == [("a", None, "H"), ("b", "12012340002", "C")]
+    assert [row[0] for row in await ask(conn, lens, ["id"], Leaf("phone", "not_null", ""))] == ["b"]
+
+
+async def test_fourteen_years_are_counted_by_the_calendar() -> None:
+    assert youngest_adult(date(2026, 11, 1)) == date(2012, 11, 1)
+    assert youngest_adult(date(2024, 2, 29)) == date(2010, 2, 28)

@@ -1,0 +1,97 @@
+"""Masks: what each leaves, and that the SQL twin leaves the same."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import Column, Date, Integer, MetaData, String, Table, insert, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from authz.mask import STARS, masked, masked_sql
+from catalog.grades import Mask
+from store.metadata import PATH
+from store.words import division
+
+memo = MetaData()
+cells = Table(
+    "mask_cell",
+    memo,
+    Column("id", Integer, primary_key=True),
+    Column("value", String(64)),
+    Column("born", Date),
+    Column("region", PATH, nullable=False),
+)
+PLACES = {"532622205": "者腊乡", "532622205203": "某某村民委员会"}
+UNKNOWN = "532622101299"
+
+
+@pytest.mark.parametrize(
+    ("mask", "value", "expected"),
+    [
+        (Mask.NONE, "欧阳娜娜", "欧阳娜娜"),
+        (Mask.SURNAME, "欧阳娜娜", "欧*"),
+        (Mask.SURNAME, "李", "李*"),
+        (Mask.SURNAME, "𠮷野家", "𠮷*"),
+        (Mask.SURNAME, "阿依古丽·买买提", "阿*"),
+        (Mask.TAIL4, "12012345678", "****5678"),
+        (Mask.TAIL4, "1234567", "****"),
+        (Mask.TAIL4, "12345678", "****5678"),
+        (Mask.TAIL4, "", "****"),
+        (Mask.HIDE, "539922196001010017", None),
+        (Mask.BAND, "1960-01-01", None),
+        (Mask.AREA, "者腊街12号", "者腊乡"),
+        (Mask.AREA, None, None),
+        (Mask.SURNAME, None, None),
+        (Mask.TAIL4, None, None),
+        (Mask.NONE, None, None),
+    ],
+)
+def test_a_mask_leaves_exactly_this(mask: Mask, value: str | None, expected: str | None) -> None:
+    assert masked(mask, value, "者腊乡") == expected
+
+
+def test_a_number_is_masked_as_its_text() -> None:
+    assert masked(Mask.TAIL4, 12012345678) == STARS + "5678"
+
+
+def values() -> list[str | None]:
+    rng = random.Random(532622)
+    letters = "李欧阳𠮷·　 ab'\"%_\\12345678901234567890"
+    made = ["".join(rng.choices(letters, k=rng.randint(0, 20))) for _ in range(1500)]
+    return [None, "", "'", "12012345678", "1234567", "12345678", "李", *made]
+
+
+@pytest.mark.anyio
+async def test_the_twins_agree_on_both_databases(store_url: str) -> None:
+    rng = random.Random(1)
+    regions = [*PLACES, UNKNOWN]
+    rows: list[dict[str, Any]] = [
+        {"id": n, "value": v, "born": None if v is None else date(1960, 1, 1)}
+        | {"region": rng.choice(regions)}
+        for n, v in enumerate(values())
+    ]
+    engine = create_async_engine(store_url)
+    try:
+        async with engine.begin() as conn:
+            await conn.run_sync(memo.create_all)
+            await conn.run_sync(lambda sync: division.create(sync))
+            await conn.execute(insert(division), [place(*pair) for pair in PLACES.items()])
+            await conn.execute(insert(cells), rows)
+            for mask in Mask:
+                column = cells.c.born if mask is Mask.BAND else cells.c.value
+                shown = masked_sql(mask, column, cells.c.region)
+                found = await conn.execute(select(cells.c.id, shown).order_by(cells.c.id))
+                expected = [
+                    (row["id"], masked(mask, row["value"], PLACES.get(row["region"])))
+                    for row in rows
+                ]
+                assert [tuple(row) for row in found] == expected
+    finally:
+        await engine.dispose()
+
+
+def place(path: str, name: str) -> dict[str, str | None]:
+    return {"path": path, "code": path.ljust(12, "0"), "name": name, "level": "X"}

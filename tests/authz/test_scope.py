@@ -1,0 +1,189 @@
+"""Scope algebra: merge, meet, fold, render, describe."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import column, select
+
+from authz.scope import (
+    ANYONE,
+    EVERYTHING,
+    NOBODY,
+    NOTHING,
+    Area,
+    Cut,
+    Owners,
+    Scope,
+    after,
+)
+from catalog.load import Catalog
+
+MCA = Owners(frozenset({"mca"}))
+NOT_MCA = Owners(frozenset({"mca"}), True)
+TOWN, OTHER, VILLAGE = "532622205", "532622206", "532622205203"
+
+
+def area(root: Owners, *cuts: Cut) -> Area:
+    return Area([Cut("532622", root, root), *cuts])
+
+
+def both(one: Area) -> Scope:
+    return Scope(one, one)
+
+
+ZHELAI = both(area(NOBODY, Cut(TOWN, ANYONE, ANYONE)))
+BENG_E = both(area(NOBODY, Cut(OTHER, ANYONE, ANYONE)))
+
+
+def sql(scope: Scope) -> str:
+    where = scope.where(column("region"), column("owner"), column("minor"), "s")
+    return str(select(column("id")).where(where))
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        (MCA, ANYONE, MCA),
+        (MCA, NOT_MCA, NOBODY),
+        (NOT_MCA, MCA, NOBODY),
+        (NOT_MCA, Owners(frozenset({"wat"}), True), Owners(frozenset({"mca", "wat"}), True)),
+        (MCA, Owners(frozenset({"mca", "wat"})), MCA),
+        (NOT_MCA, Owners(frozenset({"mca", "wat"})), Owners(frozenset({"wat"}))),
+    ],
+)
+def test_owners_meet(left: Owners, right: Owners, expected: Owners) -> None:
+    assert left.meet(right) == expected
+    assert right.meet(left) == expected
+    assert expected.within(left)
+
+
+def test_an_unknown_owner_is_in_only_if_everyone_is() -> None:
+    assert ANYONE.has(None)
+    assert not NOT_MCA.has(None)
+    assert not MCA.has(None)
+
+
+def test_cuts_that_change_nothing_merge() -> None:
+    padded = area(
+        NOBODY,
+        Cut(TOWN, ANYONE, ANYONE),
+        Cut(VILLAGE, ANYONE, NOBODY),
+        Cut(OTHER, NOBODY, NOBODY),
+    )
+    assert padded == ZHELAI.adult
+    assert hash(padded) == hash(ZHELAI.adult)
+    assert [cut.path for cut in padded.cuts] == ["532622", TOWN]
+    assert padded != "532622"
+    assert "532622205" in repr(padded)
+
+
+def test_a_township_holds_itself_and_its_villages_only() -> None:
+    assert ZHELAI.admits(TOWN, "rev")
+    assert ZHELAI.admits(VILLAGE, "rev", minor=True)
+    assert not ZHELAI.admits(OTHER, "rev")
+    assert not ZHELAI.admits("532622", "rev")
+    assert not ZHELAI.admits("532623", "rev")
+
+
+def test_meet_of_two_townships_is_nothing() -> None:
+    assert ZHELAI.meet(BENG_E) == NOTHING
+    assert ZHELAI.meet(BENG_E).empty
+    assert ZHELAI.meet(EVERYTHING) == ZHELAI
+    assert EVERYTHING.contains(ZHELAI)
+    assert not ZHELAI.contains(EVERYTHING)
+
+
+def test_folding_an_owner_leaves_no_owner_test() -> None:
+    scope = both(area(MCA, Cut(TOWN, ANYONE, ANYONE)))
+    assert scope.for_owner("mca") == EVERYTHING
+    assert scope.for_owner("wat") == ZHELAI
+
+
+def test_only_the_pattern_decides_the_sql_text() -> None:
+    assert ZHELAI.pattern == BENG_E.pattern
+    assert sql(ZHELAI) == sql(BENG_E)
+    assert ZHELAI.binds("s") == {"s_0_lo": TOWN, "s_0_hi": "532622206"}
+    assert ZHELAI.digest != BENG_E.digest
+    assert sql(ZHELAI).endswith("WHERE region >= :s_0_lo AND region < :s_0_hi")
+
+
+def test_whole_and_empty_need_no_column() -> None:
+    assert sql(EVERYTHING).endswith("WHERE true")
+    assert sql(NOTHING).endswith("WHERE false")
+    assert EVERYTHING.whole
+    assert not ZHELAI.whole
+
+
+def test_carve_outs_classes_and_owners_render() -> None:
+    carved = area(
+        ANYONE,
+        Cut(TOWN, NOBODY, NOBODY),
+        Cut(VILLAGE, ANYONE, ANYONE),
+        Cut("532622101201", NOBODY, NOBODY),
+    )
+    scope = Scope(carved, area(NOT_MCA))
+    assert sql(scope).split("WHERE ")[1] == (
+        "minor != 1 AND region != :s_0_x0 AND (region < :s_0_x1 OR region >= :s_0_y1)"
+        " OR minor != 1 AND region = :s_1_lo"
+        " OR minor = 1 AND (owner NOT IN (:s_2_o0))"
+    )
+    assert scope.binds("s")["s_2_o0"] == "mca"
+    assert scope.portable()["any"][1] == {"class": "adult", "owner": None, "at": VILLAGE}
+    assert scope.portable()["any"][0] == {
+        "class": "adult",
+        "owner": None,
+        "under": "532622",
+        "self": True,
+        "except": ["532622101201", TOWN],
+    }
+    assert scope.portable()["any"][2]["owner"] == {"not_in": ["mca"]}
+
+
+def test_a_node_may_differ_from_its_inside() -> None:
+    only_inside = both(area(NOBODY, Cut(TOWN, NOBODY, MCA)))
+    assert "region > :s_0_lo AND region < :s_0_hi AND owner IN (:s_0_o0)" in sql(only_inside)
+    below_county = both(Area([Cut("532622", NOBODY, ANYONE)]))
+    assert sql(below_county).endswith("WHERE region != :s_0_lo")
+    at_town = both(area(NOBODY, Cut(TOWN, ANYONE, MCA)))
+    assert [term.subtree for term in at_town.terms] == [True, False]
+
+
+def test_rows_without_owner_or_class_are_judged_closed() -> None:
+    scope = Scope(area(MCA), area(ANYONE))
+    where = scope.where(column("region"), None, None, "s")
+    assert str(where) == "false OR false"
+    assert not scope.admits(TOWN, None)
+
+
+def test_adults_only_needs_no_class_where_rows_have_none() -> None:
+    scope = Scope(ZHELAI.adult, NOTHING.adult)
+    where = scope.where(column("region"), None, None, "s")
+    assert str(where) == "region >= :s_0_lo AND region < :s_0_hi"
+
+
+def test_codes_are_of_every_level(catalog: Catalog) -> None:
+    codes = ZHELAI.codes(catalog.divisions)
+    villages = {place.code for place in catalog.divisions.villages(TOWN)}
+    assert codes == {"532622205000"} | villages
+    assert len(EVERYTHING.codes(catalog.divisions)) == len(catalog.divisions.by_path)
+    assert NOTHING.codes(catalog.divisions) == frozenset()
+    assert not any(code.startswith("532622206") for code in codes)
+
+
+def test_it_reads_in_chinese(catalog: Catalog) -> None:
+    places, depts = catalog.divisions.by_path, {"mca": "民政"}
+    assert NOTHING.describe() == "无"
+    assert EVERYTHING.describe() == "全县"
+    assert ZHELAI.describe(places) == "者腊乡（532622205）及其下级"
+    assert ZHELAI.describe() == "532622205及其下级"
+    own = Scope(area(MCA), area(NOT_MCA, Cut(TOWN, NOBODY, NOT_MCA)))
+    text = own.describe(places, depts)
+    assert "砚山县（532622）及其下级，民政 的数据，不含未满十四周岁人员" in text
+    assert "（者腊乡（532622205） 除外），民政 以外部门的数据，仅未满十四周岁人员" in text
+    assert "者腊乡（532622205）的下级" in text
+    assert both(area(NOBODY, Cut(VILLAGE, ANYONE, ANYONE))).describe() == "532622205203本级"
+
+
+def test_nine_is_followed_by_a_colon_in_byte_order() -> None:
+    assert after("532622109") == "53262210:"
+    assert after("532622105") == "532622106"

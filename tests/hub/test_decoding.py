@@ -1,0 +1,222 @@
+"""A stranger's bytes become a request or one BadRequest, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from catalog.errors import BadRequest, NotAcceptable, UnsupportedMediaType
+from hub.decoding import (
+    GRAPHQL_JSON,
+    JSON,
+    Params,
+    answer_type,
+    check_content_type,
+    decode_body,
+)
+
+QUERY = "query A($id: ID) { citizen(id: $id) { name } }"
+
+
+def refused(raw: bytes) -> BadRequest:
+    with pytest.raises(BadRequest) as caught:
+        decode_body(raw)
+    return caught.value
+
+
+def test_a_request_is_read() -> None:
+    body = {"query": QUERY, "operationName": "A", "variables": {"id": "x", "n": [1, 2.5, None]}}
+    assert decode_body(json.dumps(body).encode()) == Params(QUERY, "A", body["variables"])  # type: ignore[arg-type]
+
+
+def test_null_is_allowed_and_unknown_members_are_passed_over() -> None:
+    body = {"query": QUERY, "operationName": None, "variables": None, "extensions": None, "x": 1}
+    assert decode_body(json.dumps(body).encode()) == Params(QUERY, None, {})
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason", "said"),
+    [
+        (b'{"query": "\xff"}', "ENCODING", "UTF-8"),
+        (b"\xef\xbb\xbf{}", "JSON", "合法的 JSON"),
+        (b"", "JSON", "合法的 JSON"),
+        (b'{"query": "a"', "JSON", "合法的 JSON"),
+        (b'{"query": "a"} {}', "JSON", "合法的 JSON"),
+        (b'{"query": "a", "query": "b"}', "JSON", "重复的键"),
+        (b'{"query": "a", "variables": {"x": {"y": 1, "y": 1}}}', "JSON", "重复的键"),
+        (b'{"query": "a", "variables": {"x": NaN}}', "JSON", "NaN"),
+        (b'{"query": "a", "variables": {"x": -Infinity}}', "JSON", "NaN"),
+        (b'{"query": "a", "variables": {"x": 1e999}}', "JSON", "数字"),
+        (b'{"query": "a", "variables": {"x": ' + b"9" * 21 + b"}}", "JSON", "数字"),
+        (b'{"query": "a", "variables": {"x": ' + b"9" * 6_000 + b"}}", "JSON", "数字"),
+        (b'{"query": "\\ud800"}', "JSON", "代理码位"),
+        (b'{"query": "a", "variables": {"\\udfff": 1}}', "JSON", "代理码位"),
+        (b'{"query": "a\\u0000"}', "JSON", "NUL"),
+        (b"[" * 65 + b"]" * 65, "JSON", "64 层"),
+        (b"[" * 5_000, "JSON", "64 层"),
+        (b"[" * 500_000, "JSON", "成员过多"),
+        (b'{"query": "a", "variables": {"x": [' + b"1," * 5_000 + b"1]}}", "JSON", "成员过多"),
+        (b'[{"query": "a"}]', "SHAPE", "批量"),
+        (b'"query"', "SHAPE", "对象"),
+        (b"null", "SHAPE", "对象"),
+        (b"{}", "SHAPE", "对象"),
+        (b'{"query": 1}', "SHAPE", "对象"),
+        (b'{"query": "a", "operationName": 1}', "SHAPE", "对象"),
+        (b'{"query": "a", "variables": []}', "SHAPE", "对象"),
+        (b'{"query": "a", "extensions": "x"}', "SHAPE", "对象"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_by_kind(raw: bytes, reason: str, said: str) -> None:
+    error = refused(raw)
+    assert (error.status, error.reason) == (400, reason)
+    assert said in error.message
+
+
+def test_no_message_quotes_the_body() -> None:
+    assert "539922" not in refused(b'{"query": "539922199001011234"').message
+
+
+def test_brackets_inside_a_text_are_no_depth() -> None:
+    text = '\\"' + "{[" * 200
+    body = f'{{"query": "{text}", "variables": {{"x": [[1]]}}}}'.encode()
+    assert decode_body(body).query == '"' + "{[" * 200
+
+
+def test_a_depth_of_sixty_four_is_read_and_sixty_five_is_not() -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"query": "a", "x": ' + b"[" * levels + b"]" * levels + b"}"
+
+    assert decode_body(nested(63)).query == "a"
+    assert refused(nested(64)).reason == "JSON"
+
+
+def test_twenty_digits_are_read() -> None:
+    body = b'{"query": "a", "variables": {"x": -' + b"9" * 20 + b"}}"
+    assert decode_body(body).variables == {"x": -(10**20 - 1)}
+
+
+def test_a_surrogate_pair_is_a_character() -> None:
+    assert decode_body(b'{"query": "\\ud84c\\uddf2"}').query == "\U000231f2"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"query":"' + b'\\"' * 500_000,
+        b'"\\' * 500_000 + b"{" * 100,
+        b"[]" * 500_000,
+        b'["' + b'","' * 300_000 + b'"],' + b"[]," * 70,
+    ],
+    ids=["open text", "quotes", "brackets", "texts"],
+)
+def test_a_hostile_body_of_a_mebibyte_does_not_hold_the_loop(raw: bytes) -> None:
+    begun = time.process_time()
+    assert refused(raw).reason == "JSON"
+    assert time.process_time() - begun < 0.2
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+@settings(max_examples=200, deadline=None)
+def test_random_bytes_are_refused_and_never_crash(raw: bytes) -> None:
+    refused(raw)
+
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**18), 10**18)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), values, max_size=5))
+@settings(max_examples=100, deadline=None)
+def test_whatever_json_writes_of_plain_values_is_read_back(variables: dict[str, object]) -> None:
+    for ascii_only in (True, False):
+        raw = json.dumps({"query": "a", "variables": variables}, ensure_ascii=ascii_only)
+        assert decode_body(raw.encode()).variables == variables
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        (None, JSON),
+        ("", JSON),
+        ("*/*", JSON),
+        ("application/*", JSON),
+        ("application/json", JSON),
+        ("application/json; charset=utf-8", JSON),
+        (GRAPHQL_JSON, GRAPHQL_JSON),
+        (f"{GRAPHQL_JSON}, application/json", GRAPHQL_JSON),
+        (f"application/json, {GRAPHQL_JSON}", GRAPHQL_JSON),
+        (f"{GRAPHQL_JSON};q=0.5, application/json", JSON),
+        (f"{GRAPHQL_JSON};q=0.5, application/json;q=0.4", GRAPHQL_JSON),
+        (f"{GRAPHQL_JSON};q=0.5, */*", JSON),
+        (f"{GRAPHQL_JSON}, application/json;q=0.9, text/event-stream", GRAPHQL_JSON),
+        (f"{GRAPHQL_JSON};q=0, application/json", JSON),
+        ("text/event-stream, */*;q=0.1", JSON),
+        ("Application/JSON", JSON),
+    ],
+)
+def test_the_answers_type_follows_accept(accept: str | None, kind: str) -> None:
+    assert answer_type(accept) == kind
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html",
+        "text/event-stream",
+        "application/json;q=0",
+        f"{GRAPHQL_JSON};charset=gbk",
+        "application/json;q=x",
+        "*/*;q=0",
+    ],
+)
+def test_a_client_that_takes_neither_is_told_so(accept: str) -> None:
+    with pytest.raises(NotAcceptable) as caught:
+        answer_type(accept)
+    assert caught.value.status == 406
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],
+)
+def test_json_in_utf8_is_taken(kind: str) -> None:
+    check_content_type(kind, None)
+    check_content_type(kind, "identity")
+
+
+@pytest.mark.parametrize(
+    ("kind", "encoding"),
+    [
+        (None, None),
+        ("", None),
+        ("text/plain", None),
+        ("application/x-www-form-urlencoded", None),
+        ("multipart/form-data; boundary=x", None),
+        ("application/graphql", None),
+        ("application/json; charset=gb18030", None),
+        ("application/json", "gzip"),
+    ],
+)
+def test_forms_texts_and_compressed_bodies_are_refused(
+    kind: str | None, encoding: str | None
+) -> None:
+    with pytest.raises(UnsupportedMediaType) as caught:
+        check_content_type(kind, encoding)
+    assert caught.value.status == 415

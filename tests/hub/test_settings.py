@@ -1,0 +1,193 @@
+"""Settings are read once, checked, and say where they came from."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from pathlib import Path
+
+import pytest
+
+from hub.settings import Profile, SettingsError, load_settings
+
+DEMO = {"HUB_PROFILE": "demo"}
+
+
+def production(folder: Path) -> dict[str, str]:
+    return {
+        "HUB_DATA_DIR": str(folder),
+        "HUB_STORE_URL": "postgresql+asyncpg://hub:geheim@db:5432/hub",
+        "HUB_ISSUER": "https://login.example.invalid",
+    }
+
+
+def complaints(variables: dict[str, str], **given: object) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load_settings(variables, given)
+    return caught.value.lines
+
+
+def test_a_demo_needs_nothing_but_its_profile() -> None:
+    settings = load_settings(DEMO)
+    assert settings.profile is Profile.DEMO
+    assert settings.synthetic is True
+    assert settings.data_dir == Path.cwd() / "demo-data"
+    assert settings.keys_dir == settings.data_dir / "keys"
+    assert settings.store_url == f"sqlite+aiosqlite:///{settings.data_dir}/store.sqlite"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8532)
+    assert (settings.deadline_s, settings.source_deadline_s, settings.audit_wait_s) == (10, 3, 2)
+    assert (settings.page_default, settings.page_max) == (20, 100)
+    assert settings.sources == {}
+
+
+def test_without_a_word_the_hub_is_in_production_and_asks_for_what_it_needs() -> None:
+    lines = complaints({})
+    assert [line.split("：")[0] for line in lines] == [
+        "设置 `data_dir` 未填写",
+        "设置 `store.url` 未填写",
+        "设置 `issuer` 未填写",
+    ]
+
+
+def test_file_then_variable_then_command_line(tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(
+        'profile = "demo"\nport = 1\nhost = "0.0.0.0"\ndata_dir = "data"\n'
+        "[audit]\nwait_s = 0.5\n"
+        '[sources]\nyb_settle = "http://127.0.0.1:1"\nmz_assist = "http://127.0.0.1:2"\n'
+    )
+    settings = load_settings(
+        {
+            "HUB_CONFIG": str(file),
+            "HUB_PORT": "2",
+            "HUB_AUDIT_WAIT_S": "0.25",
+            "HUB_SOURCES_YB_SETTLE": "http://127.0.0.1:3",
+        },
+        {"port": 3},
+    )
+    assert (settings.port, settings.host, settings.audit_wait_s) == (3, "0.0.0.0", 0.25)
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.sources == {
+        "yb_settle": "http://127.0.0.1:3",
+        "mz_assist": "http://127.0.0.1:2",
+    }
+    origins = {name: origin for name, _, origin in settings.shown()}
+    assert origins["port"] == "命令行"
+    assert origins["host"] == "文件 hub.toml"
+    assert origins["audit.wait_s"] == "环境变量 HUB_AUDIT_WAIT_S"
+    assert origins["sources.yb_settle"] == "环境变量 HUB_SOURCES_YB_SETTLE"
+    assert origins["page.max"] == "内置默认值"
+
+
+def test_an_unknown_variable_is_an_error_with_its_nearest_name() -> None:
+    assert complaints(DEMO | {"HUB_PROT": "1"}) == (
+        "环境变量 `HUB_PROT` 不是任何设置：是否应为 `HUB_PORT`？",
+    )
+    assert complaints(DEMO | {"HUB_XYZZY": "1"}) == (
+        "环境变量 `HUB_XYZZY` 不是任何设置：请删除或改正拼写",
+    )
+
+
+def test_variables_of_tests_and_of_others_are_left_alone() -> None:
+    assert load_settings(DEMO | {"HUB_TEST_POSTGRES": "x", "HUBBLE": "x", "PATH": "x"})
+
+
+def test_an_unknown_key_in_the_file_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text("[audit]\nwait = 1\n")
+    assert complaints(DEMO | {"HUB_CONFIG": str(file)}) == (
+        "设置文件 hub.toml 中的 `audit.wait` 不是任何设置：是否应为 `audit.wait_s`？",
+    )
+
+
+@pytest.mark.parametrize("content", [b"a = [", b"\xff"])
+def test_a_file_that_is_no_toml_is_one_line(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_bytes(content)
+    (line,) = complaints(DEMO | {"HUB_CONFIG": str(file)})
+    assert line.endswith("不是 UTF-8 的 TOML，请改正")
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    (line,) = complaints(DEMO | {"HUB_CONFIG": str(tmp_path / "none.toml")})
+    assert line.endswith("文件不存在或不可读，请改正")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "remedy"),
+    [
+        ("HUB_PROFILE", "test", "请写 demo 或 production"),
+        ("HUB_PORT", "65536", "请写 0 到 65535 之间的端口"),
+        ("HUB_PORT", "abc", "请写 0 到 65535 之间的端口"),
+        ("HUB_AUDIT_WAIT_S", "nan", "请写 0.05 到 60 之间的秒数"),
+        ("HUB_DEADLINE_S", "0", "请写 0.1 到 120 之间的秒数"),
+        ("HUB_PAGE_MAX", "1001", "请写 1 到 1000 之间的行数"),
+        ("HUB_LOG_LEVEL", "debug", "请写 DEBUG、INFO、WARNING、ERROR 之一"),
+        ("HUB_SYNTHETIC", "maybe", "请写 1 或 0"),
+        ("HUB_CATALOG_EXTRA_DIR", "./no-such-folder", "请写已存在的目录"),
+        ("HUB_SOURCES_MZ_ASSIST", "here", "请写数据源的地址，如 http://主机:端口"),
+        ("HUB_OUTAGES_YB_SETTLE", "night", "请写停机时段，如 23:30-05:30"),
+    ],
+)
+def test_a_wrong_value_is_one_line_with_name_value_origin_and_remedy(
+    variable: str, value: str, remedy: str
+) -> None:
+    (line,) = complaints(DEMO | {variable: value})
+    assert line.startswith("设置 `")
+    assert f"的值 `{value}` 无法使用（来自环境变量 {variable}）" in line
+    assert line.endswith(remedy)
+
+
+def test_everything_wrong_is_named_at_once() -> None:
+    assert len(complaints(DEMO | {"HUB_PORT": "x", "HUB_DEADLINE_S": "x", "HUB_NO": "x"})) == 3
+
+
+def test_a_wrong_kind_in_the_file_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text("port = true\n[audit]\nwait_s = true\n")
+    assert len(complaints(DEMO | {"HUB_CONFIG": str(file)})) == 2
+
+
+def test_secrets_stand_in_no_line_and_no_repr(tmp_path: Path) -> None:
+    settings = load_settings(production(tmp_path) | {"HUB_SOURCE_KEYS_YB_SETTLE": "k3y"})
+    shown = {name: value for name, value, _ in settings.shown()}
+    assert settings.store_url == "postgresql+asyncpg://hub:geheim@db:5432/hub"
+    assert shown["store.url"] == "postgresql+asyncpg://hub:******@db:5432/hub"
+    assert shown["source_keys.yb_settle"] == "******"
+    assert "geheim" not in repr(settings)
+    assert "k3y" not in repr(settings)
+    (line,) = complaints(DEMO | {"HUB_STORE_URL": "mysql://hub:geheim@db/hub"})
+    assert "mysql://hub:******@db/hub" in line
+    (line,) = complaints(DEMO | {"HUB_SOURCE_KEYS_YB_SETTLE": " "})
+    assert "`******`" in line
+
+
+def test_production_refuses_invented_people_and_a_demo_real_ones(tmp_path: Path) -> None:
+    (line,) = complaints(production(tmp_path) | {"HUB_SYNTHETIC": "1"})
+    assert line.endswith("正式环境不得接受虚构人员，请删除此设置")
+    (line,) = complaints(DEMO | {"HUB_SYNTHETIC": "0"})
+    assert line.endswith("演示环境只有虚构人员，请删除此设置")
+    assert load_settings(production(tmp_path)).synthetic is False
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    assert complaints(DEMO | {"HUB_PAGE_MAX": "10", "HUB_SOURCE_DEADLINE_S": "11"}) == (
+        "设置 `page.default` 的值 `20` 无法使用（来自内置默认值）：不得大于 page.max（10）",
+        "设置 `source.deadline_s` 的值 `11.0` 无法使用（来自环境变量 HUB_SOURCE_DEADLINE_S）："
+        "不得大于 deadline_s（10）",
+    )
+
+
+def test_settings_do_not_change() -> None:
+    settings = load_settings(DEMO | {"HUB_OUTAGES_YB_SETTLE": "23:30-05:30"})
+    with pytest.raises(FrozenInstanceError):
+        settings.port = 1  # type: ignore[misc]
+    assert replace(settings, port=1).port == 1
+    assert (
+        "outages.yb_settle",
+        "23:30-05:30",
+        "环境变量 HUB_OUTAGES_YB_SETTLE",
+    ) in settings.shown()
+
+
+def test_an_unknown_name_from_the_command_line_is_refused() -> None:
+    assert len(complaints(DEMO, nonsense="1")) == 1
