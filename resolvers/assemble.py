@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import orjson
@@ -37,6 +38,7 @@ from resolvers.plan import (
 )
 
 Path = tuple[Any, ...]
+BEIJING = timezone(timedelta(hours=8))
 HOLE_TEXT = "\\u001f"  # how a hole stands in JSON text (adapters/dialect.py)
 
 
@@ -393,11 +395,16 @@ class _Builder:
         as_of = result.as_of
         whole = {
             "source": dataset.source,
-            "asOf": as_of.isoformat(timespec="seconds") if as_of is not None else None,
+            "asOf": _local(as_of) if as_of is not None else None,
             "matchGrade": row[grade_at] if grade_at is not None else None,
             "quality": (row[quality_at] or "").split() if quality_at is not None else [],
         }
         return {k: n[1:] if n.startswith("=") else whole[n] for k, n in out.fields}
+
+
+def _local(at: datetime) -> str:
+    """The one wire form of an instant: Beijing time, whole seconds."""
+    return at.astimezone(BEIJING).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True, slots=True)

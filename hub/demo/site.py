@@ -94,15 +94,13 @@ async def prepared(folder: Path, scale: float, say: Say) -> Site:
     site = opened(folder)
     if site is not None and site.scale == scale:
         return site
-    _clear(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(_clear, folder)
     return await _made(folder, scale, say)
 
 
 def _clear(folder: Path) -> None:
-    """Remove an earlier demonstration; never anything else."""
-    if not folder.exists():
-        return
+    """An empty folder: an earlier demonstration is removed, never anything else."""
+    folder.mkdir(parents=True, exist_ok=True)
     present = [p for p in folder.iterdir() if not p.name.startswith("store.sqlite")]
     foreign = [p.name for p in present if p.name not in OURS]
     if foreign:

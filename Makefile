@@ -1,0 +1,64 @@
+# The front door. `make` lists what it can do; every target works on a fresh clone.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(shell command -v uv 2>/dev/null)
+OURS := hub schema resolvers authz adapters audit domain store catalog
+STAMPS := $(VENV)/.stamps
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 10
+
+demo: $(STAMPS)/run ## the main job: an invented county on SQLite, asked as three posts, log verified
+	@$(BIN)/hub demo
+
+serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, a curl line
+	@$(BIN)/hub demo --serve
+
+test: $(STAMPS)/dev ## every test, on SQLite and on a PostgreSQL of its own
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/mypy $(OURS) tests alembic
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m pytest -q -n 2 -m "not postgres" tests/schema/test_sdl.py tests/migrations/test_drift.py tests/docs
+
+fix: $(STAMPS)/dev ## format the code and mend what ruff can mend
+	$(BIN)/ruff format -q .
+	$(BIN)/ruff check -q --fix .
+
+schema: $(STAMPS)/run ## write schema/schema.graphql anew
+	$(BIN)/hub schema print > schema/schema.graphql.new
+	mv schema/schema.graphql.new schema/schema.graphql
+
+lock: ## renew both lock files: hash-pinned names, no addresses
+	@test -n "$(UV)" || { echo "lock needs uv: pip install uv"; exit 2; }
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra postgres --extra build pyproject.toml -o requirements.lock
+	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --python-version 3.11 --extra dev --extra build -c requirements.lock pyproject.toml \
+	  -o requirements-dev.lock
+
+$(STAMPS)/run: requirements.lock pyproject.toml
+	@$(MAKE) --no-print-directory install LOCK=requirements.lock
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: requirements-dev.lock pyproject.toml
+	@$(MAKE) --no-print-directory install LOCK=requirements-dev.lock
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
+
+install:
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+ifdef UV
+	@uv pip install -q --python $(BIN)/python --require-hashes -r $(LOCK)
+	@uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+else
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(LOCK)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+endif
+
+.PHONY: help demo serve test check fix schema lock install
