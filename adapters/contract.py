@@ -15,7 +15,6 @@ from typing import Any, Protocol
 from catalog.datasets import Dataset
 from catalog.grades import Mask
 
-
 EXTRA = "x__"
 """Raw source columns are labelled with this, so that a masked column cannot be taken for one."""
 REGION, MINOR, SUBJECT, KEY = "__region", "__minor", "__subject", "__key"

@@ -7,7 +7,7 @@ or as JSON: dates ``YYYY-MM-DD``, times ``YYYY-MM-DDTHH:MM:SS+08:00``, decimals 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -120,7 +120,7 @@ class Sqlite:
 
     def bound(self, value: Any) -> Any:
         if isinstance(value, datetime):
-            return value.astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
         if isinstance(value, date):
             return value.isoformat()
         if isinstance(value, Decimal):

@@ -233,7 +233,7 @@ class Statements:
         last, dataset = sources[-1], chain[-1].request.dataset
         none: Any = literal_column("NULL")
         subject = last.c[EXTRA + dataset.subject] if dataset.subject else none
-        region = last.c[REGION] if REGION in last.c else none
+        region = last.c.get(REGION, none)
         pair = self._dialect.json_pair(subject, region)
         tied = sources[0].c[EXTRA + chain[0].child] == above.c[chain[0].parent]
         rows = select(pair.label("item")).select_from(joined).where(tied).correlate(above)

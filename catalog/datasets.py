@@ -157,7 +157,8 @@ class Dataset:
 
     Source columns: `owner` the handling department, `subject` the person's `citizen_uid`,
     `birth` decides the class of minors, `bound` the household a case number narrows to,
-    `person_name` the source's own spelling of the name, for the match grade.
+    `person_name` the source's own spelling of the name, for the match grade. `clean`: the
+    source's own text is the wire text, so that rows may ride as JSON without a decoder.
     """
 
     name: str
@@ -183,6 +184,7 @@ class Dataset:
     order: tuple[tuple[str, bool], ...]
     facet: Facet | None
     nests: tuple[Nest, ...]
+    clean: bool
     fields: tuple[Field, ...]
 
     @cached_property
@@ -264,6 +266,7 @@ def _dataset(
         order=tuple(_order(o) for o in table.texts("order")),
         facet=_facet(table),
         nests=tuple(_nest(t) for t in table.subs("nest")),
+        clean=table.flag("clean", False),
         fields=fields,
     )
     if not fields:

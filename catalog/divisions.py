@@ -149,5 +149,4 @@ def _rows(file: Path, header: tuple[str, ...]) -> Iterator[tuple[int, dict[str, 
         reader = csv.DictReader(stream)
         if tuple(reader.fieldnames or ()) != header:
             raise CatalogError(file.name, "line 1", f"the header must be {','.join(header)}")
-        for line, row in enumerate(reader, start=2):
-            yield line, row
+        yield from enumerate(reader, start=2)

@@ -269,8 +269,7 @@ class _Builder:
         key = row[result.layout[str(read.parent)]]
         if states is None or key is None:
             return ()
-        variant = tuple((c, states[c]) for c in read.columns)
-        return child.groups.get((variant, str(key)), ())
+        return child.groups.get((child.cells.variant(env), str(key)), ())
 
     # -- connections
 

@@ -31,7 +31,7 @@ from adapters.contract import (
 )
 from authz.gate import Gate
 from authz.lens import CellState, Mode
-from catalog.datasets import Decode, RegionKind
+from catalog.datasets import Decode, FieldType, RegionKind
 from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.grades import Mask
 from catalog.load import Catalog
@@ -51,6 +51,7 @@ Env = tuple[str, bool]
 Item = tuple[Row, Env | None]
 FACET_ROWS = 100  # rows of one facet shown per person
 HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key"}
+TEXTS = (FieldType.STRING, FieldType.CODE, FieldType.DATE, FieldType.MONTH)
 LINKED = 3  # facets of so many providers on one person are their own risk class (1.1.8)
 
 
@@ -89,7 +90,7 @@ class Result:
     window: Window | None = None
     error: HubError | None = None
     denied: bool = False
-    cells: Callable[[Env], Mapping[str, CellState] | None] | None = None
+    cells: Cells | None = None
     as_of: Any = None
 
 
@@ -309,15 +310,7 @@ class Execution:
 
     async def _facet(self, read: Read, items: Sequence[Item], layout: Mapping[str, int]) -> None:
         planned = self.plan.reads[read.id]
-        rights = self._gate.facet(read.dataset)
-        seen: dict[Env, Mapping[str, CellState] | None] = {}
-
-        def cells(env: Env) -> Mapping[str, CellState] | None:
-            if env not in seen:
-                found = rights.cells(*env)
-                seen[env] = None if found is None else dict(found)
-            return seen[env]
-
+        rights, cells = self._gate.facet(read.dataset), Cells(self._gate, read)
         result = self.results[read.id] = Result(planned, {}, cells=cells)
         told = self._disclose(read, rules=rights.rules, lens=rights.digest)
         batches = self._batches(read, items, layout, cells, told)
@@ -344,7 +337,7 @@ class Execution:
         read: Read,
         items: Sequence[Item],
         layout: Mapping[str, int],
-        cells: Callable[[Env], Mapping[str, CellState] | None],
+        cells: Cells,
         told: ReadDisclosure,
     ) -> list[Batch]:
         """Admitted parents by the states their columns have; the others are never asked for."""
@@ -360,8 +353,8 @@ class Execution:
             if row[at] is None:
                 told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + 1
                 continue
-            variant = variant_of(read, states)
-            batch = found.setdefault(variant, Batch(variant, states))
+            variant = cells.variant(env)
+            batch = found.setdefault(variant, Batch(variant, states, cells.below(env)))
             key = str(row[at])
             batch.keys[key] = None
             batch.envs.append((key, env))
@@ -378,7 +371,8 @@ class Execution:
         kept = planned.variants.get((batch.variant, own is not None))
         source = self._setting.sources[planned.source]
         if kept is None:
-            request = facet_request(read, batch.states, own is not None, self.plan, source.json)
+            rides = batch.below if source.json and self.plan.json_mode else {}
+            request = facet_request(read, batch.states, rides, own is not None)
             prepared = source.prepare(request)
             kept = (prepared, {name: i for i, name in enumerate(prepared.columns)})
             planned.variants[(batch.variant, own is not None)] = kept
@@ -477,7 +471,41 @@ class Execution:
         _tally(told, planned, len(rows), rows)
 
 
-Variant = tuple[tuple[str, CellState], ...]
+Variant = tuple[Any, ...]
+States = Mapping[str, CellState]
+
+
+class Cells:
+    """The states of a facet's columns, and of its nests', at each (region, class of minor)."""
+
+    def __init__(self, gate: Gate, read: Read) -> None:
+        self._gate, self._read = gate, read
+        self._own: dict[Env, States | None] = {}
+        self._variants: dict[Env, Variant] = {}
+
+    def __call__(self, env: Env) -> States | None:
+        """States by column; None if the policy shows nothing of this facet there."""
+        if env not in self._own:
+            self._own[env] = _states(self._gate, self._read, env)
+        return self._own[env]
+
+    def below(self, env: Env) -> Mapping[int, States]:
+        """States of the nests that are shown there, by their Read."""
+        found = {child.id: _states(self._gate, child, env) for child in self._read.children}
+        return {number: states for number, states in found.items() if states is not None}
+
+    def variant(self, env: Env) -> Variant:
+        """What tells one batch from another: all states of the facet and of its nests."""
+        if env not in self._variants:
+            own = tuple((self(env) or {}).items())
+            below = tuple((n, tuple(s.items())) for n, s in self.below(env).items())
+            self._variants[env] = (own, below)
+        return self._variants[env]
+
+
+def _states(gate: Gate, read: Read, env: Env) -> States | None:
+    found = gate.facet(read.dataset).cells(*env)
+    return None if found is None else {c: s for c, s in found if c in read.columns}
 
 
 @dataclass(slots=True)
@@ -485,29 +513,28 @@ class Batch:
     """Parents whose facet columns have the same states: one call of the source."""
 
     variant: Variant
-    states: Mapping[str, CellState]
+    states: States
+    below: Mapping[int, States]
     keys: dict[str, None] = field(default_factory=dict)
     envs: list[tuple[str, Env]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     subjects: dict[str, str] = field(default_factory=dict)
 
 
-def variant_of(read: Read, states: Mapping[str, CellState]) -> Variant:
-    """The states of the columns a facet (and its nests) asks for."""
-    return tuple((c, states[c]) for c in read.columns)
-
-
 def facet_request(
-    read: Read, states: Mapping[str, CellState], codes: bool, plan: Plan, rides: bool
+    read: Read, states: States, below: Mapping[int, States], codes: bool
 ) -> ReadRequest:
-    """What a facet's source is asked: every column, hidden ones with nothing left of them."""
+    """What a facet's source is asked: every column, hidden ones with nothing left of them.
+
+    `below`: the states of the nests that may ride; empty in row mode.
+    """
     fields = read.dataset.by_name
     masks = {
         c: Mask.HIDE if states[c] is CellState.HIDDEN else fields[c].mask
         for c in read.columns
         if states[c] is not CellState.CLEAR
     }
-    riding = [c for c in read.children if rides and plan.json_mode and nest_is_plain(c)]
+    riding = [c for c in read.children if c.id in below and nest_rides(c, below[c.id])]
     return ReadRequest(
         dataset=read.dataset,
         columns=read.columns,
@@ -519,11 +546,13 @@ def facet_request(
     )
 
 
-def nest_is_plain(read: Read) -> bool:
+def nest_rides(read: Read, states: States) -> bool:
     """True if a nest's values need neither decoding nor masking: then it can ride."""
     fields = [read.dataset.by_name[c] for c in read.columns]
-    clean = all(f.decode is Decode.PLAIN and f.mask is Mask.NONE for f in fields)
-    return clean and all(isinstance(o, OutColumn | OutConstant) for o in read.outs)
+    texts = all(f.type in TEXTS and f.decode is Decode.PLAIN for f in fields)
+    clear = all(states[c] is CellState.CLEAR for c in read.columns)
+    flat = all(isinstance(o, OutColumn | OutConstant) for o in read.outs)
+    return read.dataset.clean and texts and clear and flat
 
 
 def nest_ride(read: Read) -> Ride:

@@ -13,7 +13,7 @@ from authz.lens import CellState
 from authz.scope import Scope
 from catalog.divisions import COUNTY
 from catalog.load import Catalog
-from resolvers.execute import facet_request, nest_is_plain
+from resolvers.execute import facet_request, nest_rides
 from resolvers.plan import Kind, Plan, Read
 
 STATES = {
@@ -87,11 +87,13 @@ class _Printer:
             yield f"{pad}    语句：无权，不问该部门"
             return
         yield from self._columns(cells, read, pad)
-        if read.kind is Kind.NEST and self._plan.json_mode and nest_is_plain(read):
+        if read.kind is Kind.NEST and self._plan.json_mode and nest_rides(read, cells):
             yield f"{pad}    语句：随上级语句以 JSON 带出"
             return
         source = self._sources[read.dataset.source]
-        request = facet_request(read, cells, False, self._plan, source.json)
+        below = {c.id: self._cells(c) for c in read.children if source.json}
+        riding = {n: s for n, s in below.items() if s is not None and self._plan.json_mode}
+        request = facet_request(read, cells, riding, False)
         yield f"{pad}    语句：{_flat(source.prepare(request).describe())}"
 
     def _words(self, scope: Scope) -> str:

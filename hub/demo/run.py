@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from authz.gate import Gate
 from hub.app import Hub, assemble, create_app, running
 from hub.demo.service import insurance
 from hub.demo.site import HTTP_SOURCE, Site
+from hub.demo.table import table
 from hub.verdict import said
 from resolvers import answer as engine
 from resolvers.explain import explain
@@ -128,8 +129,9 @@ async def show(site: Site, echo: Echo) -> bool:
     """Ask as three posts over HTTP, print what each may see, verify the log. True if intact."""
     echo(f"虚构县已就绪：{site.people} 人，九个部门数据源（全部人员均为虚构）")
     question = sample()
+    answers = []
     async with started(site) as made, _listening(made, 0) as address:
-        echo(f"数据共享中心 {address}/graphql；同一查询由三个岗位提出：")
+        echo(f"同一查询由三个岗位向 {address}/graphql 提出：")
         async with httpx.AsyncClient(base_url=address) as client:
             for name in SHOWN_AS:
                 answer = await client.post(
@@ -137,38 +139,27 @@ async def show(site: Site, echo: Echo) -> bool:
                     json={"query": question.text, "variables": dict(question.variables)},
                     headers=_headers(made, site, name, None, None),
                 )
-                _print(site, name, answer.json(), echo)
+                answers.append(answer.json())
+    _print(site, answers, echo)
     verdict = await asyncio.to_thread(verify.run, site.store_url)
-    echo("")
     echo(f"审计核验：{said(verdict)}")
-    return verdict.exit is verify.Exit.INTACT
+    return verdict.exit is verify.Exit.INTACT and all(a.get("data") for a in answers)
 
 
-def _print(site: Site, name: str, answer: Mapping[str, Any], echo: Echo) -> None:
-    account = site.account(name)
-    assert account is not None  # noqa: S101  SHOWN_AS names demo accounts
+def _print(site: Site, answers: Sequence[Mapping[str, Any]], echo: Echo) -> None:
+    shown = [a for name in SHOWN_AS for a in site.accounts if a.name == name]
     echo("")
-    echo(f"== {account.title}（{name}，用途 {account.purposes[0]}）")
-    for line in _lines(answer.get("data") or {}, ""):
+    for line in table([a.title for a in shown], answers):
         echo(line)
-    for error in answer.get("errors", ()):
-        echo(f"  ! {'.'.join(map(str, error.get('path', ())))}: {error['message']}")
-    fields = answer["extensions"].get("fields", ())
-    hidden = [f"{f['coordinate']}={f['state']}" for f in fields]
-    echo(f"  脱敏与无权：{'，'.join(hidden) or '无'}")
-    receipt = answer["extensions"]["audit"]
-    echo(f"  回执：第 {receipt['idx']} 条，叶哈希 {receipt['leaf'][:16]}…，日志 {receipt['log']}")
-
-
-def _lines(value: Any, path: str) -> list[str]:
-    """One line per leaf that has a value, with its path."""
-    if isinstance(value, dict):
-        return [line for k, v in value.items() for line in _lines(v, f"{path}.{k}" if path else k)]
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        return [line for i, v in enumerate(value) for line in _lines(v, f"{path}[{i}]")]
-    if value is None or value == []:
-        return []
-    return [f"  {path} = {value}"]
+    echo("")
+    for account, answer in zip(shown, answers, strict=True):
+        receipt = answer["extensions"]["audit"]
+        echo(
+            f"回执 {account.name}（用途 {account.purposes[0]}）："
+            f"第 {receipt['idx']} 条，叶 {receipt['leaf'][:16]}…，日志 {receipt['log']}"
+        )
+        for error in answer.get("errors", ()):
+            echo(f"  {'.'.join(map(str, error.get('path', ())))}：{error['message']}")
 
 
 # ---- serve -------------------------------------------------------------------------------------
