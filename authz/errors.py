@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from catalog.errors import Readable
 
-class RuleError(Exception):
+
+class RuleError(Readable):
     """`column` of the rule at fault and what to do, in Chinese; never a personal value."""
 
     def __init__(self, column: str, message: str) -> None:
@@ -11,5 +13,5 @@ class RuleError(Exception):
         self.column, self.message = column, message
 
 
-class ModelChanged(Exception):
+class ModelChanged(Readable):
     """model.conf is not the text this program was reviewed with."""

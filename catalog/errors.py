@@ -11,7 +11,8 @@
     ├── AuditUnavailable         nothing leaves without its record
     ├── DeadlineExceeded
     └── Internal                 says nothing but the request id
-    CatalogError                 a word in catalog/ is wrong; the start is refused
+    Readable                     one line for the person at the terminal
+    └── CatalogError             a word in catalog/ is wrong; the start is refused
 
 A message is Chinese and for people; `code` and `reason` are for programs and never
 change their meaning. No message holds a personal value.
@@ -23,7 +24,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
-class CatalogError(Exception):
+class Readable(Exception):
+    """An error whose text is a line for people; programs that start the hub print it and end."""
+
+
+class CatalogError(Readable):
     """A catalogue file is wrong. One line: file, key, what to do."""
 
     def __init__(self, file: str, key: str, remedy: str) -> None:

@@ -41,6 +41,7 @@ from resolvers.answer import Engine
 from resolvers.cursor import Cursors
 from resolvers.document import Limits
 from resolvers.execute import Setting
+from resolvers.roots.root import Words
 from schema.build import build
 from store.engine import open_engine
 from store.tables import metadata
@@ -95,7 +96,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     setting = Setting(
-        catalog=catalog,
+        words=Words(catalog, settings.synthetic),
         sources=sources,
         cursors=Cursors(keys.cursor),
         uid=lambda id18: citizen_uid(keys.identity, id18),

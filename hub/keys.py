@@ -23,6 +23,8 @@ from types import MappingProxyType
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from catalog.errors import Readable
+
 CURVE = "P-256"  # ES256
 IDENTITY_BYTES = 32
 AUDIT_BYTES = 32
@@ -31,7 +33,7 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 RING_NUMBERS = range(1, 256)  # a cursor carries its key's number in one byte
 
 
-class KeysError(Exception):
+class KeysError(Readable):
     """A key file is missing or unfit. One Chinese line: file and what to do; never content."""
 
 

@@ -23,6 +23,7 @@ from typing import Any
 
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
+from catalog.errors import Readable
 from hub import limits
 
 PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
@@ -47,7 +48,7 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
-class SettingsError(Exception):
+class SettingsError(Readable):
     """One readable line per wrong setting, in `lines`."""
 
     def __init__(self, lines: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ import asyncio
 from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from catalog.errors import Readable
 from hub.settings import Profile, Settings
 from store.engine import open_engine
 from store.migrate import status
@@ -20,7 +21,7 @@ from store.register import citizen
 INVENTED = "5399"
 
 
-class Unready(Exception):
+class Unready(Readable):
     """One Chinese line: what is wrong and what to do."""
 
 

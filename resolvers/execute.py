@@ -45,6 +45,7 @@ from resolvers.plan import (
     Read,
     ReadDisclosure,
 )
+from resolvers.roots.root import Words
 
 Row = tuple[Any, ...]
 Env = tuple[str, bool]
@@ -59,13 +60,18 @@ LINKED = 3  # facets of so many providers on one person are their own risk class
 class Setting:
     """What an execution needs beside the Plan; one per worker."""
 
-    catalog: Catalog
+    words: Words
     sources: Mapping[str, Source]
     cursors: Cursors
     uid: Callable[[str], str]
     page_default: int
     page_max: int
     deadline_s: float
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalogue."""
+        return self.words.catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +190,7 @@ class Execution:
             value: Any = given
             for name in bind.path:
                 value = value[name]
-            params[bind.param] = bind.convert(value, self._setting.catalog)
+            params[bind.param] = bind.convert(value, self._setting.words)
         if read.identifier is not None:
             self.sought.append(self._setting.uid(params[read.binds[0].param]))
         return params | self._lens_binds(read)

@@ -33,16 +33,20 @@ def build(catalog: Catalog) -> Bindings:
         query=query(kit), config=StrawberryConfig(auto_camel_case=False)
     )
     schema: GraphQLSchema = made._schema
-    bindings = dict(_bindings(schema))
-    return Bindings(schema, bindings, kit.datasets, {"Boolean": bool, "DQCode": str.split})
+    return Bindings(schema, bindings(schema), kit.datasets, {"Boolean": bool, "DQCode": str.split})
 
 
-def sdl(bindings: Bindings) -> str:
+def sdl(built: Bindings) -> str:
     """The SDL as it stands in git."""
-    return print_schema(bindings.schema) + "\n"
+    return print_schema(built.schema) + "\n"
 
 
-def _bindings(schema: GraphQLSchema) -> Iterator[tuple[str, Binding]]:
+def bindings(schema: GraphQLSchema) -> dict[str, Binding]:
+    """The binding of every field by its coordinate; CatalogError for a field without one."""
+    return dict(_bound(schema))
+
+
+def _bound(schema: GraphQLSchema) -> Iterator[tuple[str, Binding]]:
     for name, kind in schema.type_map.items():
         if not isinstance(kind, GraphQLObjectType) or name.startswith("__"):
             continue

@@ -6,6 +6,9 @@ import importlib
 
 import click
 
+from catalog.errors import Readable
+from hub.cli.say import OPERATOR, stop
+
 VERBS = {
     "demo": ("demo", "生成虚构县，以三个岗位提问，展示数据、回执与审计核验"),
     "token": ("demo", "签发演示账号的访问令牌"),
@@ -47,5 +50,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The console script."""
-    cli()
+    """The console script. A wrong word, key or department program is one line, not a trace."""
+    try:
+        cli()
+    except Readable as error:
+        stop(str(error), OPERATOR)

@@ -9,8 +9,8 @@ import click
 
 from audit import verify as log
 from hub.cli.say import Progress, stop
-from hub.cli.settings import read
 from hub.demo.site import FOLDER, opened
+from hub.settings import load_settings
 from hub.verdict import said
 
 CANNOT_READ = 3
@@ -51,7 +51,7 @@ def store_of(folder: Path | None) -> str:
         return site.store_url
     if folder is not None:
         stop(f"目录 {folder} 中没有演示数据", CANNOT_READ)
-    return read().store_url
+    return load_settings().store_url
 
 
 def _told(verdicts: log.Verdicts) -> dict[str, object]:

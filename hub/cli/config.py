@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from hub.cli.settings import read
+from hub.settings import load_settings
 
 
 @click.group(help="设置。")
@@ -15,5 +15,5 @@ def config() -> None:
 @config.command(help="列出全部设置及其来源；密钥不显示。")
 def show() -> None:
     """Name, value, origin."""
-    for name, value, origin in read().shown():
+    for name, value, origin in load_settings().shown():
         click.echo(f"{name} = {value}  （{origin}）")

@@ -10,7 +10,7 @@ import click
 from hub import logs
 from hub.cli.say import FAILED, OPERATOR, USAGE, Progress, stop
 from hub.demo import run
-from hub.demo.site import FOLDER, ForeignFolder, Site, opened, prepared
+from hub.demo.site import FOLDER, Site, opened, prepared
 
 DIR = click.option(
     "--dir",
@@ -89,8 +89,6 @@ def _site(folder: Path, scale: float) -> Site:
         # A folder that is already there keeps its scale unless another one is asked for.
         wanted = found.scale if found and _defaulted() else scale
         return asyncio.run(prepared(folder, wanted, progress))
-    except ForeignFolder as error:
-        stop(str(error), OPERATOR)
     finally:
         progress.done()
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import hub
+from catalog.errors import Readable
 
 PROGRAM = "medical_insurance.py"
 READY_S = 15  # a cold start on a loaded machine takes three
 
 
-class ServiceError(Exception):
+class ServiceError(Readable):
     """The department's program did not start."""
 
 

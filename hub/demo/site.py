@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog.errors import Readable
 from hub.demo.accounts import DemoAccount, accounts
 from hub.demo.county import AS_OF, SEED, build
 from hub.demo.load import load_store
@@ -34,7 +35,7 @@ Say = Callable[[str, float], None]
 """What is being done, and how far it is (0 … 1)."""
 
 
-class ForeignFolder(Exception):
+class ForeignFolder(Readable):
     """The folder holds something that is not the demonstration's; nothing is deleted."""
 
 
@@ -124,6 +125,7 @@ async def _made(folder: Path, scale: float, say: Say) -> Site:
     )
     people = county.counts["hub"]["citizen"]
     site = Site(folder, scale, people, county.demonstrations)
+    say("建立数据库", 0.0)
     await asyncio.to_thread(upgrade, site.store_url)
     await found(site.store_url, demo=True, accounts=[a.principal() for a in site.accounts])
     await load_store(county.register, site.store_url, lambda table, _n: say(f"装入 {table}", 1.0))

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters.identity import canonical
+from adapters.identity import canonical, is_synthetic
 from authz.lens import Mode
 from catalog.errors import BadUserInput
-from catalog.load import Catalog
-from resolvers.roots.root import Args, Given, Root, equals, given, within
+from resolvers.roots.root import Args, Given, Root, Words, equals, given, within
 
 ID_NUMBER = ("by", "idNumber")
 
 
-def id_number(text: Any, _catalog: Catalog) -> str:
+def id_number(text: Any, words: Words) -> str:
     """Canonical 18 digits; BadUserInput without echoing the number (GB 11643)."""
     found = canonical(str(text))
-    if found.id18 is None:
+    if found.id18 is None or (is_synthetic(found.id18) and not words.synthetic):
         raise BadUserInput("证件号码不正确：请核对位数、出生日期与校验码", reason="ID_NUMBER")
     return found.id18
 

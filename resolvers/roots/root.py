@@ -18,7 +18,17 @@ from catalog.errors import BadUserInput
 from catalog.load import Catalog
 
 Args = Mapping[str, Any]
-Convert = Callable[[Any, Catalog], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a value is checked against; `synthetic`: invented id numbers (5399…) are accepted."""
+
+    catalog: Catalog
+    synthetic: bool
+
+
+Convert = Callable[[Any, Words], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ class Root:
     identifier: str | None = None
 
 
-def as_is(value: Any, _catalog: Catalog) -> Any:
+def as_is(value: Any, _words: Words) -> Any:
     """The value itself; an enumeration's stored code."""
     return value.value if isinstance(value, Enum) else value
 
@@ -67,9 +77,9 @@ def within(args: Args, *path: str, column: str = "region_path") -> tuple[Given, 
     return (Given(raw, "ge", path, lower), Given(raw, "lt", path, upper))
 
 
-def place(code: Any, catalog: Catalog) -> str:
+def place(code: Any, words: Words) -> str:
     """The region path of a canonical division code; BadUserInput if the county has none such."""
-    division = catalog.divisions.get(str(code))
+    division = words.catalog.divisions.get(str(code))
     if division is None or not division.path.startswith(COUNTY):
         raise BadUserInput(
             f"没有区划代码 `{str(code)[:20]}`：请用砚山县的 12 位国家统计局代码",
@@ -78,14 +88,14 @@ def place(code: Any, catalog: Catalog) -> str:
     return division.path
 
 
-def lower(code: Any, catalog: Catalog) -> str:
+def lower(code: Any, words: Words) -> str:
     """The first path inside a division."""
-    return place(code, catalog)
+    return place(code, words)
 
 
-def upper(code: Any, catalog: Catalog) -> str:
+def upper(code: Any, words: Words) -> str:
     """The first path behind a division: last digit + 1 (``:`` follows ``9``)."""
-    path = place(code, catalog)
+    path = place(code, words)
     return path[:-1] + chr(ord(path[-1]) + 1)
 
 

@@ -1,0 +1,116 @@
+"""The tree: folders that are no packages, plain names, every test beside what it tests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+VAGUE = re.compile(r"(^|_)(utils?|helpers?|manager|common|misc)(_|$)")
+
+TESTED = {
+    "demo": ("hub/demo", "hub/demo/sources"),
+    "hub": ("hub", "hub/cli"),
+    "resolvers": ("resolvers", "resolvers/roots"),
+    "migrations": ("alembic/versions", "store"),
+}
+"""tests/<folder> -> the folders of its subjects, if not the package of the same name."""
+
+OPERATIONS = {
+    "audit/test_crash": "kill -9 under load, then verify",
+    "authz/test_scenarios": "scenarios.toml",
+    "demo/test_shares": "the county's shares, from county.py and its writers",
+    "hub/test_cli": "the verbs of hub/cli, as a user types them",
+    "hub/test_wheel": "build, install, run elsewhere",
+    "schema/test_sdl": "schema.graphql",
+    "schema/test_rights": "levels and rights printed in the schema",
+}
+"""Test files that are named after something done, not after a source file."""
+
+WHOLE = ("architecture", "docs", "journeys", "oracle")
+"""Folders whose every file is an operation."""
+
+INVENTED = "539922"
+SAMPLE = "11010519491231002X"  # printed in GB 11643 itself
+WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+ID_NUMBER = re.compile(r"(?<![0-9A-Za-z])[0-9]{17}[0-9Xx](?![0-9A-Za-z])")
+MOBILE = re.compile(r"(?<![0-9A-Za-z.])1[3-9][0-9]{9}(?![0-9A-Za-z])")
+
+
+def homeless(root: Path) -> Iterator[str]:
+    """Test files named after no source file and no operation."""
+    for file in sorted((root / "tests").rglob("test_*.py")):
+        folder, *_ = file.relative_to(root / "tests").parts
+        if folder in WHOLE or f"{folder}/{file.stem}" in OPERATIONS:
+            continue
+        stem = file.stem.removeprefix("test_")
+        subjects = [root / place for place in TESTED.get(folder, (folder,))]
+        if not any(list(s.glob(f"{stem}.py")) + list(s.glob(f"*_{stem}.py")) for s in subjects):
+            yield f"{folder}/{file.stem}"
+
+
+def personal(text: str) -> list[str]:
+    """Numbers that could be somebody's: valid id numbers and mobiles outside our ranges."""
+    ids = [n.upper() for n in ID_NUMBER.findall(text) if not n.startswith(INVENTED)]
+    return [n for n in ids if n != SAMPLE and _checks(n)] + MOBILE.findall(text)
+
+
+def _checks(number: str) -> bool:
+    total = sum(int(digit) * weight for digit, weight in zip(number, WEIGHTS, strict=False))
+    return "10X98765432"[total % 11] == number[-1]
+
+
+def test_every_test_file_is_named_after_what_it_tests(root: Path) -> None:
+    # Name a test after its source file, or list it in OPERATIONS.
+    assert list(homeless(root)) == []
+
+
+def test_a_test_of_nothing_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/engine.py").touch()
+    (tmp_path / "tests/store").mkdir(parents=True)
+    (tmp_path / "tests/store/test_engine.py").touch()
+    (tmp_path / "tests/store/test_more.py").touch()
+    assert list(homeless(tmp_path)) == ["store/test_more"]
+
+
+def test_every_named_operation_has_its_file(root: Path) -> None:
+    assert [o for o in OPERATIONS if not (root / "tests" / f"{o}.py").is_file()] == []
+
+
+def test_migrations_and_tests_are_no_packages(root: Path) -> None:
+    # alembic/__init__.py would be imported for the library, tests/schema/__init__.py for schema.
+    for folder in ("alembic", "tests", "examples"):
+        assert list((root / folder).rglob("__init__.py")) == []
+    assert (root / "alembic/env.py").is_file()
+
+
+def test_every_module_has_a_plain_name(sources: dict[str, str]) -> None:
+    vague = [
+        p for p in sources if any(VAGUE.search(part) for part in Path(p).with_suffix("").parts)
+    ]
+    assert vague == []
+    assert VAGUE.search("case_helpers")
+    assert not VAGUE.search("manage")
+
+
+def test_no_file_holds_a_number_that_could_be_somebodys(root: Path) -> None:
+    asked = ["git", "ls-files", "-co", "--exclude-standard"]
+    listed = subprocess.run(asked, cwd=root, capture_output=True, text=True)
+    if listed.returncode != 0:
+        pytest.skip("no git checkout: nothing is tracked")
+    files = [root / line for line in listed.stdout.splitlines()]
+    texts = {str(f): f.read_bytes().decode("utf-8", "replace") for f in files if f.is_file()}
+    assert {name: found for name, text in texts.items() if (found := personal(text))} == {}
+    assert len(texts) > 100
+
+
+def test_a_number_that_could_be_somebodys_is_seen() -> None:
+    stranger = "53262219900101" + "001"
+    total = sum(int(digit) * weight for digit, weight in zip(stranger, WEIGHTS, strict=True))
+    stranger += "10X98765432"[total % 11]
+    mobile = "13" + "8" * 9
+    assert personal(f"{stranger} {mobile} {SAMPLE} 12345678901") == [stranger, mobile]
