@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     Float,
     String,
+    Text,
     bindparam,
     case,
     cast,
@@ -55,6 +56,9 @@ class Dialect(Protocol):
 
     def json_pair(self, first: Any, second: Any) -> Any:
         """``[first, second]``."""
+
+    def json_text(self, expression: Any) -> Any:
+        """A JSON value as a column of the row: its text, which no driver decodes."""
 
     def nested(self, expression: Any, required: bool) -> Any:
         """A subtree's JSON put inside another; a missing required one becomes the hole."""
@@ -107,6 +111,9 @@ class Sqlite:
 
     def json_pair(self, first: Any, second: Any) -> Any:
         return func.json_array(first, second)
+
+    def json_text(self, expression: Any) -> Any:
+        return expression
 
     def nested(self, expression: Any, required: bool) -> Any:
         quoted = func.json_quote(self.hole())
@@ -162,6 +169,9 @@ class Postgres:
 
     def json_pair(self, first: Any, second: Any) -> Any:
         return func.json_build_array(first, second)
+
+    def json_text(self, expression: Any) -> Any:
+        return cast(expression, Text)
 
     def nested(self, expression: Any, required: bool) -> Any:
         return func.coalesce(expression, func.to_json(self.hole())) if required else expression

@@ -181,9 +181,10 @@ class Statements:
 
     def _ride_columns(self, ride: Ride, above: Any) -> dict[str, Any]:
         """The JSON text of a riding subtree, and for each level below whom it shows."""
-        found = {f"__json_{ride.name}": self._ride(ride, above)}
+        text = self._dialect.json_text
+        found = {f"__json_{ride.name}": text(self._ride(ride, above))}
         for chain in _chains(ride):
-            found[f"__side_{chain[-1].name}"] = self._side(chain, above)
+            found[f"__side_{chain[-1].name}"] = text(self._side(chain, above))
         return found
 
     def _ride(self, ride: Ride, above: Any) -> Any:
@@ -260,8 +261,8 @@ class Statements:
         pair = self._dialect.json_pair(none, none).label("item")
         sides = select(pair).select_from(joined).where(tied).correlate(above.table)
         return {
-            f"__json_{ride.name}": self._dialect.json_list(rows, order),
-            f"__side_{ride.name}": self._dialect.json_list(sides, []),
+            f"__json_{ride.name}": self._dialect.json_text(self._dialect.json_list(rows, order)),
+            f"__side_{ride.name}": self._dialect.json_text(self._dialect.json_list(sides, [])),
         }
 
 

@@ -7,18 +7,15 @@ import contextlib
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from adapters import registry
-from adapters.contract import Source
 from adapters.identity import citizen_uid
 from audit.log import AuditLog
 from audit.tokens import SubjectTokens
@@ -27,16 +24,17 @@ from authz.mask import masked
 from catalog.datasets import FieldType
 from catalog.errors import HubError
 from catalog.grades import Mask
-from catalog.load import Catalog, load
+from catalog.load import load
 from hub import limits
 from hub.asking import Askers
 from hub.endpoint import graphql
 from hub.identity import Tokens
-from hub.keys import Keys, load_keys
+from hub.keys import load_keys
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
 from hub.telemetry import Telemetry
+from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.cursor import Cursors
 from resolvers.document import Limits
@@ -57,25 +55,6 @@ DOCUMENT_LIMITS = Limits(
     introspection_fields=limits.INTROSPECTION_FIELDS,
     introspection_depth=limits.INTROSPECTION_DEPTH,
 )
-
-
-@dataclass(frozen=True)
-class Hub:
-    """Everything a worker holds; no state that a second worker would need."""
-
-    settings: Settings
-    catalog: Catalog
-    keys: Keys
-    tokens: Tokens
-    store: AsyncEngine
-    sources: Mapping[str, Source]
-    keeper: BookKeeper
-    askers: Askers
-    engine: Engine
-    log: AuditLog
-    release: Release
-    rejects: Rejects
-    telemetry: Telemetry
 
 
 def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import structlog
 from starlette.requests import Request
@@ -28,10 +27,8 @@ from hub import decoding
 from hub.limits import BODY_BYTES
 from hub.release import Sent, Visit
 from hub.telemetry import Attribute, SpanName, mark, trace_id
+from hub.worker import Hub
 from resolvers.answer import Answer, Question
-
-if TYPE_CHECKING:
-    from hub.app import Hub
 
 JSON = "application/json"
 _log = structlog.get_logger("hub.endpoint")

@@ -112,7 +112,7 @@ class Release:
                 vars=dict(told.variables),
             ),
             areas=tuple(areas),
-            linkage=_linkage(told),
+            linkage=told.linkage,
             reads=reads,
             subjects=tuple(self._tokens.token(uid) for uid in seen),
             sought=tuple(self._tokens.token(uid) for uid in told.sought),
@@ -159,12 +159,6 @@ def _entry(told: ReadDisclosure) -> ReadEntry:
         as_of=told.as_of,
         states={k: v for k, v in told.states.items() if v},
     )
-
-
-def _linkage(told: Disclosure) -> tuple[str, ...]:
-    if not told.linkage:
-        return ()
-    return tuple(sorted({r.provider for r in told.reads if r.how == "row" and r.rows}))
 
 
 def _safe_name(name: str | None) -> str:

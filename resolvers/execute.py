@@ -124,9 +124,10 @@ class Execution:
                 group.create_task(self._root(root))
 
     @property
-    def linkage(self) -> bool:
-        """True if one person was shown with facets of three or more providers."""
-        return any(len(providers) >= LINKED for providers in self._linked.values())
+    def linkage(self) -> tuple[str, ...]:
+        """Providers whose facets were shown on one person, if there were three or more."""
+        linked = [found for found in self._linked.values() if len(found) >= LINKED]
+        return tuple(sorted(set().union(*linked)))
 
     def seal(self, result: Result, row: Row) -> str:
         """The cursor of a row in its list."""
@@ -462,7 +463,6 @@ class Execution:
             lens=lens,
             rules=rules,
             by=by,
-            provider=read.dataset.provider,
         )
         self.disclosures[read.id] = told
         return told

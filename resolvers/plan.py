@@ -273,7 +273,6 @@ class ReadDisclosure:
     states: dict[str, int] = field(default_factory=dict)
     as_of: int | None = None
     down: str | None = None
-    provider: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,4 +288,4 @@ class Disclosure:
     reads: tuple[ReadDisclosure, ...] = ()
     sought: tuple[str, ...] = ()
     policy: int = 0
-    linkage: bool = False
+    linkage: tuple[str, ...] = ()

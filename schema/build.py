@@ -29,9 +29,7 @@ def build(catalog: Catalog) -> Bindings:
     for make in (shared, division, catalogue, household, case, supervision, citizen, audit, viewer):
         make(kit)
     inputs(kit)
-    made = strawberry.Schema(
-        query=query(kit), config=StrawberryConfig(auto_camel_case=False)
-    )
+    made = strawberry.Schema(query=query(kit), config=StrawberryConfig(auto_camel_case=False))
     schema: GraphQLSchema = made._schema
     return Bindings(schema, bindings(schema), kit.datasets, {"Boolean": bool, "DQCode": str.split})
 

@@ -108,7 +108,7 @@ def _sources(folder: Path | None) -> Iterator[Finding]:
 
 async def _pinged(make: Callable[[], object]) -> list[tuple[str, str]]:
     from catalog.errors import HubError
-    from hub.app import Hub
+    from hub.worker import Hub
 
     made = make()
     assert isinstance(made, Hub)  # noqa: S101  what assemble gives

@@ -21,11 +21,12 @@ import uvicorn
 import hub
 from audit import verify
 from authz.gate import Gate
-from hub.app import Hub, assemble, create_app, running
+from hub.app import assemble, create_app, running
 from hub.demo.service import insurance
 from hub.demo.site import HTTP_SOURCE, Site
 from hub.demo.table import table
 from hub.verdict import said
+from hub.worker import Hub
 from resolvers import answer as engine
 from resolvers.explain import explain
 
