@@ -44,7 +44,7 @@ from adapters.contract import (
 from authz.gate import Gate
 from authz.lens import CellState, Lens, Mode
 from catalog.datasets import Dataset, FieldType, KeyKind, RegionKind
-from catalog.errors import BadUserInput, Forbidden, HubError, ValidationFailed
+from catalog.errors import BadUserInput, ValidationFailed
 from catalog.load import Catalog
 from resolvers.binding import (
     AccessOf,
@@ -79,6 +79,7 @@ from resolvers.plan import (
     Shape,
     Slot,
 )
+from resolvers.refusal import refused
 from resolvers.roots import ROOTS
 from resolvers.roots.root import leaf
 
@@ -471,33 +472,17 @@ class Planner:
         self._gate, self._catalog, self._sources = gate, catalog, sources
         self._json = json_mode
         self._planned: dict[int, PlannedRead] = {}
-        self._refused: dict[int, HubError] = {}
 
     def plan(self, shape: Shape, policy: int) -> Plan:
-        """The Plan of a Shape under this Gate; refused roots carry their error."""
+        """The Plan of a Shape under this Gate; a refused root has no statement."""
         for root in shape.roots:
             self._root(root)
-        return Plan(shape, self._planned, self._refused, self._json, policy)
+        return Plan(shape, self._planned, self._json, policy)
 
     def _root(self, read: Read) -> None:
-        lens = self._lens(read)
-        if lens.rows.empty:
-            verdict = self._gate.refusal(read.dataset, read.mode, read.identifier)
-            self._refused[read.id] = Forbidden(
-                f"按现行权限规则，您的岗位不能以此用途查询“{read.dataset.title}”",
-                reason=verdict.reason,
-                ask=verdict.ask,
-            )
-            return
-        unclear = [
-            w.column for w in read.where if w.column[:3] != EXTRA and not lens.filterable(w.column)
-        ]
-        if unclear:
-            self._refused[read.id] = BadUserInput(
-                f"不能按 `{unclear[0]}` 筛选：该列对您不是明文", reason="FILTER_NOT_CLEAR"
-            )
-            return
-        self._statement(read, lens)
+        if refused(self._gate, read) is not None:
+            return  # nothing is prepared, so nothing can be asked
+        self._statement(read, self._lens(read))
 
     def _lens(self, read: Read) -> Lens:
         return self._gate.lens(read.dataset, read.mode, read.identifier)

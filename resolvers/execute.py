@@ -45,6 +45,7 @@ from resolvers.plan import (
     Read,
     ReadDisclosure,
 )
+from resolvers.refusal import refused
 from resolvers.roots.root import Words
 
 Row = tuple[Any, ...]
@@ -139,10 +140,9 @@ class Execution:
     # -- roots
 
     async def _root(self, read: Read) -> None:
-        refused = self.plan.refused.get(read.id)
         planned = self.plan.reads.get(read.id)
-        if refused is not None or planned is None:
-            self._refuse(read, refused)
+        if planned is None:
+            self._refuse(read, refused(self._gate, read))
             return
         result = self.results[read.id] = Result(planned, planned.layout)
         told = self._disclose(read)

@@ -11,10 +11,12 @@ from adapters.contract import Source
 from authz.gate import Gate
 from authz.lens import CellState
 from authz.scope import Scope
+from catalog.datasets import RegionKind
 from catalog.divisions import COUNTY
 from catalog.load import Catalog
 from resolvers.execute import facet_request, nest_rides
 from resolvers.plan import Kind, Plan, Read
+from resolvers.refusal import refused
 
 STATES = {
     CellState.CLEAR: "明文",
@@ -54,9 +56,9 @@ class _Printer:
         source = read.dataset.source
         what = f"{read.coordinate} → {read.dataset.title}（{source}）"
         yield f"{pad}[{read.id}] {HOW[read.kind]} {what}"
-        refused = self._plan.refused.get(read.id)
-        if refused is not None:
-            yield f"{pad}    拒绝：{refused.message}（{refused.reason}），不取任何数据"
+        error = refused(self._gate, read) if read.kind is Kind.ROOT else None
+        if error is not None:
+            yield f"{pad}    拒绝：{error.message}（{error.reason}），不取任何数据"
             return
         if read.kind in (Kind.FACET, Kind.NEST):
             yield from self._facet(read, pad)
@@ -113,7 +115,7 @@ class _Printer:
         yield f"{pad}    列：{'，'.join(shown) or '（只取存在与否）'}"
 
     def _record(self) -> Iterator[str]:
-        reads = [r for r in self._plan.shape.walk() if r.id not in self._plan.refused]
+        reads = [r for r in self._plan.shape.walk() if r.id in self._plan.reads]
         kinds = "AUDIT_READ" if any(r.dataset.source == "audit" for r in reads) else "READ"
         names = "，".join(dict.fromkeys(r.dataset.name for r in reads)) or "无"
         yield f"审计记录 {kinds}：数据集 {names}；每列明文与脱敏行数、所见人员代号、规则编号"

@@ -16,7 +16,6 @@ from typing import Any
 from adapters.contract import Leaf, Page, Prepared
 from authz.lens import CellState, Mode
 from catalog.datasets import Dataset
-from catalog.errors import HubError
 
 
 class Kind(StrEnum):
@@ -241,7 +240,6 @@ class Plan:
 
     shape: Shape
     reads: Mapping[int, PlannedRead]
-    refused: Mapping[int, HubError]
     json_mode: bool
     policy: int
     assemblers: dict[str, Any] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
 from schema.query import inputs, query
-from schema.scalars import scalars
+from schema.scalars import definitions, scalars
 from schema.shared import shared
 from schema.words import audit, catalogue, division, viewer
 
@@ -25,11 +25,13 @@ from schema.words import audit, catalogue, division, viewer
 def build(catalog: Catalog) -> Bindings:
     """The executable schema with the binding of every field. CatalogError if one is missing."""
     kit = Kit(catalog)
-    kit.names |= scalars() | codes(catalog)
+    texts = scalars()
+    kit.names |= texts | codes(catalog)
     for make in (shared, division, catalogue, household, case, supervision, citizen, audit, viewer):
         make(kit)
     inputs(kit)
-    made = strawberry.Schema(query=query(kit), config=StrawberryConfig(auto_camel_case=False))
+    config = StrawberryConfig(auto_camel_case=False, scalar_map=definitions(texts))
+    made = strawberry.Schema(query=query(kit), config=config)
     schema: GraphQLSchema = made._schema
     return Bindings(schema, bindings(schema), kit.datasets, {"Boolean": bool, "DQCode": str.split})
 

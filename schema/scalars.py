@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NewType
 
 import strawberry
+from strawberry.types.scalar import ScalarDefinition
 
 DESCRIPTIONS = {
     "DivisionCode": "行政区划代码。国家统计局 12 位代码，如 532622205000",
@@ -18,13 +20,17 @@ DESCRIPTIONS = {
 
 def scalars() -> dict[str, Any]:
     """Custom scalars by GraphQL name; their text is checked by the root that takes them."""
-    return {name: _text(name, about) for name, about in DESCRIPTIONS.items()}
+    return {name: NewType(name, str) for name in DESCRIPTIONS}
 
 
-def _text(name: str, description: str) -> Any:
-    kind = NewType(name, str)  # type: ignore[misc]  # the name is one of DESCRIPTIONS
+def definitions(kinds: Mapping[str, Any]) -> dict[object, ScalarDefinition]:
+    """How each of `kinds` (what `scalars` gave) travels, for the schema's configuration."""
+    return {kinds[name]: _text(name, about) for name, about in DESCRIPTIONS.items()}
+
+
+def _text(name: str, description: str) -> ScalarDefinition:
     return strawberry.scalar(
-        kind, name=name, description=description, serialize=_same, parse_value=_text_only
+        name=name, description=description, serialize=_same, parse_value=_text_only
     )
 
 

@@ -35,6 +35,7 @@ SHOWN_AS = ("zhelai-village-01", "zhelai-town-01", "office-01")
 SERVED_S = 12 * 3600  # tokens printed by `serve` live for a working day
 ASKED_S = 60  # a token for one question
 QUERY = "township_clerk"
+UNASKED = "http://yb.invalid"  # a Plan is printed, not run: the source is known, never called
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ async def once(
 
 async def explained(site: Site, account: str, question: Question, purpose: str | None) -> str:
     """The Plan of a question as a reviewer reads it; nothing is run, nothing recorded."""
-    made = assemble(site.settings())
+    made = assemble(site.settings(UNASKED))
     try:
         await made.keeper.load()
         book = made.keeper.current()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from store.engine import open_engine
 
 SCALE = 0.01
 TOWNSHIPS = (101, 102, 103, 104, 201, 202, 203, 204, 205, 206, 207)
-CLERKS = {f"clerk-{number}": f"532622{number}" for number in TOWNSHIPS}
+CLERKS = {f"town-{number}": f"532622{number}" for number in TOWNSHIPS}
 """One clerk a township beside the demonstration's accounts: the trap is tested on all eleven."""
 
 
@@ -106,17 +107,8 @@ async def _desk(
 
 @pytest.fixture(scope="session")
 async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The county at its smallest, with a clerk in every township."""
-    made = await prepared(tmp_path_factory.mktemp("journeys") / "site", SCALE, _silent)
-    clerks = [
-        NewPrincipal(name, "official", "测试经办", "rev", (NewPost("rev", "town", path),))
-        for name, path in CLERKS.items()
-    ]
-    engine = open_engine(made.store_url, pool_size=1)
-    async with engine.begin() as connection:
-        await seed_accounts(connection, clerks)
-    await engine.dispose()
-    return made
+    """The county at its smallest, exactly as ``hub demo`` makes it."""
+    return await prepared(tmp_path_factory.mktemp("journeys") / "site", SCALE, _silent)
 
 
 def _silent(_what: str, _share: float) -> None:
@@ -137,11 +129,37 @@ async def desk(site: Site, insurance_url: str) -> AsyncIterator[Desk]:
         yield made
 
 
+@pytest.fixture(scope="session")
+async def clerks(
+    site: Site, insurance_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Desk]:
+    """A hub over a copy of the county with a clerk in every township."""
+    copy = _copy(site, tmp_path_factory.mktemp("clerks") / "site")
+    posts = {name: (NewPost("rev", "town", path),) for name, path in CLERKS.items()}
+    engine = open_engine(copy.store_url, pool_size=1)
+    async with engine.begin() as connection:
+        people = [NewPrincipal(n, "official", "测试经办", "rev", p) for n, p in posts.items()]
+        await seed_accounts(connection, people)
+    await engine.dispose()
+    async with _desk(copy, insurance_url) as made:
+        yield made
+
+
 @pytest.fixture
 def site_copy(site: Site, tmp_path: Path) -> Site:
     """The county as a copy of one's own, to be damaged; its log is its own, too."""
-    folder = tmp_path / "site"
-    shutil.copytree(site.folder, folder)
+    return _copy(site, tmp_path / "site")
+
+
+def _copy(site: Site, folder: Path) -> Site:
+    # A running hub writes to its store: the copy is SQLite's own, of one moment.
+    names = shutil.ignore_patterns("store.sqlite*")
+    shutil.copytree(site.folder, folder, ignore=names)
+    with (
+        contextlib.closing(sqlite3.connect(site.folder / "store.sqlite")) as old,
+        contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as new,
+    ):
+        old.backup(new)
     return Site(folder, site.scale, site.people, site.demonstrations)
 
 

@@ -200,3 +200,262 @@ def pg_desk(
     made = runner.run(_opened(site, pg_url, catalog, bindings, runner))
     yield made
     runner.run(_closed(made))
+
+
+# ---- documents made at random over the real schema ---------------------------------------------
+
+ABSENT = object()
+FIELDS = 45  # of one document: enough for three levels of everything
+DEEP = 7
+PAGES = (0, 1, 2, 3, 5)
+ODD_PAGES = (*PAGES, None, 101, -1)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Keys that are there, by kind; taken from the store itself."""
+
+    citizens: list[str]
+    numbers: list[str]
+    households: list[str]
+    cases: list[str]
+    orders: list[str]
+    divisions: list[str]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A document and sets of variables to ask it with."""
+
+    text: str
+    variables: tuple[Mapping[str, Any], ...]
+
+
+class Maker:
+    """Writes one valid document from a seed. `facets` can be left out (the oracle has none)."""
+
+    def __init__(self, schema: GraphQLSchema, facts: Facts, seed: int, *, facets: bool = True):
+        self._schema, self._facts, self._rng = schema, facts, random.Random(seed)
+        self._facets = facets
+        self._budget, self._aliases = FIELDS, 0
+        self._variables: dict[str, tuple[str, list[Any]]] = {}
+        self._fragments: dict[str, tuple[str, str]] = {}
+
+    def made(self) -> Made:
+        query = self._schema.query_type
+        assert query is not None
+        roots = [self._root(query) for _ in range(self._rng.randint(1, 3))]
+        body = " ".join(roots)
+        heads = ", ".join(f"${n}: {t}" for n, (t, _) in self._variables.items())
+        parts = [f"query Made{f'({heads})' if heads else ''} {{ {body} }}"]
+        parts += [f"fragment {n} on {t} {{ {b} }}" for n, (t, b) in self._fragments.items()]
+        return Made("\n".join(parts), tuple(self._values() for _ in range(3)))
+
+    def _values(self) -> dict[str, Any]:
+        drawn = {n: self._rng.choice(values) for n, (_, values) in self._variables.items()}
+        return {n: v for n, v in drawn.items() if v is not ABSENT}
+
+    def _var(self, kind: str, values: list[Any], default: str = "") -> str:
+        if not kind.endswith("!"):
+            values = [*values, ABSENT, None]
+        name = f"v{len(self._variables)}"
+        self._variables[name] = (kind + (f" = {default}" if default else ""), values)
+        return f"${name}"
+
+    # -- roots and their arguments
+
+    def _root(self, query: GraphQLObjectType) -> str:
+        names = ["citizen"] * 5 + ["citizens", "cases"] * 4 + ["supervisionOrders", "household"] * 2
+        names += [n for n in query.fields if n != "auditEvents"]
+        name = self._rng.choice(names)
+        args = self._root_args(name)
+        return self._written(query, name, args, 1, always_alias=True)
+
+    def _root_args(self, name: str) -> dict[str, str]:
+        facts, rng = self._facts, self._rng
+        if name == "citizen":
+            by = [("id", facts.citizens), ("idNumber", facts.numbers)][rng.random() < 0.5]
+            return {"by": "{%s: %s}" % (by[0], self._var("String!" if by[0] != "id" else "ID!",
+                                                        [*rng.sample(by[1], 4), "nobody"]))}
+        if name == "citizens":
+            return self._some({"division": self._place()}) | self._page()
+        if name == "household":
+            return {"id": self._var("ID!", rng.sample(facts.households, 4))}
+        if name == "division":
+            return {"code": self._var("DivisionCode!", self._codes())}
+        if name == "divisions":
+            return self._some({"level": self._enum("Level"), "parent": self._place()})
+        if name in ("department", "dataset"):
+            key = {"department": "code", "dataset": "name"}[name]
+            values = {"code": ["rev", "mca", "none"], "name": ["citizen", "house", "none"]}[key]
+            return {key: self._var("String!", values)}
+        if name == "datasets":
+            return self._some({"provider": self._var("String", ["rev", "mca"])})
+        if name in ("case", "supervisionOrder"):
+            key, known = {"case": ("caseNo", facts.cases)}.get(name, ("orderNo", facts.orders))
+            return {key: self._var("String!", rng.sample(known, 4))}
+        if name in ("cases", "supervisionOrders"):
+            return self._some({"filter": self._filter(name)}) | self._page()
+        return {}
+
+    def _some(self, args: dict[str, str]) -> dict[str, str]:
+        return {n: v for n, v in args.items() if self._rng.random() < 0.6}
+
+    def _codes(self) -> list[str]:
+        codes = self._rng.sample(self._facts.divisions, 3)
+        return [*codes, "532622000000", "532622205000", *(["999"] * (self._rng.random() < 0.1))]
+
+    def _place(self) -> str:
+        return self._var("DivisionCode", self._codes())
+
+    def _enum(self, name: str) -> str:
+        kind = self._schema.type_map[name]
+        assert isinstance(kind, GraphQLEnumType)
+        values = list(kind.values)
+        if self._rng.random() < 0.5:
+            return self._rng.choice(values)
+        return self._var(name, self._rng.sample(values, min(3, len(values))))
+
+    def _filter(self, root: str) -> str:
+        name = {"cases": "CaseFilter", "supervisionOrders": "SupervisionFilter"}[root]
+        kind = self._schema.type_map[name]
+        assert isinstance(kind, GraphQLInputObjectType)
+        values = {
+            "division": self._place,
+            "overdue": lambda: self._var("Boolean", [True, False], self._rng.choice(["", "true"])),
+            "department": lambda: self._var("String", ["mca", "hou", "rev"]),
+        }
+        if self._rng.random() < 0.3:
+            wholes: list[Any] = [{}, {"division": "532622205000"}, {"state": None}]
+            wholes += [{"state": "CLOSED"}, {"division": "532622205000", "state": None}]
+            return self._var(name, wholes)
+        chosen = [n for n in kind.fields if self._rng.random() < 0.3]
+        made = {
+            n: values.get(n, lambda n=n: self._enum(get_named_type(kind.fields[n].type).name))()
+            for n in chosen
+        }
+        return "{%s}" % ", ".join(f"{n}: {v}" for n, v in made.items())
+
+    def _page(self) -> dict[str, str]:
+        size = "last" if self._rng.random() < 0.3 else "first"
+        odd = self._rng.random() < 0.1
+        pages = ODD_PAGES if odd else PAGES
+        value: Any = self._rng.choice(pages)
+        text = self._var("Int", list(pages)) if self._rng.random() < 0.5 else json.dumps(value)
+        found = {size: text}
+        if self._rng.random() < 0.05:
+            found["after" if size == "first" else "before"] = self._var("String", ["no cursor"])
+        return found
+
+    # -- selections
+
+    def _selection(self, kind: GraphQLObjectType, depth: int) -> str:
+        names = self._choosable(kind, depth)
+        chosen = [self._rng.choice(names) for _ in range(self._rng.randint(1, 5))]
+        parts = [self._field(kind, n, depth) for n in dict.fromkeys(chosen)]
+        if self._rng.random() < 0.2:
+            parts.append(f"{self._alias('t')}__typename")
+        return " ".join(self._wrapped(kind, p) for p in parts)
+
+    def _choosable(self, kind: GraphQLObjectType, depth: int) -> list[str]:
+        leaves, others = [], []
+        for name, field in kind.fields.items():
+            named = get_named_type(field.type)
+            if not self._facets and (named.name.endswith("Facet") or name in ("access", "water")):
+                continue
+            (leaves if is_leaf_type(named) else others).append(name)
+        self._budget -= 1
+        if depth >= DEEP or self._budget <= 0:
+            return leaves or ["__typename"]
+        containers = [n for n in others if get_named_type(kind.fields[n].type).name.endswith("t")]
+        plain = [n for n in others if n not in containers]
+        return leaves + plain * 2 + containers if leaves else others
+
+    def _field(self, kind: GraphQLObjectType, name: str, depth: int) -> str:
+        if name == "__typename":
+            return name
+        paged = "first" in kind.fields[name].args
+        args = self._page() if paged and self._rng.random() < 0.8 else {}
+        return self._written(kind, name, args, depth, always_alias=bool(args))
+
+    def _written(
+        self,
+        kind: GraphQLObjectType,
+        name: str,
+        args: Mapping[str, str],
+        depth: int,
+        *,
+        always_alias: bool = False,
+    ) -> str:
+        named = get_named_type(kind.fields[name].type)
+        alias = self._alias(name[0]) if always_alias or self._rng.random() < 0.15 else ""
+        given = f"({', '.join(f'{n}: {v}' for n, v in args.items())})" if args else ""
+        text = f"{alias}{name}{given}{self._directive()}"
+        if isinstance(named, GraphQLObjectType):
+            body = self._selection(named, depth + 1)
+            text += f" {{ {body} }}"
+            if self._rng.random() < 0.1 and not args:  # overlapping selections are merged
+                text += f" {alias}{name} {{ {self._selection(named, depth + 1)} }}"
+        return text
+
+    def _alias(self, first: str) -> str:
+        if self._aliases >= DOCUMENT_LIMITS.aliases // 3:
+            return ""
+        self._aliases += 1
+        return f"{first}{self._aliases}: "
+
+    def _directive(self) -> str:
+        if self._rng.random() > 0.08:
+            return ""
+        flag = self._var("Boolean!", [True, False])
+        return f" @{self._rng.choice(['skip', 'include'])}(if: {flag})"
+
+    def _wrapped(self, kind: GraphQLObjectType, part: str) -> str:
+        draw = self._rng.random()
+        if draw < 0.1:
+            return f"... on {kind.name} {{ {part} }}"
+        if draw < 0.15:
+            return f"...{self._directive()} {{ {part} }}"
+        if draw < 0.25:
+            name = f"F{len(self._fragments)}"
+            self._fragments[name] = (kind.name, part)
+            return f"...{name}"
+        return part
+
+
+@pytest.fixture(scope="session")
+def facts(site: Site) -> Facts:
+    import sqlite3
+
+    connection = sqlite3.connect(site.folder / "store.sqlite")
+
+    def column(text: str) -> list[str]:
+        return [row[0] for row in connection.execute(text)]
+
+    zhelai = "region_path LIKE '532622205%'"
+    citizens = column(f"SELECT id FROM citizen WHERE {zhelai} ORDER BY id LIMIT 60")
+    people = "SELECT id18 FROM citizen WHERE id18 IS NOT NULL"
+    made = Facts(
+        citizens + column("SELECT id FROM citizen ORDER BY id LIMIT 20"),
+        column(f"{people} AND {zhelai} ORDER BY id LIMIT 60")
+        + [d.id18 for d in site.demonstrations] * 10,
+        column(f"SELECT id FROM household WHERE {zhelai} ORDER BY id LIMIT 30"),
+        column(f"SELECT case_no FROM case_file WHERE {zhelai} ORDER BY id LIMIT 40"),
+        column(f"SELECT order_no FROM supervision_order WHERE {zhelai} ORDER BY id LIMIT 40"),
+        column("SELECT code FROM division ORDER BY path"),
+    )
+    connection.close()
+    return made
+
+
+NewDocument = Callable[..., Made]
+
+
+@pytest.fixture(scope="session")
+def document(bindings: Bindings, facts: Facts) -> NewDocument:
+    """A document from a seed."""
+
+    def make(seed: int, *, facets: bool = True) -> Made:
+        return Maker(bindings.schema, facts, seed, facets=facets).made()
+
+    return make

@@ -79,7 +79,7 @@ def test_every_field_is_bound(built: Bindings) -> None:
 
 
 def test_a_field_without_a_binding_is_refused() -> None:
-    with pytest.raises(CatalogError, match="Query.planted: has no binding: give it one"):
+    with pytest.raises(CatalogError, match=r"Query\.planted: has no binding: give it one"):
         bindings(planted(strawberry.field(description="无绑定", graphql_type=int)))
 
 
@@ -87,7 +87,7 @@ def test_a_field_with_its_own_resolver_is_refused_too() -> None:
     def resolver() -> int:
         return 1
 
-    with pytest.raises(CatalogError, match="Query.planted: has no binding"):
+    with pytest.raises(CatalogError, match=r"Query\.planted: has no binding"):
         bindings(planted(strawberry.field(resolver, description="绕过计划")))
 
 

@@ -110,7 +110,7 @@ def test_nothing_breaks_a_client_without_a_word() -> None:
         ("  phone: String\n", "", "Citizen.phone"),
         ("phone: String", "phone: Int", "Citizen.phone"),
         ("phone: String", "phone(short: Boolean!): String", "Citizen.phone"),
-        ("enum Sex { MALE FEMALE }", "enum Sex { MALE }", "Sex"),
+        ("enum Sex { MALE FEMALE }", "enum Sex { MALE }", "Sex.FEMALE"),
         ("input Key { id: ID }", "input Key { id: ID! }", "Key.id"),
     ],
 )
