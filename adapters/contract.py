@@ -87,7 +87,8 @@ class Ride:
     """A closed subtree that travels in its parent's statement as one JSON text.
 
     It comes as two columns, ``__json_<name>`` (the text) and ``__side_<name>`` (a JSON array
-    of ``[subject, region]``, one entry a row), so that no nested person is missed in the log.
+    of ``[key…, subject, region]``, one entry a row), so that no nested person is missed in the
+    log and a row that hangs below several parents is counted once, as it is in row mode.
     """
 
     name: str

@@ -15,6 +15,7 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     BigInteger,
+    Date,
     Float,
     String,
     Text,
@@ -54,8 +55,8 @@ class Dialect(Protocol):
     def json_list(self, rows: Any, order: Sequence[Any]) -> Any:
         """All values of a one-column subquery as a JSON array; ``[]`` if there are none."""
 
-    def json_pair(self, first: Any, second: Any) -> Any:
-        """``[first, second]``."""
+    def json_array(self, *values: Any) -> Any:
+        """``[value, …]``."""
 
     def json_text(self, expression: Any) -> Any:
         """A JSON value as a column of the row: its text, which no driver decodes."""
@@ -97,7 +98,8 @@ class Sqlite:
         if kind is FieldType.BOOL:
             yes: Any = literal_column("'true'")
             no: Any = literal_column("'false'")
-            return func.json(case((value == literal_column("1"), yes), else_=no))
+            one: Any = literal_column("1")
+            return func.json(case((value == one, yes), (value != one, no)))
         return value
 
     def json_object(self, members: Sequence[tuple[str, Any]]) -> Any:
@@ -109,8 +111,8 @@ class Sqlite:
         ordered = rows.order_by(*order).limit(literal_column("-1")).subquery()
         return select(func.json_group_array(func.json(ordered.c.item))).scalar_subquery()
 
-    def json_pair(self, first: Any, second: Any) -> Any:
-        return func.json_array(first, second)
+    def json_array(self, *values: Any) -> Any:
+        return func.json_array(*values)
 
     def json_text(self, expression: Any) -> Any:
         return expression
@@ -145,14 +147,15 @@ class Postgres:
 
     def wire(self, expression: Any, kind: FieldType) -> Any:
         if kind is FieldType.DATETIME:
-            at = expression
+            at: Any = cast(expression, expression.type)
             if isinstance(expression.type, BigInteger):
                 at = func.to_timestamp(cast(expression.op("/")(MICROSECONDS), Float))
             local = func.timezone(literal_column(f"'{BEIJING}'"), at)
             shape: Any = literal_column("'YYYY-MM-DD\"T\"HH24:MI:SS'")
             return func.to_char(local, shape).op("||")(OFFSET)
         if kind is FieldType.DATE and not isinstance(expression.type, String):
-            return func.to_char(expression, literal_column("'YYYY-MM-DD'"))
+            # A masked date is a CASE of bare NULLs, which PostgreSQL takes for text.
+            return func.to_char(cast(expression, Date), literal_column("'YYYY-MM-DD'"))
         return cast(expression, String) if kind in TEXTS else expression
 
     def json_value(self, expression: Any, kind: FieldType) -> Any:
@@ -167,8 +170,8 @@ class Postgres:
         whole = func.json_agg(ordered.c.item)
         return select(func.coalesce(whole, literal_column("'[]'::json"))).scalar_subquery()
 
-    def json_pair(self, first: Any, second: Any) -> Any:
-        return func.json_build_array(first, second)
+    def json_array(self, *values: Any) -> Any:
+        return func.json_build_array(*values)
 
     def json_text(self, expression: Any) -> Any:
         return cast(expression, Text)

@@ -202,7 +202,7 @@ class Statements:
         wider = ReadRequest(
             dataset=request.dataset,
             columns=request.columns,
-            extra=(*request.extra, *below),
+            extra=(*request.extra, *below, *_own_key(request.dataset)),
             key=ride.child,
             lens=request.lens,
             order=request.order,
@@ -226,7 +226,7 @@ class Statements:
         return self._dialect.required(value) if output.required else value
 
     def _side(self, chain: Sequence[Ride], above: Any) -> Any:
-        """``[[subject, region], …]`` of the chain's last level: no nested person is missed."""
+        """``[[key…, subject, region], …]`` of the last level: no nested person is missed."""
         sources = [self._ride_source(r) for r in chain]
         joined: Any = sources[0]
         for ride, upper, source in zip(chain[1:], sources, sources[1:], strict=False):
@@ -235,9 +235,10 @@ class Statements:
         none: Any = literal_column("NULL")
         subject = last.c[EXTRA + dataset.subject] if dataset.subject else none
         region = last.c.get(REGION, none)
-        pair = self._dialect.json_pair(subject, region)
+        own = (last.c[name] for name in _own_key(dataset))
+        entry = self._dialect.json_array(*own, subject, region)
         tied = sources[0].c[EXTRA + chain[0].child] == above.c[chain[0].parent]
-        rows = select(pair.label("item")).select_from(joined).where(tied).correlate(above)
+        rows = select(entry.label("item")).select_from(joined).where(tied).correlate(above)
         return self._dialect.json_list(rows, [])
 
     def _plain_ride(self, ride: Ride, above: Any) -> dict[str, Any]:
@@ -258,12 +259,16 @@ class Statements:
         rows = select(item).select_from(joined).where(tied).correlate(above.table)
         order = [at(c).desc() if down else at(c) for c, down in dataset.order]
         none: Any = literal_column("NULL")
-        pair = self._dialect.json_pair(none, none).label("item")
-        sides = select(pair).select_from(joined).where(tied).correlate(above.table)
+        entry = self._dialect.json_array(none, none).label("item")
+        sides = select(entry).select_from(joined).where(tied).correlate(above.table)
         return {
             f"__json_{ride.name}": self._dialect.json_text(self._dialect.json_list(rows, order)),
             f"__side_{ride.name}": self._dialect.json_text(self._dialect.json_list(sides, [])),
         }
+
+
+def _own_key(dataset: Dataset) -> tuple[str, ...]:
+    return tuple(EXTRA + column for column in dataset.key.columns)
 
 
 def _kept(request: ReadRequest, name: str) -> bool:

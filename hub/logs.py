@@ -20,7 +20,7 @@ from opentelemetry.trace import format_trace_id, get_current_span
 
 BLOT = "[已隐去]"
 DEEPEST = 5  # frames of an error that are worth a line
-QUIET = ("httpx", "httpcore", "asyncio", "aiosqlite", "sqlalchemy")  # they log addresses, SQL
+QUIET = ("alembic", "httpx", "httpcore", "asyncio", "aiosqlite", "sqlalchemy")  # addresses, SQL
 NAMES_OF_REQUESTS = ("trace_id", "request_id")  # random hex may look like a telephone
 
 _PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|\d{15}|1\d{10})(?!\d)")

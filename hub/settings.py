@@ -139,6 +139,12 @@ def load_settings(
     return settings
 
 
+def configured(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the environment speaks of settings at all."""
+    variables = os.environ if environ is None else environ
+    return any(n.startswith(PREFIX) and not n.startswith(FOR_TESTS) for n in variables)
+
+
 def _from_file(name: str | None, wrong: list[str]) -> Iterator[tuple[str, Given]]:
     if name is None:
         return

@@ -13,7 +13,6 @@ from typing import Any
 from cachetools import LRUCache
 from graphql import (
     DocumentNode,
-    FieldNode,
     OperationDefinitionNode,
     SelectionSetNode,
     execute_sync,
@@ -28,7 +27,7 @@ from resolvers.binding import Bindings
 from resolvers.compile import Planner, Shaper, signature
 from resolvers.document import Documents, Limits, Operation
 from resolvers.execute import Execution, Setting
-from resolvers.plan import Disclosure, Plan, ReadDisclosure, Shape
+from resolvers.plan import Disclosure, OutIntrospection, Plan, ReadDisclosure, Shape
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
 
@@ -131,7 +130,7 @@ class Engine:
         context: Mapping[str, Any],
     ) -> Answer:
         arguments = _arguments(shape, values)
-        introspection = self._introspect(operation, values) if shape.introspection else {}
+        introspection = self._introspect(operation, shape, values)
         for json_mode in (self._json_mode, False):
             plan = self._plan(shape, gate, json_mode)
             execution = Execution(plan, gate, self._setting, arguments)
@@ -153,12 +152,12 @@ class Engine:
         if not verdict.allowed:
             raise Forbidden("您的岗位不能查看接口定义", reason=str(verdict.reason), ask=verdict.ask)
 
-    def _introspect(self, operation: Operation, values: VariableValues) -> dict[str, Any]:
-        asked = [
-            s
-            for s in operation.node.selection_set.selections
-            if isinstance(s, FieldNode) and s.name.value in ("__schema", "__type")
-        ]
+    def _introspect(
+        self, operation: Operation, shape: Shape, values: VariableValues
+    ) -> dict[str, Any]:
+        if not shape.introspection:
+            return {}
+        asked = [n for o in shape.outs if isinstance(o, OutIntrospection) for n in o.nodes]
         only = OperationDefinitionNode(
             operation=operation.node.operation,
             name=operation.node.name,
@@ -240,7 +239,7 @@ def _extensions(execution: Execution) -> dict[str, Any]:
     """`sources` and `fields` of protocol.md 2.1: by source and coordinate, never by row."""
     sources: dict[str, dict[str, Any]] = {}
     fields: dict[tuple[str, str], int] = {}
-    for told in execution.disclosures.values():
+    for _, told in sorted(execution.disclosures.items()):  # not in the order sources answered
         entry = sources.setdefault(told.source, {"name": told.source, "status": "LIVE"})
         if told.down is not None:
             entry["status"] = told.down

@@ -20,6 +20,7 @@ from adapters.contract import GRADE, QUALITY
 from authz.lens import CellState
 from catalog.errors import HubError, Internal, SourceUnavailable
 from catalog.states import FieldState
+from resolvers.document import too_complex
 from resolvers.execute import Env, Execution, Result, Row
 from resolvers.plan import (
     Kind,
@@ -39,6 +40,10 @@ from resolvers.plan import (
 
 Path = tuple[Any, ...]
 BEIJING = timezone(timedelta(hours=8))
+OBJECTS = 50_000
+"""Objects of one answer. A page of 100 with ten facets of ten rows has 10,000; what is larger
+comes of relations followed to and fro, where every step multiplies."""
+RIDE_OBJECT = 100  # bytes of riding text that count as one object
 HOLE_TEXT = "\\u001f"  # how a hole stands in JSON text (adapters/dialect.py)
 
 
@@ -137,6 +142,12 @@ class _Builder:
         self._seal = execution.seal
         self._errors, self._leaves = errors, leaves
         self._reads = {r.id: r for r in execution.plan.shape.walk()}
+        self._built = 0
+
+    def _built_more(self, count: int) -> None:
+        self._built += count
+        if self._built > OBJECTS:
+            raise too_complex("objects", OBJECTS, None)
 
     # -- roots
 
@@ -193,6 +204,7 @@ class _Builder:
     def _object(
         self, outs: Sequence[Out], result: Result, row: Row, env: Env | None, path: Path
     ) -> dict[str, Any]:
+        self._built_more(1)
         return {out.key: self._value(out, result, row, env, path) for out in outs}
 
     def _value(self, out: Out, result: Result, row: Row, env: Env | None, path: Path) -> Any:
@@ -254,6 +266,7 @@ class _Builder:
             return self._empty(out, path)
         if HOLE_TEXT in text:
             raise HoleInRide
+        self._built_more(1 + len(text) // RIDE_OBJECT)
         return orjson.Fragment(text)
 
     def _edge_rows(self, child: Result, read: Read, result: Result, row: Row) -> Sequence[Row]:

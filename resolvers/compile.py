@@ -85,6 +85,12 @@ from resolvers.roots.root import leaf
 
 JSON_KINDS = frozenset(FieldType) - {FieldType.LINES}
 """Column types that have one and the same text in SQL's JSON and in the hub's."""
+RIDE_LEVELS = 3
+"""Reads on top of each other in one statement: SQLite's parser ends at five of them, and a
+statement it refuses would look like a source that is down."""
+RIDE_LISTS = 1
+"""Lists on top of each other: each multiplies what the one statement must write, while in
+row mode a row that hangs below a hundred parents is read once."""
 
 
 def signature(variables: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -172,7 +178,7 @@ class Shaper:
         if name == "__typename":
             return OutConstant(key, kind.name)
         if name in ("__schema", "__type"):
-            return OutIntrospection(key)
+            return OutIntrospection(key, tuple(d.node for d in details))
         binding = self._bindings.of(kind.name, name)
         if isinstance(binding, ContextOf):
             named = get_named_type(kind.fields[name].type)
@@ -550,6 +556,8 @@ class Planner:
         """True if the whole subtree lives in the parent's source and can be told in JSON."""
         if not self._json or read.connection or read.kind is not Kind.EDGE:
             return False
+        if _levels(read) > RIDE_LEVELS or _lists(read) > RIDE_LISTS:
+            return False
         if read.dataset.source != parent.dataset.source:
             return False
         lens = self._lens(read)
@@ -581,6 +589,16 @@ class Planner:
             many=read.many,
             outputs=outputs,
         )
+
+
+def _levels(read: Read) -> int:
+    """How many Reads lie on top of each other here, this one included."""
+    return 1 + max((_levels(c) for c in read.children), default=0)
+
+
+def _lists(read: Read) -> int:
+    """How many lists lie on top of each other here, this one included."""
+    return int(read.many) + max((_lists(c) for c in read.children), default=0)
 
 
 def _output(out: Out, states: Mapping[str, CellState], rides: Mapping[int, Ride]) -> Output:

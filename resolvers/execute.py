@@ -154,7 +154,8 @@ class Execution:
             if isinstance(error, SourceUnavailable):
                 told.down = error.reason
             return
-        await self._children(read, [(row, _env(row, result.layout)) for row in result.rows])
+        shown = _shown(result.rows, result.window)
+        await self._children(read, [(row, _env(row, result.layout)) for row in shown])
 
     def _refuse(self, read: Read, error: HubError | None) -> None:
         empty = PlannedRead(read, read.dataset.source, {}, None, None, {})
@@ -300,16 +301,15 @@ class Execution:
             result.groups.setdefault(str(row[at]), []).append(row)
 
     def _ridden(self, read: Read, items: Sequence[Item], layout: Mapping[str, int]) -> None:
-        """Count what a riding subtree showed, from its list of persons and places."""
+        """Count what a riding subtree showed, from its list of rows, persons and places."""
         told = self._disclose(read)
-        at = layout.get(f"__side_{read.id}")
-        pairs = []
-        if at is not None:
-            pairs = [pair for row, _ in items for pair in orjson.loads(row[at] or b"[]")]
-        told.rows += len(pairs)
-        told.subjects |= {s for s, _ in pairs if s is not None}
-        told.areas |= {a[:9] for _, a in pairs if a is not None}
-        _tally(told, self.plan.reads[read.id], len(pairs))
+        at = layout[f"__side_{read.id}"]
+        entries = (entry for row, _ in items for entry in orjson.loads(row[at] or b"[]"))
+        rows = {tuple(key): (who, where) for *key, who, where in entries}
+        told.rows += len(rows)
+        told.subjects |= {who for who, _ in rows.values() if who is not None}
+        told.areas |= {where[:9] for _, where in rows.values() if where is not None}
+        _tally(told, self.plan.reads[read.id], len(rows))
         for child in read.children:
             self._ridden(child, items, layout)
 

@@ -95,8 +95,14 @@ class _Printer:
         source = self._sources[read.dataset.source]
         below = {c.id: self._cells(c) for c in read.children if source.json}
         riding = {n: s for n, s in below.items() if s is not None and self._plan.json_mode}
-        request = facet_request(read, cells, riding, False)
+        request = facet_request(read, cells, riding, self._by_own_region(read))
         yield f"{pad}    语句：{_flat(source.prepare(request).describe())}"
+
+    def _by_own_region(self, read: Read) -> bool:
+        """True if the statement also compares the rows' own region with the asker's places."""
+        if read.dataset.region.kind is not RegionKind.CODE:
+            return False
+        return self._gate.facet(read.dataset).own_codes(self._catalog.divisions) is not None
 
     def _words(self, scope: Scope) -> str:
         depts = {d.code: d.short for d in self._catalog.departments.values()}

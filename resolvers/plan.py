@@ -137,9 +137,10 @@ class OutContext:
 
 @dataclass(frozen=True, slots=True)
 class OutIntrospection:
-    """``__schema`` or ``__type``: answered by graphql-core."""
+    """``__schema`` or ``__type``: `nodes` are answered by graphql-core."""
 
     key: str
+    nodes: tuple[Any, ...]
 
 
 Out = (

@@ -13,12 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 BUSY_MS = 2_000  # a writer that waits longer is answered AUDIT_UNAVAILABLE
 
+WRITING = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    f"busy_timeout={BUSY_MS}",
+)
+# A department's own file is read as it is: changing its journal mode would write to it.
+READING = (f"busy_timeout={BUSY_MS}", "query_only=ON")
+
 
 def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> AsyncEngine:
     """An async engine; no connection is made yet.
 
     SQLite: WAL, synchronous FULL (a commit is on disk when it returns), foreign keys on;
-    `readonly` adds ``query_only``. PostgreSQL: `pool_size` connections, UTC.
+    `readonly` writes nothing, not even a pragma that lasts. PostgreSQL: `pool_size` connections, UTC.
     """
     dialect = make_url(url).get_backend_name()
     if dialect == "sqlite":
@@ -36,12 +45,8 @@ def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> Asyn
 def _pragmas(readonly: bool) -> Any:
     def on_connect(connection: Any, _record: object) -> None:
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_MS}")
-        if readonly:
-            cursor.execute("PRAGMA query_only=ON")
+        for pragma in READING if readonly else WRITING:
+            cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
     return on_connect

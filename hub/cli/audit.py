@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 from audit import verify as log
+from hub.cli.chosen import store_of
 from hub.cli.say import Progress, stop
-from hub.demo.site import FOLDER, opened
-from hub.settings import load_settings
+from hub.demo.site import FOLDER
 from hub.verdict import said
 
 CANNOT_READ = 3
@@ -42,16 +42,6 @@ def verify(folder: Path | None, as_json: bool) -> None:
         progress.done()
     click.echo(json.dumps(_told(verdicts), ensure_ascii=False) if as_json else said(verdicts))
     raise SystemExit(int(verdicts.exit))
-
-
-def store_of(folder: Path | None) -> str:
-    """The store of a demo folder, else of the settings."""
-    site = opened(folder or Path(FOLDER))
-    if site is not None:
-        return site.store_url
-    if folder is not None:
-        stop(f"目录 {folder} 中没有演示数据", CANNOT_READ)
-    return load_settings().store_url
 
 
 def _told(verdicts: log.Verdicts) -> dict[str, object]:

@@ -9,7 +9,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import logs
-from hub.cli.audit import store_of
+from hub.cli.chosen import chosen, store_of
 from hub.cli.say import FAILED, OPERATOR, stop
 
 DIR = click.option(
@@ -27,13 +27,16 @@ def db() -> None:
 @DIR
 def upgrade(folder: Path | None) -> None:
     """Migrate, refill the words, seed the policy of an empty store."""
+    from catalog.load import load
     from hub.found import found
     from store import migrate
 
-    url = store_of(folder)
+    settings, site = chosen(folder)
+    url = settings.store_url
     try:
         migrate.upgrade(url)
-        asyncio.run(found(url))
+        words = load(settings.catalog_extra_dir)
+        asyncio.run(found(url, catalog=words, demo=site is not None))
         current, _ = migrate.status(url)
     except (SQLAlchemyError, OSError):
         stop("数据库无法连接或升级失败：请检查 store.url 与数据库日志", OPERATOR)

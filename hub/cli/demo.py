@@ -9,7 +9,6 @@ import click
 
 from hub import logs
 from hub.cli.say import FAILED, OPERATOR, USAGE, Progress, stop
-from hub.demo import run
 from hub.demo.site import FOLDER, Site, opened, prepared
 
 DIR = click.option(
@@ -52,6 +51,8 @@ def demo(
     variables: Path | None,
 ) -> None:
     """The main job, or one of its two variants."""
+    from hub.demo import run
+
     logs.configure("WARNING")
     if once is not None:
         if account is None:
@@ -74,6 +75,8 @@ def demo(
 @DIR
 def token(account: str, folder: Path) -> None:
     """Print a token of a demo account."""
+    from hub.demo import run
+
     logs.configure("WARNING")
     site = opened(folder)
     if site is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -16,9 +17,11 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import logs
-from hub.cli.audit import store_of
+from hub.cli.chosen import chosen
 from hub.cli.say import FAILED
-from hub.demo.site import FOLDER
+from hub.demo.site import FOLDER, Site
+from hub.keys import KeysError, load_keys
+from hub.settings import Profile, Settings, SettingsError
 
 FREE_SHARE = 0.2  # below a fifth of the disk the log must be moved (audit 1.12)
 
@@ -57,11 +60,17 @@ def _checks(folder: Path | None) -> Iterator[Finding]:
     yield _casbin()
     found = importlib.util.find_spec("websockets") is not None
     yield Finding(found, "WebSocket 库", "请安装 websockets")
-    yield _catalogue()
-    url = store_of(folder)
-    yield _store(url)
-    yield from _sources(folder)
-    yield _disk(folder or Path.cwd())
+    try:
+        settings, site = chosen(folder)
+    except SettingsError as error:
+        yield Finding(False, "设置", "；".join(error.lines))
+        return
+    yield _disk(settings.data_dir)
+    yield _store(settings.store_url)
+    words = (_catalogue(settings), _keys(settings))
+    yield from words
+    if all(finding.ok for finding in words):
+        yield from _sources(settings, site)
 
 
 def _casbin() -> Finding:
@@ -69,15 +78,23 @@ def _casbin() -> Finding:
     return Finding("casbin" not in names, "策略引擎 pycasbin", "请卸载同名的旧包 casbin")
 
 
-def _catalogue() -> Finding:
+def _catalogue(settings: Settings) -> Finding:
     from catalog.errors import CatalogError
     from catalog.load import load
 
     try:
-        catalog = load()
+        catalog = load(settings.catalog_extra_dir)
     except CatalogError as error:
         return Finding(False, "目录", str(error))
     return Finding(True, f"目录 {len(catalog.sources)} 个数据源、{len(catalog.datasets)} 个数据集")
+
+
+def _keys(settings: Settings) -> Finding:
+    try:
+        load_keys(settings.keys_dir, create=settings.profile is Profile.DEMO)
+    except KeysError as error:
+        return Finding(False, "密钥", str(error))
+    return Finding(True, "密钥")
 
 
 def _store(url: str) -> Finding:
@@ -90,20 +107,14 @@ def _store(url: str) -> Finding:
     return Finding(current == head, f"数据库版本 {current or '空'}", "请运行 hub db upgrade")
 
 
-def _sources(folder: Path | None) -> Iterator[Finding]:
-    """Ask every configured source whether it is there."""
+def _sources(settings: Settings, site: Site | None) -> Iterator[Finding]:
+    """Ask every source whether it is there; a demonstration brings its HTTP system along."""
     from hub.app import assemble
-    from hub.demo.site import opened
-    from hub.settings import SettingsError, load_settings
+    from hub.demo.run import connected
 
-    site = opened(folder or Path(FOLDER))
-    try:
-        settings = site.settings() if site else load_settings()
-    except SettingsError as error:
-        yield Finding(False, "设置", "；".join(error.lines))
-        return
-    for name, down in asyncio.run(_pinged(lambda: assemble(settings))):
-        yield Finding(not down, f"数据源 {name}", down)
+    with connected(site) if site else contextlib.nullcontext(settings) as known:
+        for name, down in asyncio.run(_pinged(lambda: assemble(known))):
+            yield Finding(not down, f"数据源 {name}", down)
 
 
 async def _pinged(make: Callable[[], object]) -> list[tuple[str, str]]:

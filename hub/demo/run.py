@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from hub.app import assemble, create_app, running
 from hub.demo.service import insurance
 from hub.demo.site import HTTP_SOURCE, Site
 from hub.demo.table import table
+from hub.settings import Settings
+from hub.start import ready
 from hub.verdict import said
 from hub.worker import Hub
 from resolvers import answer as engine
@@ -61,11 +63,18 @@ def sample() -> Question:
     return read_question(folder / f"{QUERY}.graphql")
 
 
+@contextlib.contextmanager
+def connected(site: Site) -> Iterator[Settings]:
+    """The site's settings, with the department's own HTTP system running beside it."""
+    with insurance(site.folder / "sources" / f"{HTTP_SOURCE}.sqlite") as address:
+        yield site.settings(address, **{f"source_keys.{HTTP_SOURCE}": "demo"})
+
+
 @contextlib.asynccontextmanager
 async def started(site: Site) -> AsyncIterator[Hub]:
-    """The hub over the site's folder, with the department's own HTTP system beside it."""
-    with insurance(site.folder / "sources" / f"{HTTP_SOURCE}.sqlite") as address:
-        settings = site.settings(address, **{f"source_keys.{HTTP_SOURCE}": "demo"})
+    """The hub over the site's folder and all its sources; Unready if others wrote into it."""
+    with connected(site) as settings:
+        await asyncio.to_thread(ready, settings)
         async with running(assemble(settings)) as made:
             yield made
 

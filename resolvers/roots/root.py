@@ -6,6 +6,7 @@ were given; their values are taken anew from every request by the Binds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +19,7 @@ from catalog.errors import BadUserInput
 from catalog.load import Catalog
 
 Args = Mapping[str, Any]
+_CODE = re.compile(r"\d{6}(\d{3}){0,2}\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,10 @@ def place(code: Any, words: Words) -> str:
     """The region path of a canonical division code; BadUserInput if the county has none such."""
     division = words.catalog.divisions.get(str(code))
     if division is None or not division.path.startswith(COUNTY):
+        # Only what looks like a code is said again: people also paste id numbers here.
+        shown = f" `{code}`" if _CODE.match(str(code)) else ""
         raise BadUserInput(
-            f"没有区划代码 `{str(code)[:20]}`：请用砚山县的 12 位国家统计局代码",
-            reason="CODE_SCHEME",
+            f"没有区划代码{shown}：请用砚山县的 12 位国家统计局代码", reason="CODE_SCHEME"
         )
     return division.path
 

@@ -30,7 +30,7 @@ OPERATIONS = {
 }
 """Test files that are named after something done, not after a source file."""
 
-WHOLE = ("architecture", "docs", "journeys", "oracle")
+WHOLE = ("architecture", "docs", "faults", "journeys", "oracle")
 """Folders whose every file is an operation."""
 
 INVENTED = "539922"

@@ -15,10 +15,11 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from hub.app import Hub, assemble, create_app, running
+from hub.app import assemble, create_app, running
 from hub.demo.accounts import DESK
 from hub.demo.service import insurance
 from hub.demo.site import HTTP_SOURCE, Site, prepared
+from hub.worker import Hub
 from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.audit import audit_event
 from store.engine import open_engine
@@ -95,9 +96,7 @@ OpenDesk = Callable[..., contextlib.AbstractAsyncContextManager[Desk]]
 
 
 @contextlib.asynccontextmanager
-async def _desk(
-    site: Site, address: str | None = None, **given: object
-) -> AsyncIterator[Desk]:
+async def _desk(site: Site, address: str | None = None, **given: object) -> AsyncIterator[Desk]:
     settings = site.settings(address, **{f"source_keys.{HTTP_SOURCE}": "demo"}, **given)
     async with running(assemble(settings)) as hub:
         transport = httpx.ASGITransport(create_app(hub))

@@ -7,6 +7,7 @@ keyed tokens of persons by the register's ids.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -98,8 +99,6 @@ async def test_the_same_journey_with_postgresql_as_the_store(
 
 async def _filled(site: Site, url: str) -> None:
     """The site's county and accounts in another store."""
-    import asyncio
-
     await asyncio.to_thread(upgrade, url)
     await found(url, demo=True, accounts=[a.principal() for a in site.accounts])
     await load_store(site.folder / "register.sqlite", url)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -21,7 +21,6 @@ from graphql import (
     GraphQLSchema,
     get_named_type,
     is_leaf_type,
-    is_non_null_type,
 )
 
 from adapters import registry
@@ -42,6 +41,7 @@ from resolvers.answer import Answer, Engine, Question
 from resolvers.binding import Bindings
 from resolvers.cursor import Cursors
 from resolvers.execute import Setting
+from resolvers.roots.root import Words
 from schema.build import build
 from store.engine import open_engine
 from store.migrate import upgrade
@@ -160,7 +160,7 @@ async def _opened(
     keeper = BookKeeper(store, catalog, demo=True)
     await keeper.load()
     setting = Setting(
-        catalog=catalog,
+        words=Words(catalog, synthetic=True),
         sources=sources,
         cursors=Cursors(keys.cursor),
         uid=lambda id18: citizen_uid(keys.identity, id18),
@@ -169,9 +169,7 @@ async def _opened(
         deadline_s=settings.source_deadline_s,
     )
     accounts = {a.name: a for a in site.accounts}
-    return Desk(
-        site, catalog, bindings, sources, setting, keeper.current(), accounts, runner
-    )
+    return Desk(site, catalog, bindings, sources, setting, keeper.current(), accounts, runner)
 
 
 async def _closed(desk: Desk) -> None:
@@ -205,8 +203,9 @@ def pg_desk(
 # ---- documents made at random over the real schema ---------------------------------------------
 
 ABSENT = object()
-FIELDS = 45  # of one document: enough for three levels of everything
+FIELDS = 24  # of one document: enough for three levels of everything
 DEEP = 7
+ALIASES = DOCUMENT_LIMITS.aliases // 3  # a merged selection counts its aliases twice
 PAGES = (0, 1, 2, 3, 5)
 ODD_PAGES = (*PAGES, None, 101, -1)
 
@@ -237,7 +236,7 @@ class Maker:
     def __init__(self, schema: GraphQLSchema, facts: Facts, seed: int, *, facets: bool = True):
         self._schema, self._facts, self._rng = schema, facts, random.Random(seed)
         self._facets = facets
-        self._budget, self._aliases = FIELDS, 0
+        self._budget, self._aliases, self._named = FIELDS, 0, 0
         self._variables: dict[str, tuple[str, list[Any]]] = {}
         self._fragments: dict[str, tuple[str, str]] = {}
 
@@ -246,6 +245,8 @@ class Maker:
         assert query is not None
         roots = [self._root(query) for _ in range(self._rng.randint(1, 3))]
         body = " ".join(roots)
+        used = body + " ".join(b for _, b in self._fragments.values())
+        self._variables = {n: v for n, v in self._variables.items() if re.search(rf"\${n}\b", used)}
         heads = ", ".join(f"${n}: {t}" for n, (t, _) in self._variables.items())
         parts = [f"query Made{f'({heads})' if heads else ''} {{ {body} }}"]
         parts += [f"fragment {n} on {t} {{ {b} }}" for n, (t, b) in self._fragments.items()]
@@ -269,18 +270,19 @@ class Maker:
         names += [n for n in query.fields if n != "auditEvents"]
         name = self._rng.choice(names)
         args = self._root_args(name)
+        self._aliases -= 1  # a root always has its alias: two of them may differ in arguments
         return self._written(query, name, args, 1, always_alias=True)
 
     def _root_args(self, name: str) -> dict[str, str]:
         facts, rng = self._facts, self._rng
         if name == "citizen":
-            by = [("id", facts.citizens), ("idNumber", facts.numbers)][rng.random() < 0.5]
-            return {"by": "{%s: %s}" % (by[0], self._var("String!" if by[0] != "id" else "ID!",
-                                                        [*rng.sample(by[1], 4), "nobody"]))}
+            kinds = [("id", "ID!", facts.citizens), ("idNumber", "String!", facts.numbers)]
+            key, kind, known = rng.choice(kinds)
+            return {"by": f"{{{key}: {self._var(kind, [*rng.choices(known, k=4), 'nobody'])}}}"}
         if name == "citizens":
             return self._some({"division": self._place()}) | self._page()
         if name == "household":
-            return {"id": self._var("ID!", rng.sample(facts.households, 4))}
+            return {"id": self._var("ID!", rng.choices(facts.households, k=4))}
         if name == "division":
             return {"code": self._var("DivisionCode!", self._codes())}
         if name == "divisions":
@@ -293,7 +295,7 @@ class Maker:
             return self._some({"provider": self._var("String", ["rev", "mca"])})
         if name in ("case", "supervisionOrder"):
             key, known = {"case": ("caseNo", facts.cases)}.get(name, ("orderNo", facts.orders))
-            return {key: self._var("String!", rng.sample(known, 4))}
+            return {key: self._var("String!", rng.choices(known or ["none"], k=4))}
         if name in ("cases", "supervisionOrders"):
             return self._some({"filter": self._filter(name)}) | self._page()
         return {}
@@ -311,7 +313,7 @@ class Maker:
     def _enum(self, name: str) -> str:
         kind = self._schema.type_map[name]
         assert isinstance(kind, GraphQLEnumType)
-        values = list(kind.values)
+        values: list[str] = list(kind.values)
         if self._rng.random() < 0.5:
             return self._rng.choice(values)
         return self._var(name, self._rng.sample(values, min(3, len(values))))
@@ -320,21 +322,22 @@ class Maker:
         name = {"cases": "CaseFilter", "supervisionOrders": "SupervisionFilter"}[root]
         kind = self._schema.type_map[name]
         assert isinstance(kind, GraphQLInputObjectType)
-        values = {
-            "division": self._place,
-            "overdue": lambda: self._var("Boolean", [True, False], self._rng.choice(["", "true"])),
-            "department": lambda: self._var("String", ["mca", "hou", "rev"]),
-        }
         if self._rng.random() < 0.3:
             wholes: list[Any] = [{}, {"division": "532622205000"}, {"state": None}]
             wholes += [{"state": "CLOSED"}, {"division": "532622205000", "state": None}]
             return self._var(name, wholes)
         chosen = [n for n in kind.fields if self._rng.random() < 0.3]
-        made = {
-            n: values.get(n, lambda n=n: self._enum(get_named_type(kind.fields[n].type).name))()
-            for n in chosen
-        }
-        return "{%s}" % ", ".join(f"{n}: {v}" for n, v in made.items())
+        made = {n: self._condition(n, get_named_type(kind.fields[n].type).name) for n in chosen}
+        return f"{{{', '.join(f'{n}: {v}' for n, v in made.items())}}}"
+
+    def _condition(self, name: str, kind: str) -> str:
+        if name == "division":
+            return self._place()
+        if kind == "Boolean":
+            return self._var(kind, [True, False], self._rng.choice(["", "true"]))
+        if kind == "String":
+            return self._var(kind, ["mca", "hou", "rev"])
+        return self._enum(kind)
 
     def _page(self) -> dict[str, str]:
         size = "last" if self._rng.random() < 0.3 else "first"
@@ -351,14 +354,15 @@ class Maker:
 
     def _selection(self, kind: GraphQLObjectType, depth: int) -> str:
         names = self._choosable(kind, depth)
-        chosen = [self._rng.choice(names) for _ in range(self._rng.randint(1, 5))]
+        chosen = [self._rng.choice(names) for _ in range(self._rng.randint(1, 4))]
         parts = [self._field(kind, n, depth) for n in dict.fromkeys(chosen)]
         if self._rng.random() < 0.2:
             parts.append(f"{self._alias('t')}__typename")
         return " ".join(self._wrapped(kind, p) for p in parts)
 
     def _choosable(self, kind: GraphQLObjectType, depth: int) -> list[str]:
-        leaves, others = [], []
+        leaves: list[str] = []
+        others: list[str] = []
         for name, field in kind.fields.items():
             named = get_named_type(field.type)
             if not self._facets and (named.name.endswith("Facet") or name in ("access", "water")):
@@ -375,7 +379,8 @@ class Maker:
         if name == "__typename":
             return name
         paged = "first" in kind.fields[name].args
-        args = self._page() if paged and self._rng.random() < 0.8 else {}
+        free = self._aliases < ALIASES
+        args = self._page() if paged and free and self._rng.random() < 0.8 else {}
         return self._written(kind, name, args, depth, always_alias=bool(args))
 
     def _written(
@@ -399,10 +404,11 @@ class Maker:
         return text
 
     def _alias(self, first: str) -> str:
-        if self._aliases >= DOCUMENT_LIMITS.aliases // 3:
+        if self._aliases >= ALIASES:
             return ""
         self._aliases += 1
-        return f"{first}{self._aliases}: "
+        self._named += 1
+        return f"{first}{self._named}: "
 
     def _directive(self) -> str:
         if self._rng.random() > 0.08:

@@ -1,0 +1,108 @@
+"""``hub doctor``: everything in order is 0; each planted fault is named with its remedy."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Hub = Callable[..., Any]
+
+
+@pytest.fixture
+def copy(county: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(county, tmp_path / "county")
+
+
+def wrong(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("[正常] ")]
+
+
+def test_a_demonstration_in_order_passes(hub: Hub, county: Path) -> None:
+    ran = hub("doctor", "--dir", county)
+    assert ran.err == ""
+    # A full disk of the machine that runs the tests is not the demonstration's fault.
+    assert [line for line in wrong(ran.out) if "磁盘" not in line] == []
+    assert ran.code == (1 if wrong(ran.out) else 0)
+    named = [line.split()[2] for line in ran.out.splitlines() if " 数据源 " in line]
+    assert named == sorted(named)
+    assert len(named) == 11  # nine departments, the hub's own store, its log
+    assert "[正常] 数据源 yb_settle" in ran.out  # its program was started for the question
+
+
+@pytest.mark.parametrize("source", ["jt_xueji", "wj_resident"])
+def test_a_missing_source_is_named(hub: Hub, copy: Path, source: str) -> None:
+    (copy / f"sources/{source}.sqlite").unlink()
+    ran = hub("doctor", "--dir", copy)
+    assert ran.code == 1
+    (line,) = [line for line in wrong(ran.out) if "数据源" in line]
+    assert line.startswith(f"[异常] 数据源 {source}：")
+    assert line.endswith("尚未接入")
+
+
+def test_an_older_store_is_named_with_the_verb_that_mends_it(hub: Hub, copy: Path) -> None:
+    connection = sqlite3.connect(copy / "store.sqlite")
+    connection.execute("UPDATE alembic_version SET version_num = 'older'")
+    connection.commit()
+    connection.close()
+    ran = hub("doctor", "--dir", copy)
+    assert ran.code == 1
+    assert "[异常] 数据库版本 older：请运行 hub db upgrade" in wrong(ran.out)
+
+
+def test_a_store_without_tables_is_named(hub: Hub, production: dict[str, str]) -> None:
+    ran = hub("doctor", **production)
+    assert ran.code == 1
+    assert "[异常] 数据库版本 空：请运行 hub db upgrade" in wrong(ran.out)
+
+
+def test_a_store_that_does_not_answer_is_named(hub: Hub, production: dict[str, str]) -> None:
+    away = production | {"HUB_STORE_URL": "postgresql+asyncpg://hub:geheim@127.0.0.1:1/hub"}
+    ran = hub("doctor", **away)
+    assert ran.code == 1
+    assert "[异常] 数据库：无法连接：请检查 store.url" in wrong(ran.out)
+    assert "geheim" not in ran.out + ran.err
+
+
+def test_missing_keys_are_named(hub: Hub, production: dict[str, str], tmp_path: Path) -> None:
+    ran = hub("doctor", **production)
+    assert ran.code == 1
+    (line,) = [line for line in wrong(ran.out) if "密钥" in line]
+    assert "issuer.pem" in line
+    assert not (tmp_path / "keys").exists()  # production makes none
+
+
+def test_a_readable_key_is_named(hub: Hub, copy: Path) -> None:
+    (copy / "keys/identity.key").chmod(0o644)
+    ran = hub("doctor", "--dir", copy)
+    assert ran.code == 1
+    assert [line for line in wrong(ran.out) if "chmod 600" in line]
+
+
+def test_a_broken_word_of_a_department_is_named(
+    hub: Hub, production: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "extra/new.toml").write_text("[source]\nname = 'new'\nkind = 'fax'\n")
+    ran = hub("doctor", **production, HUB_CATALOG_EXTRA_DIR=str(tmp_path / "extra"))
+    assert ran.code == 1
+    (line,) = [line for line in wrong(ran.out) if "目录" in line]
+    assert line.startswith("[异常] 目录：new.toml: source.")
+
+
+def test_wrong_settings_are_named(hub: Hub) -> None:
+    ran = hub("doctor", HUB_PORT="many")
+    assert (ran.code, ran.err) == (1, "")
+    (line,) = wrong(ran.out)
+    assert line.startswith("[异常] 设置：")
+    assert "`many`" in line
+
+
+def test_a_folder_without_a_demonstration_is_the_operators(hub: Hub) -> None:
+    ran = hub("doctor", "--dir", "nowhere")
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err == "目录 nowhere 中没有演示数据：请先运行 hub demo\n"

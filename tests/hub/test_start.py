@@ -1,0 +1,146 @@
+"""The hub starts on its own tables and among its own kind of people, or says why not."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import re
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, text
+
+from adapters.identity import with_check_digit
+from hub.settings import Settings, load_settings
+from hub.start import Unready, ready
+from store import migrate
+from store.engine import open_engine
+from store.register import citizen
+
+INVENTED = with_check_digit("53992219900101001")
+# Just below and just above the invented prefix; wrong check digits, so nobody's.
+NEIGHBOURS = ("539822199001010010", "540022199001010010")
+
+
+def settings(profile: str, url: str, folder: Path) -> Settings:
+    given = {
+        "profile": profile,
+        "data_dir": folder,
+        "store.url": url,
+        "issuer": "https://i.invalid",
+    }
+    return load_settings(environ={}, given=given)
+
+
+def execute(url: str, *statements: str) -> None:
+    async def run() -> None:
+        engine = open_engine(url, pool_size=1)
+        async with engine.begin() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+        await engine.dispose()
+
+    asyncio.run(run())
+
+
+def registered(url: str, *numbers: str | None) -> None:
+    """People with these id numbers in the register of a migrated store."""
+
+    async def run() -> None:
+        engine = open_engine(url, pool_size=1)
+        async with engine.begin() as connection:
+            for index, number in enumerate(numbers):
+                await connection.execute(
+                    insert(citizen).values(
+                        id=f"c{index}",
+                        citizen_uid=f"u{index}",
+                        id18=number,
+                        name="某某",
+                        sex="UNKNOWN",
+                        region_path="532622205",
+                        region_state="PLACED",
+                        dq="",
+                        as_of=datetime.date(2026, 1, 1),
+                    )
+                )
+        await engine.dispose()
+
+    asyncio.run(run())
+
+
+def test_an_empty_register_suits_both_profiles(store_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    ready(settings("production", store_url, tmp_path))
+    ready(settings("demo", store_url, tmp_path))
+
+
+def test_production_refuses_invented_people(store_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    registered(store_url, INVENTED, *NEIGHBOURS, None)
+    with pytest.raises(Unready, match="有 1 名虚构人员"):
+        ready(settings("production", store_url, tmp_path))
+
+
+def test_the_demonstration_refuses_everybody_else(store_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    registered(store_url, INVENTED, *NEIGHBOURS, None)
+    with pytest.raises(Unready, match="有 2 名非虚构人员") as refused:
+        ready(settings("demo", store_url, tmp_path))
+    assert not re.search(r"\d{15}", str(refused.value))
+
+
+def test_people_without_a_number_suit_both(store_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    registered(store_url, None, None)
+    ready(settings("production", store_url, tmp_path))
+    ready(settings("demo", store_url, tmp_path))
+
+
+def test_each_profile_takes_its_own_people(store_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    registered(store_url, INVENTED)
+    ready(settings("demo", store_url, tmp_path))
+    execute(store_url, f"UPDATE citizen SET id18 = '{NEIGHBOURS[0]}'")
+    ready(settings("production", store_url, tmp_path))
+
+
+def test_an_empty_store_is_refused_with_the_remedy(store_url: str, tmp_path: Path) -> None:
+    with pytest.raises(Unready, match=r"^数据库版本为 空，程序需要 \w+：请先运行 hub db upgrade$"):
+        ready(settings("production", store_url, tmp_path))
+
+
+def test_an_older_store_is_refused_with_the_remedy(store_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    execute(store_url, "UPDATE alembic_version SET version_num = 'older'")
+    assert migrate.status(store_url)[0] == "older"
+    with pytest.raises(
+        Unready, match=r"^数据库版本为 older，程序需要 \w+：请先运行 hub db upgrade$"
+    ):
+        ready(settings("production", store_url, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite+aiosqlite:////nowhere/store.sqlite",
+        "postgresql+asyncpg://nobody:secret@127.0.0.1:1/hub",
+    ],
+)
+def test_a_store_that_is_not_there_is_one_line(url: str, tmp_path: Path) -> None:
+    with pytest.raises(Unready) as refused:
+        ready(settings("production", url, tmp_path))
+    assert str(refused.value) == "数据库无法连接：请检查 store.url"
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "store.sqlite").write_text("这不是数据库" * 100)
+    with pytest.raises(Unready) as refused:
+        ready(settings("demo", f"sqlite+aiosqlite:///{tmp_path / 'store.sqlite'}", tmp_path))
+    assert str(refused.value) == "数据库无法连接：请检查 store.url"
+
+
+@pytest.mark.postgres
+def test_a_database_that_is_not_there_is_one_line(pg_url: str, tmp_path: Path) -> None:
+    with pytest.raises(Unready) as refused:
+        ready(settings("production", f"{pg_url}_gone", tmp_path))
+    assert str(refused.value) == "数据库无法连接：请检查 store.url"

@@ -1,0 +1,47 @@
+"""store/engine.py: durability of our own store, and hands off everybody else's files."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from store.engine import open_engine
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "department.sqlite"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE rows (a TEXT)")
+    connection.execute("INSERT INTO rows VALUES ('1')")
+    connection.commit()
+    connection.close()
+    return path
+
+
+async def test_reading_a_departments_file_leaves_every_byte(file: Path) -> None:
+    before = file.read_bytes()
+    engine = open_engine(f"sqlite+aiosqlite:///{file}", readonly=True)
+    async with engine.connect() as connection:
+        assert await connection.scalar(text("SELECT a FROM rows")) == "1"
+        with pytest.raises(OperationalError):
+            await connection.execute(text("INSERT INTO rows VALUES ('2')"))
+    await engine.dispose()
+    assert file.read_bytes() == before
+
+
+async def test_our_own_store_commits_to_the_disk(file: Path) -> None:
+    engine = open_engine(f"sqlite+aiosqlite:///{file}")
+    async with engine.connect() as connection:
+        modes = [
+            await connection.scalar(text(f"PRAGMA {name}"))
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    await engine.dispose()
+    assert modes == ["wal", 2, 1]
