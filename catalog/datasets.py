@@ -184,8 +184,8 @@ class Dataset:
     order: tuple[tuple[str, bool], ...]
     facet: Facet | None
     nests: tuple[Nest, ...]
-    clean: bool
     fields: tuple[Field, ...]
+    clean: bool = False
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:

@@ -96,8 +96,8 @@ class Engine:
         bad = [
             n.variable.name.value for e in values for n in e.nodes or () if hasattr(n, "variable")
         ]
-        name = bad[0] if bad else "?"
-        raise BadUserInput(f"变量 `${name}` 的值不合要求：请对照类型检查", reason="VARIABLE")
+        name = f" `${bad[0]}` " if bad else ""
+        raise BadUserInput(f"变量{name}的值不合要求：请对照类型检查", reason="VARIABLE")
 
     def _shape(self, operation: Operation, values: VariableValues) -> Shape:
         key = (operation.sha256, operation.name, signature(values.coerced))

@@ -36,7 +36,8 @@ from graphql.language import Visitor
 from adapters.identity import canonical
 from catalog.errors import BadUserInput, HubError, ParseFailed, TooComplex, ValidationFailed
 
-TOO_MANY_TOKENS = "Parsing aborted"  # graphql-core's words when max_tokens is passed
+TOO_MANY_TOKENS = "tokens. Parsing aborted"  # graphql-core's words when max_tokens is passed
+TOO_DEEP = "nested too deeply"  # its words where its parser would exhaust the stack
 KEPT = 1024  # documents a worker keeps, by sha256 of the text
 REPEATS = 100
 """Nodes of one response key with a selection, in the whole text. Validation compares every two of
@@ -144,6 +145,8 @@ class Documents:
         except GraphQLError as error:
             if TOO_MANY_TOKENS in error.message:
                 raise too_complex("tokens", self._limits.tokens, None) from None
+            if TOO_DEEP in error.message:
+                raise too_complex("depth", self._limits.depth, None) from None
             raise ParseFailed("查询文档有语法错误", **_where(error)) from None
 
 
@@ -176,12 +179,12 @@ _MESSAGES = (
     (r"Field '(\w+)' of type '([\w!\[\]]+)' must have a selection", "字段 `{0}` 要写出子字段"),
     (r"Field '(\w+)' must not have a selection", "字段 `{0}` 没有子字段"),
     (
-        r"Field '(\w+)' argument '(\w+)' of type '([\w!\[\]]+)' is required",
+        r"Argument '\w+\.(\w+)\((\w+):\)' of type '[\w!\[\]]+' is required",
         "字段 `{0}` 缺少参数 `{1}`",
     ),
     (r"Variable '\$(\w+)' is not defined", "变量 `${0}` 没有定义"),
     (r"Variable '\$(\w+)' is never used", "变量 `${0}` 没有用到"),
-    (r"is not configured to execute (\w+)", "接口不提供 {0} 操作"),
+    (r"The (\w+) operation is not supported", "接口不提供 {0} 操作"),
     (r"Cannot spread fragment '(\w+)' within itself", "片段 `{0}` 引用了自己"),
 )
 

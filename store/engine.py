@@ -27,7 +27,8 @@ def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> Asyn
     """An async engine; no connection is made yet.
 
     SQLite: WAL, synchronous FULL (a commit is on disk when it returns), foreign keys on;
-    `readonly` writes nothing, not even a pragma that lasts. PostgreSQL: `pool_size` connections, UTC.
+    `readonly` writes nothing, not even a pragma that lasts. PostgreSQL: `pool_size`
+    connections, UTC.
     """
     dialect = make_url(url).get_backend_name()
     if dialect == "sqlite":

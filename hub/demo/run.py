@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ import uvicorn
 import hub
 from audit import verify
 from authz.gate import Gate
+from catalog.errors import Readable
 from hub.app import assemble, create_app, running
-from hub.demo.service import insurance
+from hub.demo.department import insurance
 from hub.demo.site import HTTP_SOURCE, Site
 from hub.demo.table import table
 from hub.settings import Settings
@@ -34,6 +36,7 @@ from resolvers.explain import explain
 
 Echo = Callable[[str], None]
 SHOWN_AS = ("zhelai-village-01", "zhelai-town-01", "office-01")
+LOOPBACK = "127.0.0.1"
 SERVED_S = 12 * 3600  # tokens printed by `serve` live for a working day
 ASKED_S = 60  # a token for one question
 QUERY = "township_clerk"
@@ -185,28 +188,38 @@ class _Server(uvicorn.Server):
         yield
 
 
+class PortTaken(Readable):
+    """Somebody else listens there."""
+
+
+def _bound(port: int) -> socket.socket:
+    """A loopback socket; PortTaken. (uvicorn's own binding ends the program with a trace.)"""
+    made = socket.socket()
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        made.bind((LOOPBACK, port))
+    except OSError:
+        made.close()
+        raise PortTaken(f"端口 {port} 无法监听：请用 --port 另选一个") from None
+    return made
+
+
 @contextlib.asynccontextmanager
 async def _listening(made: Hub, port: int) -> AsyncIterator[str]:
     """The application on a loopback port; gives its address."""
+    bound = _bound(port)
+    address = f"http://{LOOPBACK}:{bound.getsockname()[1]}"
     config = uvicorn.Config(
-        create_app(made),
-        host="127.0.0.1",
-        port=port,
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
+        create_app(made), lifespan="off", log_config=None, access_log=False, server_header=False
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve())
+    task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
         while not server.started:
             if task.done():
-                await task
-                raise OSError(f"端口 {port} 无法监听")
+                break
             await asyncio.sleep(0.01)
-        bound = server.servers[0].sockets[0].getsockname()[1]
-        yield f"http://127.0.0.1:{bound}"
+        yield address
     finally:
         server.should_exit = True
         await task

@@ -33,6 +33,8 @@ TOWN = "zhelai-town-01"
 CLIENTS = 8
 ANSWERED = 120  # receipts that must have come before the kill
 READY_S, LOAD_S = 20.0, 20.0
+Place = tuple[int, str]
+"""Place in the log and leaf hash, by request id."""
 QUERY = "{ viewer { account } cases(first: 2) { totalCount nodes { caseNo applicant { name } } } }"
 
 
@@ -42,7 +44,7 @@ class Load:
 
     address: str
     token: str
-    receipts: dict[int, str] = field(default_factory=dict)
+    receipts: dict[str, Place] = field(default_factory=dict)
     cut: int = 0  # requests that were under way when the server died
     enough: threading.Event = field(default_factory=threading.Event)
 
@@ -63,7 +65,7 @@ class Load:
     def _keep(self, answer: httpx.Response) -> None:
         assert answer.status_code == 200
         receipt = answer.json()["extensions"]["audit"]
-        self.receipts[receipt["idx"]] = receipt["leaf"]
+        self.receipts[answer.headers["X-Request-Id"]] = (receipt["idx"], receipt["leaf"])
         if len(self.receipts) >= ANSWERED:
             self.enough.set()
 
@@ -101,9 +103,8 @@ def test_a_killed_demo_server_leaves_a_whole_log(
 ) -> None:
     process, load = demo_server
     _killed_under_load(process, load)
-    _all_recorded(load, site_copy.store_url)
-    verified = _verified("--dir", str(site_copy.folder))
-    assert verified["records"] == _count(site_copy.store_url)
+    count = _all_recorded(load, site_copy.store_url)
+    assert _verified("--dir", str(site_copy.folder))["records"] == count
 
 
 @pytest.mark.postgres
@@ -126,9 +127,9 @@ def test_a_killed_server_on_postgresql_leaves_a_whole_log(
             _killed_under_load(process, load)
         finally:
             process.kill()
-    _all_recorded(load, filled_postgres)
+    count = _all_recorded(load, filled_postgres)
     verified = _verified(HUB_STORE_URL=filled_postgres, HUB_PROFILE="demo")
-    assert verified["records"] == _count(filled_postgres)
+    assert verified["records"] == count
 
 
 def _killed_under_load(
@@ -147,22 +148,20 @@ def _killed_under_load(
     assert load.cut > 0  # questions were under way
 
 
-def _all_recorded(load: Load, url: str) -> None:
-    stored = asyncio.run(_leaves(url))
-    assert {idx: stored.get(idx) for idx in load.receipts} == load.receipts
+def _all_recorded(load: Load, url: str) -> int:
+    """Each answered request has a record of its own, at its receipt's place; records in all."""
+    count, stored = asyncio.run(_places(url))
+    assert {request: stored.get(request) for request in load.receipts} == load.receipts
+    return count
 
 
-async def _leaves(url: str) -> dict[int, str]:
+async def _places(url: str) -> tuple[int, dict[str, Place]]:
+    event = audit_event.c
     engine = open_engine(url, pool_size=1)
     async with engine.connect() as connection:
-        rows = await connection.execute(select(audit_event.c.idx, audit_event.c.leaf))
-        found = {row.idx: row.leaf for row in rows}
+        rows = (await connection.execute(select(event.request_id, event.idx, event.leaf))).all()
     await engine.dispose()
-    return found
-
-
-def _count(url: str) -> int:
-    return len(asyncio.run(_leaves(url)))
+    return len(rows), {row.request_id: (row.idx, row.leaf) for row in rows}
 
 
 def _verified(*arguments: str, **settings: str) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from hub.cli import VERBS, cli
+from store.audit import trigger_names
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "township_clerk.graphql"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -52,13 +53,13 @@ def lines(text: str) -> list[str]:
     return text.strip().splitlines()
 
 
-def database(folder: Path, statement: str) -> None:
-    """Change a store behind the program's back."""
+def change(folder: Path, *statements: str) -> list[int]:
+    """Change a store behind the program's back: the rows each statement touched."""
     connection = sqlite3.connect(folder / "store.sqlite")
-    for one in statement.split(";"):
-        connection.execute(one)
+    touched = [connection.execute(statement).rowcount for statement in statements]
     connection.commit()
     connection.close()
+    return touched
 
 
 @pytest.fixture
@@ -197,6 +198,16 @@ def test_a_folder_with_other_files_is_left_alone(hub: Hub, tmp_path: Path) -> No
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["letter.txt"]
 
 
+def test_a_demonstration_with_somebody_elses_people_is_refused(hub: Hub, copy: Path) -> None:
+    """The prefix just below the invented one, with a wrong check digit: nobody's number."""
+    one = "SELECT id FROM citizen WHERE id18 IS NOT NULL LIMIT 1"
+    forged = f"UPDATE citizen SET id18 = '539822199001010010' WHERE id = ({one})"
+    assert change(copy, forged) == [1]
+    ran = hub("demo", "--dir", copy, "--once", SAMPLE, "--as", "office-01")
+    assert (ran.code, ran.out) == (OPERATOR, "")
+    assert ran.err == "演示环境的底册中有 1 名非虚构人员：请换用演示数据库\n"
+
+
 def test_the_main_job_shows_three_posts_receipts_and_an_intact_log(
     process: Hub, county: Path
 ) -> None:
@@ -263,14 +274,9 @@ def test_an_intact_log_is_told_in_words_and_in_json(hub: Hub, county: Path) -> N
 
 
 def test_a_changed_record_is_found_by_its_index(hub: Hub, copy: Path) -> None:
-    connection = sqlite3.connect(copy / "store.sqlite")
-    kind = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit_event'"
-    for (trigger,) in connection.execute(kind).fetchall():
-        connection.execute(f"DROP TRIGGER {trigger}")
-    changed = connection.execute("UPDATE audit_event SET actor = 'somebody' WHERE idx = 1")
-    assert changed.rowcount == 1
-    connection.commit()
-    connection.close()
+    guards = [f"DROP TRIGGER {name}" for name in trigger_names("sqlite")]
+    forged = "UPDATE audit_event SET actor = 'somebody' WHERE idx = 1"
+    assert change(copy, *guards, forged)[-1] == 1
     ran = hub("audit", "verify", "--dir", copy, "--json")
     assert ran.code == FAILED
     assert json.loads(ran.out)["firstBad"] == 1

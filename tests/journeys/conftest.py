@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from hub.app import assemble, create_app, running
 from hub.demo.accounts import DESK
-from hub.demo.service import insurance
+from hub.demo.department import insurance
 from hub.demo.site import HTTP_SOURCE, Site, prepared
 from hub.worker import Hub
 from store.accounts import NewPost, NewPrincipal, seed_accounts

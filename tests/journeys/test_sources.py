@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hub.demo.department import insurance
 from hub.demo.run import sample
-from hub.demo.service import insurance
 from hub.demo.site import HTTP_SOURCE
 
 if TYPE_CHECKING:
@@ -106,18 +106,15 @@ async def test_a_source_that_is_gone_leaves_its_facets_null_and_the_rest_answere
     assert "clear" not in _read(record, "house")
 
 
-async def test_an_http_source_that_is_stopped_is_down_and_comes_back(
+async def test_an_http_source_that_is_stopped_is_down_in_both_its_facets(
     site_copy: Site, open_desk: OpenDesk
 ) -> None:
     number = {"n": site_copy.shown("zhelai").id18}
     file = site_copy.folder / "sources" / f"{HTTP_SOURCE}.sqlite"
-    with insurance(file) as address:
-        settings = {"source.deadline_s": 1}
-        opened = open_desk(site_copy, address, **settings)
-        desk = await opened.__aenter__()
-        before = await desk.ask(TOWN, FACETS, number)
     async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_exit(opened.__aexit__)
+        with insurance(file) as address:
+            desk = await stack.enter_async_context(open_desk(site_copy, address))
+            before = await desk.ask(TOWN, FACETS, number)
         after = await desk.ask(TOWN, FACETS, number)
         record = await desk.record(after)
     assert "errors" not in before.json()

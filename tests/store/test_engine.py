@@ -25,15 +25,19 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
+def _bytes(file: Path) -> bytes:
+    return file.read_bytes()
+
+
 async def test_reading_a_departments_file_leaves_every_byte(file: Path) -> None:
-    before = file.read_bytes()
+    before = _bytes(file)
     engine = open_engine(f"sqlite+aiosqlite:///{file}", readonly=True)
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT a FROM rows")) == "1"
         with pytest.raises(OperationalError):
             await connection.execute(text("INSERT INTO rows VALUES ('2')"))
     await engine.dispose()
-    assert file.read_bytes() == before
+    assert _bytes(file) == before
 
 
 async def test_our_own_store_commits_to_the_disk(file: Path) -> None:
