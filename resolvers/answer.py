@@ -240,9 +240,9 @@ def _extensions(execution: Execution) -> dict[str, Any]:
     sources: dict[str, dict[str, Any]] = {}
     fields: dict[tuple[str, str], int] = {}
     for _, told in sorted(execution.disclosures.items()):  # not in the order sources answered
-        entry = sources.setdefault(told.source, {"name": told.source, "status": "LIVE"})
-        if told.down is not None:
-            entry["status"] = told.down
+        if told.asked:
+            entry = sources.setdefault(told.source, {"name": told.source, "status": "LIVE"})
+            entry["status"] = told.down or entry["status"]
         for coordinate, count in told.masked.items():
             fields[coordinate, "MASKED"] = fields.get((coordinate, "MASKED"), 0) + count
         for coordinate in told.hidden:

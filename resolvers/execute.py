@@ -9,6 +9,7 @@ What was shown is counted here, on the rows themselves, not on the answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -162,6 +163,8 @@ class Execution:
         self.results[read.id] = Result(empty, {}, error=error, denied=True)
         told = self._disclose(read)
         told.hidden = {f"{read.dataset.type}": (error and error.reason) or "NO_RULE"}
+        with contextlib.suppress(HubError):
+            self._given(read)  # whom he looked for is in the record, found or refused
 
     async def _fetch_root(
         self, read: Read, result: Result, told: ReadDisclosure, params: dict[str, Any]
@@ -184,6 +187,10 @@ class Execution:
 
     def _params(self, read: Read) -> dict[str, Any]:
         """The request's own values: filters from the arguments, bounds from the Lens."""
+        return self._given(read) | self._lens_binds(read)
+
+    def _given(self, read: Read) -> dict[str, Any]:
+        """The arguments' values as the statement wants them; notes who is looked for."""
         given = self._arguments.get(read.id, {})
         if isinstance(given, HubError):
             raise given
@@ -195,7 +202,7 @@ class Execution:
             params[bind.param] = bind.convert(value, self._setting.words)
         if read.identifier is not None:
             self.sought.append(self._setting.uid(params[read.binds[0].param]))
-        return params | self._lens_binds(read)
+        return params
 
     def _lens_binds(self, read: Read) -> dict[str, Any]:
         lens = self._gate.lens(read.dataset, read.mode, read.identifier)
@@ -391,6 +398,7 @@ class Execution:
             limit=FACET_ROWS if read.many else 1,
             deadline=self._setting.deadline_s,
         )
+        self.disclosures[read.id].asked = True
         return await source.read(kept[0], call), kept[1]
 
     def _own_codes(self, read: Read) -> frozenset[str] | None:
@@ -435,6 +443,7 @@ class Execution:
     async def _read(self, planned: PlannedRead, call: Call) -> Rows:
         assert planned.prepared is not None  # noqa: S101  refused Reads never come here
         source = self._setting.sources[planned.source]
+        self.disclosures[planned.read.id].asked = True
         return await source.read(planned.prepared, replace(call, deadline=self._setting.deadline_s))
 
     async def _total(

@@ -255,7 +255,10 @@ class Plan:
 
 @dataclass(slots=True)
 class ReadDisclosure:
-    """What one Read showed: counts per schema coordinate, whose data, by which rules."""
+    """What one Read showed: counts per schema coordinate, whose data, by which rules.
+
+    `asked`: its source was asked at all; `down`: why it did not answer.
+    """
 
     dataset: str
     source: str
@@ -271,6 +274,7 @@ class ReadDisclosure:
     hidden: dict[str, str] = field(default_factory=dict)
     states: dict[str, int] = field(default_factory=dict)
     as_of: int | None = None
+    asked: bool = False
     down: str | None = None
 
 
