@@ -57,7 +57,7 @@ class Statements:
         if request.count:
             return self._count(request, source)
         columns, shown = self._shown(request, source)
-        statement = select(*shown)
+        statement = select(*shown).select_from(source)  # also where no column names it
         if request.key is not None:
             statement = statement.where(self._dialect.keys(source.c[EXTRA + request.key], "keys"))
         if request.page is not None and request.page.after:

@@ -114,6 +114,18 @@ def test_a_list_keeps_its_order_and_an_empty_one_is_no_null(
     assert found["top"] == {"parent": None}
 
 
+@BOTH
+def test_a_row_of_which_nothing_is_asked_is_still_there_or_not(
+    desk: Desk, plain: Callable[[Answer], Any], json_mode: bool
+) -> None:
+    text = """query($no: Boolean!) {
+      here: department(code: "rev") { name @skip(if: $no) }
+      gone: department(code: "none") { name @skip(if: $no) }
+      all: departments { name @skip(if: $no) } }"""
+    answer = desk.ask(desk.engine(json_mode), "lab", text, {"no": True})
+    assert plain(answer) == {"here": {}, "gone": None, "all": [{}] * 8}
+
+
 # ---- a required value that is missing ----------------------------------------------------------
 
 
