@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import MetaData
+from sqlalchemy.exc import DataError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows
@@ -24,6 +25,10 @@ from adapters.row import MaskText, RowReader
 from adapters.statement import Statements
 from catalog.datasets import Dataset, KeyKind, SourceSpec
 from catalog.divisions import Divisions
+
+
+class StatementFault(RuntimeError):
+    """The database refused a statement of ours; names the driver's error class, no value."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +112,13 @@ class SqlSource:
 
     async def _fetch(self, text: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         self.calls += 1
-        async with self._engine.connect() as connection:
-            result = await connection.exec_driver_sql(text, values)
-            return [tuple(row) for row in result]
+        try:
+            async with self._engine.connect() as connection:
+                result = await connection.exec_driver_sql(text, values)
+                return [tuple(row) for row in result]
+        except (ProgrammingError, DataError) as error:
+            # Ours, not the source's: it must not open the breaker for everybody.
+            raise StatementFault(type(error.orig).__name__) from None
 
     def _values(self, prepared: SqlRead, call: Call) -> tuple[Any, ...]:
         given = dict(prepared.binds) | dict(call.params)

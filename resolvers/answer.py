@@ -24,10 +24,11 @@ from authz.gate import Gate
 from catalog.errors import BadUserInput, Forbidden, HubError
 from resolvers.assemble import HoleInRide, answer, formatted
 from resolvers.binding import Bindings
-from resolvers.compile import Planner, Shaper, signature
+from resolvers.compile import Planner
 from resolvers.document import Documents, Limits, Operation
 from resolvers.execute import Execution, Setting
 from resolvers.plan import Disclosure, OutIntrospection, Plan, ReadDisclosure, Shape
+from resolvers.shape import Shaper, signature
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
 

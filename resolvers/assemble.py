@@ -21,7 +21,8 @@ from authz.lens import CellState
 from catalog.errors import HubError, Internal, SourceUnavailable
 from catalog.states import FieldState
 from resolvers.document import too_complex
-from resolvers.execute import Env, Execution, Result, Row
+from resolvers.execute import Execution, Result, Row
+from resolvers.facet import Env
 from resolvers.plan import (
     Kind,
     Out,

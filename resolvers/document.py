@@ -69,7 +69,6 @@ class Operation:
     digest: str
     node: OperationDefinitionNode
     fragments: dict[str, FragmentDefinitionNode]
-    introspective: bool
 
     @property
     def name(self) -> str | None:
@@ -96,7 +95,7 @@ class Document:
         named = [o for o in self.operations if name is None or (o.name and o.name.value == name)]
         if len(named) == 1:
             node = named[0]
-            return Operation(self.sha256, self.digest, node, self.fragments, _introspective(node))
+            return Operation(self.sha256, self.digest, node, self.fragments)
         if name is None:
             raise BadUserInput("文档中有多个操作：请用 operationName 指明其一", reason="VARIABLE")
         raise BadUserInput("文档中没有 operationName 所指的操作", reason="VARIABLE")
@@ -293,11 +292,6 @@ def _limit(
 def _at_most(limit: str, actual: int, allowed: int) -> None:
     if actual > allowed:
         raise too_complex(limit, allowed, actual)
-
-
-def _introspective(node: OperationDefinitionNode) -> bool:
-    fields = [s for s in node.selection_set.selections if isinstance(s, FieldNode)]
-    return any(f.name.value in ("__schema", "__type") for f in fields)
 
 
 # ---- normal form -------------------------------------------------------------------------------

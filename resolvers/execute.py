@@ -24,23 +24,19 @@ from adapters.contract import (
     REGION,
     SUBJECT,
     Call,
-    Output,
-    ReadRequest,
-    Ride,
     Rows,
     Source,
 )
 from authz.gate import Gate
 from authz.lens import CellState, Mode
-from catalog.datasets import Decode, FieldType, RegionKind
+from catalog.datasets import RegionKind
 from catalog.errors import BadUserInput, HubError, SourceUnavailable
-from catalog.grades import Mask
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
+from resolvers.disclose import add_states, tally
+from resolvers.facet import Batch, Cells, Env, Variant, facet_request
 from resolvers.plan import (
     Kind,
-    OutColumn,
-    OutConstant,
     Plan,
     PlannedRead,
     Read,
@@ -50,11 +46,9 @@ from resolvers.refusal import refused
 from resolvers.roots.root import Words
 
 Row = tuple[Any, ...]
-Env = tuple[str, bool]
 Item = tuple[Row, Env | None]
 FACET_ROWS = 100  # rows of one facet shown per person
 HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key"}
-TEXTS = (FieldType.STRING, FieldType.CODE, FieldType.DATE, FieldType.MONTH)
 LINKED = 3  # facets of so many providers on one person are their own risk class (1.1.8)
 
 
@@ -178,7 +172,9 @@ class Execution:
             self._read(result.planned, Call(None, params, limit=limit)),
             self._total(result.planned, params, None),
         )
-        result.rows, result.as_of = list(rows.rows), rows.as_of
+        # Two register rows may hold one number (DQ09): one thing is asked for, one is shown.
+        result.rows = list(rows.rows if read.many else rows.rows[:1])
+        result.as_of = rows.as_of
         result.totals = total
         shown = _shown(result.rows, window)
         if not read.many and not shown:
@@ -316,7 +312,7 @@ class Execution:
         told.rows += len(rows)
         told.subjects |= {who for who, _ in rows.values() if who is not None}
         told.areas |= {where[:9] for _, where in rows.values() if where is not None}
-        _tally(told, self.plan.reads[read.id], len(rows))
+        tally(told, self.plan.reads[read.id], len(rows))
         for child in read.children:
             self._ridden(child, items, layout)
 
@@ -423,7 +419,7 @@ class Execution:
         told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + len(batch.keys) - len(found)
         if rows.as_of is not None:
             told.as_of = int(rows.as_of.timestamp() * 1_000_000)
-        _add_states(told, read, batch.states, len(rows.rows))
+        add_states(told, read, batch.states, len(rows.rows))
         for key in found & batch.subjects.keys():
             told.subjects.add(batch.subjects[key])
             self._linked[batch.subjects[key]].add(read.dataset.provider)
@@ -436,7 +432,7 @@ class Execution:
         at = layout[f"__side_{read.id}"]
         count = sum(len(orjson.loads(row[at] or b"[]")) for row in rows.rows)
         told.rows += count
-        _add_states(told, read, dict.fromkeys(read.columns, CellState.CLEAR), count)
+        add_states(told, read, dict.fromkeys(read.columns, CellState.CLEAR), count)
 
     # -- the one place that asks a source
 
@@ -483,104 +479,7 @@ class Execution:
             told.subjects |= {r[subject] for r in rows if r[subject] is not None}
         if region is not None:
             told.areas |= {r[region][:9] for r in rows if r[region] is not None}
-        _tally(told, planned, len(rows), rows)
-
-
-Variant = tuple[Any, ...]
-States = Mapping[str, CellState]
-
-
-class Cells:
-    """The states of a facet's columns, and of its nests', at each (region, class of minor)."""
-
-    def __init__(self, gate: Gate, read: Read) -> None:
-        self._gate, self._read = gate, read
-        self._own: dict[Env, States | None] = {}
-        self._variants: dict[Env, Variant] = {}
-
-    def __call__(self, env: Env) -> States | None:
-        """States by column; None if the policy shows nothing of this facet there."""
-        if env not in self._own:
-            self._own[env] = _states(self._gate, self._read, env)
-        return self._own[env]
-
-    def below(self, env: Env) -> Mapping[int, States]:
-        """States of the nests that are shown there, by their Read."""
-        found = {child.id: _states(self._gate, child, env) for child in self._read.children}
-        return {number: states for number, states in found.items() if states is not None}
-
-    def variant(self, env: Env) -> Variant:
-        """What tells one batch from another: all states of the facet and of its nests."""
-        if env not in self._variants:
-            own = tuple((self(env) or {}).items())
-            below = tuple((n, tuple(s.items())) for n, s in self.below(env).items())
-            self._variants[env] = (own, below)
-        return self._variants[env]
-
-
-def _states(gate: Gate, read: Read, env: Env) -> States | None:
-    found = gate.facet(read.dataset).cells(*env)
-    return None if found is None else {c: s for c, s in found if c in read.columns}
-
-
-@dataclass(slots=True)
-class Batch:
-    """Parents whose facet columns have the same states: one call of the source."""
-
-    variant: Variant
-    states: States
-    below: Mapping[int, States]
-    keys: dict[str, None] = field(default_factory=dict)
-    envs: list[tuple[str, Env]] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)
-    subjects: dict[str, str] = field(default_factory=dict)
-
-
-def facet_request(
-    read: Read, states: States, below: Mapping[int, States], codes: bool
-) -> ReadRequest:
-    """What a facet's source is asked: every column, hidden ones with nothing left of them.
-
-    `below`: the states of the nests that may ride; empty in row mode.
-    """
-    fields = read.dataset.by_name
-    masks = {
-        c: Mask.HIDE if states[c] is CellState.HIDDEN else fields[c].mask
-        for c in read.columns
-        if states[c] is not CellState.CLEAR
-    }
-    riding = [c for c in read.children if c.id in below and nest_rides(c, below[c.id])]
-    return ReadRequest(
-        dataset=read.dataset,
-        columns=read.columns,
-        extra=tuple(e for e in read.extra if e.startswith(EXTRA)),
-        key=read.child,
-        masks=masks,
-        codes=codes,
-        rides=tuple(nest_ride(c) for c in riding),
-    )
-
-
-def nest_rides(read: Read, states: States) -> bool:
-    """True if a nest's values need neither decoding nor masking: then it can ride."""
-    fields = [read.dataset.by_name[c] for c in read.columns]
-    texts = all(f.type in TEXTS and f.decode is Decode.PLAIN for f in fields)
-    clear = all(states[c] is CellState.CLEAR for c in read.columns)
-    flat = all(isinstance(o, OutColumn | OutConstant) for o in read.outs)
-    return read.dataset.clean and texts and clear and flat
-
-
-def nest_ride(read: Read) -> Ride:
-    """A nest as a ride of its facet."""
-    outputs = tuple(
-        Output(o.key, column=o.column, required=o.required)
-        if isinstance(o, OutColumn)
-        else Output(o.key, constant=o.value)
-        for o in read.outs
-        if isinstance(o, OutColumn | OutConstant)
-    )
-    request = ReadRequest(dataset=read.dataset, columns=read.columns)
-    return Ride(str(read.id), request, str(read.parent), str(read.child), read.many, outputs)
+        tally(told, planned, len(rows), rows)
 
 
 def _env(row: Row, layout: Mapping[str, int]) -> Env | None:
@@ -597,33 +496,3 @@ def _shown(rows: Sequence[Row], window: Window | None) -> Sequence[Row]:
 
 def _plain(column: str) -> str:
     return column[len(EXTRA) :] if column.startswith(EXTRA) else column
-
-
-def _tally(
-    told: ReadDisclosure, planned: PlannedRead, count: int, rows: Sequence[Row] = ()
-) -> None:
-    """Count the cells shown, per column and state; mixed columns by their letters."""
-    uniform = {c: s for c, s in planned.states.items() if s is not CellState.MIXED}
-    _add_states(told, planned.read, uniform, count)
-    for column, state in planned.states.items():
-        if state is not CellState.MIXED:
-            continue
-        at = planned.layout[f"{column}__s"]
-        coordinate = f"{planned.read.dataset.type}.{column}"
-        for row in rows:
-            where = {"C": told.clear, "M": told.masked}.get(row[at])
-            if where is not None:
-                where[coordinate] = where.get(coordinate, 0) + 1
-
-
-def _add_states(
-    told: ReadDisclosure, read: Read, states: Mapping[str, CellState], count: int
-) -> None:
-    for column in read.columns:
-        coordinate, state = f"{read.dataset.type}.{column}", states.get(column)
-        if state is CellState.CLEAR:
-            told.clear[coordinate] = told.clear.get(coordinate, 0) + count
-        elif state is CellState.MASKED:
-            told.masked[coordinate] = told.masked.get(coordinate, 0) + count
-        elif state is CellState.HIDDEN:
-            told.hidden[coordinate] = "NO_RULE"

@@ -14,7 +14,7 @@ from authz.scope import Scope
 from catalog.datasets import RegionKind
 from catalog.divisions import COUNTY
 from catalog.load import Catalog
-from resolvers.execute import facet_request, nest_rides
+from resolvers.facet import facet_request, nest_rides
 from resolvers.plan import Kind, Plan, Read
 from resolvers.refusal import refused
 
