@@ -54,6 +54,7 @@ DOCUMENT_LIMITS = Limits(
     depth=limits.DEPTH,
     introspection_fields=limits.INTROSPECTION_FIELDS,
     introspection_depth=limits.INTROSPECTION_DEPTH,
+    cost=limits.COST,
 )
 
 

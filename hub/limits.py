@@ -17,24 +17,14 @@ FRAGMENTS: Final = 100  # a page of relay-style components
 FIELDS: Final = 2_000  # after fragment expansion: fragment bombs double with every line
 ALIASES: Final = 30  # after expansion: each alias of an edge is a read of its own
 DEPTH: Final = 12  # case → citizen → household → member → facet → list and room to spare
-DIRECTIVES_NODE: Final = 10  # @skip and @include, twice over
-DIRECTIVES_ALL: Final = 100  # in the whole document
 INTROSPECTION_DEPTH: Final = 16  # every tool's standard query is 15 deep
 INTROSPECTION_FIELDS: Final = 400  # and has 227 fields after expansion
-COST_PERSON: Final = 10_000  # 100 rows with ten facets of ten rows
-COST_SYSTEM: Final = 10_000  # a department system asks like a person, only more often
-COST_GATEWAY: Final = 25_000  # gateways merge the questions of several pages
+COST: Final = 20_000  # rows: a page of 100 with ten facets of ten rows could bring 11,000
 
 # What is asked for
 PAGE_DEFAULT: Final = 20  # rows of a page when `first` and `last` are absent
 PAGE_MAX: Final = 100  # the largest `first` or `last`
-BULK_KEYS: Final = 200  # citizensByIdNumbers; more is an export job
-NODE_IDS: Final = 100  # nodes(ids): as many as a page has
-REPRESENTATIONS: Final = 500  # `_entities`: a gateway's page with its edges
 
 # While it runs
 DEADLINE_S: Final = 10.0  # a clerk at a window has left by then
-RUNNING_PERSON: Final = 4  # operations of one person at a time
-RUNNING_SYSTEM: Final = 16  # of one department system
-RUNNING_GATEWAY: Final = 64  # of one gateway
 ERRORS_SHOWN: Final = 20  # further ones are counted in `errorsOmitted`

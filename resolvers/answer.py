@@ -25,6 +25,7 @@ from catalog.errors import BadUserInput, Forbidden, HubError
 from resolvers.assemble import HoleInRide, answer, formatted
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
+from resolvers.cost import check
 from resolvers.document import Documents, Limits, Operation
 from resolvers.execute import Execution, Setting
 from resolvers.plan import Disclosure, OutIntrospection, Plan, ReadDisclosure, Shape
@@ -59,7 +60,7 @@ class Engine:
     def __init__(
         self, bindings: Bindings, setting: Setting, limits: Limits, *, json_mode: bool = True
     ) -> None:
-        self._bindings, self._setting = bindings, setting
+        self._bindings, self._setting, self._limits = bindings, setting, limits
         self.documents = Documents(bindings.schema, limits)
         self._shapes: LRUCache[Any, Shape] = LRUCache(SHAPES)
         self._plans: LRUCache[Any, Plan] = LRUCache(PLANS)
@@ -131,6 +132,7 @@ class Engine:
         context: Mapping[str, Any],
     ) -> Answer:
         arguments = _arguments(shape, values)
+        spent = check(shape, arguments, self._setting, self._limits.cost)
         introspection = self._introspect(operation, shape, values)
         for json_mode in (self._json_mode, False):
             plan = self._plan(shape, gate, json_mode)
@@ -142,7 +144,8 @@ class Engine:
             except HoleInRide:
                 continue  # rows know where the missing value is
         disclosure = _disclosed(operation, execution, errors, gate.book.version)
-        return Answer(data, True, tuple(errors), _extensions(execution), disclosure)
+        extensions = _extensions(execution) | {"cost": spent}
+        return Answer(data, True, tuple(errors), extensions, disclosure)
 
     # -- introspection, by graphql-core
 

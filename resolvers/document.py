@@ -59,6 +59,7 @@ class Limits:
     depth: int
     introspection_fields: int
     introspection_depth: int
+    cost: int
 
 
 @dataclass(frozen=True, slots=True)

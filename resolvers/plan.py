@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from adapters.contract import Leaf, Page, Prepared
@@ -243,11 +244,14 @@ class Plan:
     reads: Mapping[int, PlannedRead]
     json_mode: bool
     policy: int
-    assemblers: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _riding(self) -> frozenset[int]:
+        return frozenset(r.id for planned in self.reads.values() for r in planned.riding)
 
     def rides(self, read_id: int) -> bool:
         """True if the Read travels in its parent's statement."""
-        return any(read_id == r.id for p in self.reads.values() for r in p.riding)
+        return read_id in self._riding
 
 
 # ---- what was shown --------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from adapters.identity import with_check_digit
 from authz.gate import Gate
 from authz.lens import Mode
 from authz.post import Asker
+from hub.app import DOCUMENT_LIMITS
 from resolvers.answer import Answer, Engine, Question
 from resolvers.plan import ReadDisclosure
 
@@ -209,8 +210,9 @@ def test_relations_followed_to_and_fro_neither_break_a_statement_nor_fill_the_me
     below = "code"
     for _ in range(5):
         below = f"parent {{ children {{ {below} }} }}"
+    generous = replace(DOCUMENT_LIMITS, cost=10**9)  # or the cost would refuse both beforehand
     for json_mode in (True, False):
-        engine = desk.engine(json_mode)
+        engine = Engine(desk.bindings, desk.setting, generous, json_mode=json_mode)
         deep = desk.ask(engine, "lab", f'{{ division(code: "532622205201") {{ {below} }} }}')
         assert (deep.errors, deep.disclosure.outcome) == ((), "OK")
         wide = desk.ask(engine, "lab", f"{{ divisions {{ {below} }} }}")

@@ -1,0 +1,49 @@
+"""What an operation may cost at most, known before anything is fetched.
+
+The cost is the number of rows its Reads could bring: a page brings as many as it asks for, a
+list `LIST`, everything else one, and each row may bring the rows below it. So a nest of pages
+is refused by its product, whatever the data would have held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from catalog.errors import HubError
+from resolvers.document import too_complex
+from resolvers.execute import Setting
+from resolvers.plan import Read, Shape
+
+LIST = 10  # rows of a list without pages: a household has four members, a case two orders
+
+Arguments = Mapping[int, Mapping[str, Any] | HubError]
+
+
+def cost(shape: Shape, arguments: Arguments, setting: Setting) -> int:
+    """Rows the operation could bring."""
+    return sum(_below(root, 1, arguments, setting) for root in shape.roots)
+
+
+def check(shape: Shape, arguments: Arguments, setting: Setting, allowed: int) -> int:
+    """The cost, if it is allowed; OPERATION_TOO_COMPLEX with limit ``cost`` if not."""
+    actual = cost(shape, arguments, setting)
+    if actual > allowed:
+        raise too_complex("cost", allowed, actual)
+    return actual
+
+
+def _below(read: Read, parents: int, arguments: Arguments, setting: Setting) -> int:
+    rows = parents * _rows(read, arguments, setting)
+    return rows + sum(_below(child, rows, arguments, setting) for child in read.children)
+
+
+def _rows(read: Read, arguments: Arguments, setting: Setting) -> int:
+    if not read.connection:
+        return LIST if read.many else 1
+    given = arguments.get(read.id, {})
+    if isinstance(given, HubError):
+        return 1
+    size = next((given[n] for n in ("first", "last") if given.get(n) is not None), None)
+    # A size out of bounds is refused by its own name when the page is read.
+    return min(max(setting.page_default if size is None else size, 1), setting.page_max)
