@@ -53,9 +53,7 @@ async def _handled(hub: Hub, request: Request, visit: Visit) -> Sent:
         body = await _body(request)
         params = decoding.decode_body(body)
         question = Question(params.query, params.operation_name, params.variables)
-        async with asyncio.timeout(hub.settings.deadline_s):
-            answer = await ask(hub, question, visit)
-        return await hub.release.answer(answer, visit, media)
+        return await _answered(hub, question, visit, media)
     except Unauthenticated as error:
         hub.rejects.add(visit.ip, str(error.reason))
         return await hub.release.refusal(error, visit, media)
@@ -67,6 +65,20 @@ async def _handled(hub: Hub, request: Request, visit: Visit) -> Sent:
     except Exception as error:  # the door must close on whatever happened behind it
         _log.error("internal error", exception=type(error).__name__, request=visit.request_id)
         return await hub.release.refusal(Internal("内部错误：请告知请求编号"), visit, media)
+
+
+async def _answered(hub: Hub, question: Question, visit: Visit, media: str) -> Sent:
+    with hub.telemetry.span(SpanName.PLAN) as span:
+        async with asyncio.timeout(hub.settings.deadline_s):
+            answer = await ask(hub, question, visit)
+        told = answer.disclosure
+        mark(span, Attribute.OPERATION_TYPE, told.operation)
+        mark(span, Attribute.DECISION, told.outcome)
+        mark(span, Attribute.ROWS, sum(read.rows for read in told.reads))
+        if told.digest:
+            mark(span, Attribute.DOCUMENT, told.digest)
+    with hub.telemetry.span(SpanName.AUDIT):
+        return await hub.release.answer(answer, visit, media)
 
 
 async def ask(hub: Hub, question: Question, visit: Visit) -> Answer:
