@@ -17,7 +17,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeAlias
 
-from adapters.crosswalk import parse_place
+from adapters.crosswalk import to_canonical
 from catalog.datasets import Decode, Field, FieldType
 from catalog.divisions import Divisions
 from catalog.states import CodeScheme, DQCode
@@ -31,6 +31,7 @@ YEARS = range(1880, 2200)  # nobody registered is older, no term ends later
 EXCEL_DAY_0 = date(1899, 12, 30)  # right from serial 61 on: Excel believes in 1900-02-29
 EXCEL_SERIALS = range(61, 109_575)  # 1900-03-01 … 2199-12-31
 CENT = Decimal("0.01")
+MAX_WHOLE = 10**18 - 1  # as many digits as a whole number in text may have
 SCALARS = (str, int, float, Decimal, date)  # anything else is no value but a structure
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?\Z", re.ASCII)
@@ -49,7 +50,7 @@ def decoder(
     if field.decode is Decode.DIVISION:
         return _or_fault(lambda text: _division(divisions, scheme, text), DQCode.DQ07)
     if field.decode is Decode.PLACE_NAME:
-        return _or_fault(lambda text: _place(divisions, text), DQCode.DQ07)
+        return _or_fault(lambda text: _known(divisions, CodeScheme.DEPT_LOCAL, text), DQCode.DQ07)
     if field.decode is Decode.VALUES:
         return _or_fault(_mapped(field.values, _plain(field.type)), DQCode.DQ10)
     if field.decode is Decode.PLAIN:
@@ -90,6 +91,8 @@ def _typed(kind: FieldType, decode: Decoder) -> Decoder:
     def keep(raw: Any) -> Decoded:
         if not isinstance(raw, known) or (isinstance(raw, bool) and kind is not FieldType.BOOL):
             return decode(raw)
+        if isinstance(raw, int) and not -MAX_WHOLE <= raw <= MAX_WHOLE:
+            return None, DQCode.DQ10  # JSON has no limit; in our answer it would break the whole
         return (_iso(raw) if isinstance(raw, date) else raw), None
 
     return keep
@@ -211,18 +214,14 @@ def _bool(text: str) -> bool:
 
 def _division(divisions: Divisions, scheme: CodeScheme, text: str) -> str:
     # A county (6) or township (9) code may come without the zeros of the lower levels.
-    code = text.ljust(12, "0") if len(text) in (6, 9) else text
-    canonical = divisions.canonical(scheme, code)
+    return _known(divisions, scheme, text.ljust(12, "0") if len(text) in (6, 9) else text)
+
+
+def _known(divisions: Divisions, scheme: CodeScheme, foreign: str) -> str:
+    canonical = to_canonical(divisions, scheme, foreign)
     if canonical is None:
-        raise KeyError(code)
+        raise KeyError(foreign)
     return canonical
-
-
-def _place(divisions: Divisions, text: str) -> str:
-    path = parse_place(divisions, text)
-    if path is None:
-        raise KeyError(text)
-    return divisions.by_path[path].code
 
 
 _PLAIN: Mapping[FieldType, Reader] = {

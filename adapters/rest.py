@@ -228,7 +228,7 @@ def _opened(body: bytes) -> tuple[int, list[Raw]]:
             raise Fault
         output = envelope["output"]
         total, rows = int(output["total"]), output["list"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, OverflowError, KeyError, TypeError, RecursionError):  # 1e999 is a total
         raise Fault from None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise Fault

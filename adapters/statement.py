@@ -26,7 +26,6 @@ from sqlalchemy import (
 from adapters.contract import (
     EXTRA,
     KEY,
-    MINOR,
     REGION,
     SUBJECT,
     Output,
@@ -40,7 +39,6 @@ from catalog.datasets import Dataset
 from catalog.grades import Mask
 
 Built = tuple[Any, tuple[str, ...]]
-RESERVED = (REGION, MINOR)
 
 
 class Statements:

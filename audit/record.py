@@ -26,6 +26,7 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_INT = 2**53 - 1  # what every JSON reader keeps exactly
 STAMP_BYTES = 256  # room for idx, ts, v, writer and wseq
 SUBJECTS_A_RECORD = 500  # 17.5 KB of tokens: well inside a body
+READS_A_RECORD = 32  # one read has some 250 bytes, the widest data set under many rules 1.2 KB
 MAX_KEY_VERSION = 32_767  # one small integer in the index
 MAX_AREAS = 20  # township codes listed one by one; more are said as "many"
 COUNTY = "532622"
@@ -76,7 +77,8 @@ class ReadEntry:
 
     `how` row|list|key|tally|exists; `rows` and distinct `subjects` are counts; `clear` and
     `masked` rows per schema coordinate; `hidden` coordinate and reason; `by` coordinates of
-    filter, order and group; `lens` the Lens's digest; `as_of` µs UTC; `states` counts.
+    filter, order and group; `lens` the Lens's digest; `as_of` µs UTC; `states` counts;
+    `total` the count of all rows, if he was told it.
     """
 
     dataset: str
@@ -92,6 +94,7 @@ class ReadEntry:
     lens: str = ""
     as_of: int | None = None
     states: Mapping[str, int] = field(default_factory=dict)
+    total: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +202,13 @@ def is_code(value: str) -> bool:
 
 
 def parts(draft: Draft) -> Iterator[Draft]:
-    """The draft itself, or pieces of ≤ 500 subjects each, numbered part 1…parts.
+    """The draft itself, or pieces of ≤ 500 subjects and ≤ 32 reads, numbered part 1…parts.
 
-    The reads and their counts stand in part 1 alone, so that sums over records stay true;
-    each later part repeats who, what for and under which request.
+    Each read and its counts stand in one part alone, so that sums over records stay true;
+    every part repeats who, what for and under which request.
     """
     longest = max(len(draft.subjects), len(draft.sought))
-    count = max(1, -(-longest // SUBJECTS_A_RECORD))
+    count = max(1, -(-longest // SUBJECTS_A_RECORD), -(-len(draft.reads) // READS_A_RECORD))
     if count == 1:
         yield draft
         return
@@ -215,7 +218,7 @@ def parts(draft: Draft) -> Iterator[Draft]:
             draft,
             subjects=draft.subjects[span],
             sought=draft.sought[span],
-            reads=draft.reads if number == 0 else (),
+            reads=draft.reads[number * READS_A_RECORD : (number + 1) * READS_A_RECORD],
             part=number + 1,
             parts=count,
         )
@@ -304,6 +307,8 @@ def _read(read: ReadEntry) -> dict[str, Any]:
     named |= {"n": read.rows, "s": read.subjects}
     if read.as_of is not None:
         named["as_of"] = read.as_of
+    if read.total is not None:
+        named["total"] = read.total
     return named | _kept(
         clear=dict(read.clear),
         masked=dict(read.masked),

@@ -42,14 +42,23 @@ class HubError(Exception):
     code: ClassVar[str] = "INTERNAL"
     status: ClassVar[int] = 500
     english: ClassVar[str] = "internal error"
+    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, reason: str | None = None, **extra: object) -> None:
         super().__init__(message)
         self.message, self.reason, self.extra = message, reason, extra
 
     def extensions(self) -> Mapping[str, Any]:
-        """`extensions` of the GraphQL error: code, reason, what the kind adds."""
-        named: dict[str, Any] = {"code": self.code, "messageEn": self.english}
+        """`extensions` of the GraphQL error: code, reason, what the kind adds.
+
+        `retryable`: the same request may succeed later; `docs`: the page of the code.
+        """
+        named: dict[str, Any] = {
+            "code": self.code,
+            "messageEn": self.english,
+            "retryable": self.retryable,
+            "docs": f"docs/errors/{self.code}.md",
+        }
         if self.reason is not None:
             named["reason"] = self.reason
         return named | {k: v for k, v in self.extra.items() if v is not None}
@@ -105,14 +114,17 @@ class TooComplex(HubError):
 
 class SourceUnavailable(HubError):
     code, status, english = "SOURCE_UNAVAILABLE", 503, "a department's system does not answer"
+    retryable = True
 
 
 class AuditUnavailable(HubError):
     code, status, english = "AUDIT_UNAVAILABLE", 503, "the access record cannot be written"
+    retryable = True
 
 
 class DeadlineExceeded(HubError):
     code, status, english = "DEADLINE_EXCEEDED", 504, "the request took too long"
+    retryable = True
 
 
 class Internal(HubError):

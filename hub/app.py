@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import socket
-import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,7 +16,7 @@ from starlette.routing import Route
 
 from adapters import registry
 from adapters.identity import citizen_uid
-from audit.log import AuditLog
+from audit.log import AuditLog, writer_name
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
 from authz.mask import masked
@@ -45,6 +44,7 @@ from store.engine import open_engine
 from store.tables import metadata
 
 LOG_SUITE = "sha256"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # all but POST: our own 405
 DOCUMENT_LIMITS = Limits(
     tokens=limits.TOKENS,
     operations=limits.OPERATIONS,
@@ -83,6 +83,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         page_default=settings.page_default,
         page_max=settings.page_max,
         deadline_s=settings.source_deadline_s,
+        operation_s=settings.deadline_s,
     )
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
     return Hub(
@@ -118,7 +119,7 @@ def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
 
 def _writer() -> str:
     # A writer is one process of one boot: two with one name could not both number records.
-    return f"{socket.gethostname()[:20]}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
+    return writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
 
 
 @contextlib.asynccontextmanager
@@ -170,11 +171,12 @@ def create_app(hub: Hub) -> Starlette:
 
     app = Starlette(
         routes=[
-            Route("/graphql", graphql, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
+            Route("/graphql", graphql, methods=METHODS),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
         lifespan=lifespan,
     )
+    app.router.redirect_slashes = False  # it would answer with the caller's own Host and query
     app.state.hub = hub
     return app

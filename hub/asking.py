@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 from zoneinfo import ZoneInfo
@@ -51,9 +52,12 @@ class Askers:
     async def asker(
         self, claims: Claims, headers: Mapping[str, str], book: PolicyBook, request_id: str
     ) -> Asker:
-        """The asker of one request. PurposeRequired, Forbidden CASE, Unauthenticated."""
+        """The asker of one request, not yet bound to a case. PurposeRequired, Unauthenticated."""
         why = purpose(headers, claims, self._catalog.purposes)
-        asker = await self._known(claims, why, book, request_id)
+        return await self._known(claims, why, book, request_id)
+
+    async def narrowed(self, asker: Asker, headers: Mapping[str, str], book: PolicyBook) -> Asker:
+        """The asker bound to the case of ``X-Case-No``, if it is given. Forbidden CASE."""
         case_no = headers.get(CASE_HEADER, "").strip()
         return await self._narrowed(asker, case_no, book) if case_no else asker
 
@@ -96,16 +100,7 @@ class Askers:
         gate = Gate(book, asker, self._catalog)
         if household is None or not gate.demand("Case.basic", "read", region, owner).allowed:
             raise _no_case()
-        return Asker(
-            principal_id=asker.principal_id,
-            kind=asker.kind,
-            posts=asker.posts,
-            purpose=asker.purpose,
-            day=asker.day,
-            request_id=asker.request_id,
-            case_no=case_no,
-            bound=household,
-        )
+        return replace(asker, case_no=case_no, bound=household)
 
     async def _case(self, case_no: str) -> tuple[str, str, str | None] | None:
         wanted = select(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from ipaddress import ip_address
 
 import structlog
 from starlette.requests import Request
@@ -39,7 +41,7 @@ async def graphql(request: Request) -> Response:
     """The one GraphQL endpoint."""
     hub: Hub = request.app.state.hub
     with hub.telemetry.span(SpanName.QUERY, traceparent=request.headers.get("traceparent")) as span:
-        visit = Visit(trace_id(span), ip=request.client.host if request.client else "")
+        visit = Visit(trace_id(span), ip=_address(request))
         sent = await _handled(hub, request, visit)
         mark(span, Attribute.DECISION, "OK" if sent.status == 200 else f"S{sent.status}")
     return Response(sent.body, sent.status, dict(sent.headers))
@@ -50,15 +52,17 @@ async def _handled(hub: Hub, request: Request, visit: Visit) -> Sent:
     try:
         media = _checked(request)
         visit = await _known(hub, request.headers, visit)
-        body = await _body(request)
+        visit = await _narrowed(hub, request.headers, visit)
+        async with asyncio.timeout(hub.settings.deadline_s):
+            body = await _body(request)
         params = decoding.decode_body(body)
         question = Question(params.query, params.operation_name, params.variables)
         return await _answered(hub, question, visit, media)
-    except Unauthenticated as error:
-        hub.rejects.add(visit.ip, str(error.reason))
-        return await hub.release.refusal(error, visit, media)
     except HubError as error:
-        return await hub.release.refusal(error, _as_known(hub, request, visit), media)
+        visit = _as_known(hub, request, visit)
+        if visit.asker is None:
+            hub.rejects.add(visit.ip, error.reason or error.code)
+        return await hub.release.refusal(error, visit, media)
     except TimeoutError:
         late = DeadlineExceeded("处理超时：请缩小查询范围后重试")
         return await hub.release.refusal(late, visit, media)
@@ -69,8 +73,9 @@ async def _handled(hub: Hub, request: Request, visit: Visit) -> Sent:
 
 async def _answered(hub: Hub, question: Question, visit: Visit, media: str) -> Sent:
     with hub.telemetry.span(SpanName.PLAN) as span:
-        async with asyncio.timeout(hub.settings.deadline_s):
-            answer = await ask(hub, question, visit)
+        answer = await ask(hub, question, visit)
+        if answer.fault is not None:
+            _log.error("internal error", exception=answer.fault, request=visit.request_id)
         told = answer.disclosure
         mark(span, Attribute.OPERATION_TYPE, told.operation)
         mark(span, Attribute.DECISION, told.outcome)
@@ -130,6 +135,13 @@ async def _known(hub: Hub, headers: Mapping[str, str], visit: Visit) -> Visit:
     return Visit(visit.request_id, client, visit.ip, asker, basis)
 
 
+async def _narrowed(hub: Hub, headers: Mapping[str, str], visit: Visit) -> Visit:
+    """With X-Case-No the asker's rights are those to one household."""
+    assert visit.asker is not None  # noqa: S101  _known came first
+    asker = await hub.askers.narrowed(visit.asker, headers, hub.keeper.current())
+    return replace(visit, asker=asker)
+
+
 def _as_known(hub: Hub, request: Request, visit: Visit) -> Visit:
     """A refusal before the purpose was settled still belongs to the token's account."""
     if visit.asker is not None:
@@ -139,6 +151,15 @@ def _as_known(hub: Hub, request: Request, visit: Visit) -> Visit:
     except Unauthenticated:
         return visit
     return hub.askers.visit_of(claims, visit)
+
+
+def _address(request: Request) -> str:
+    """Whence the request came; behind a proxy that is a header's text, so only an address."""
+    host = request.client.host if request.client else ""
+    try:
+        return str(ip_address(host.partition("%")[0]))  # a zone after % may be any text
+    except ValueError:
+        return ""
 
 
 async def _body(request: Request) -> bytes:

@@ -6,14 +6,15 @@ is AUDIT_UNAVAILABLE and holds no data (audit P1, P5).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from audit.log import AuditLog
-from audit.record import Draft, Kind, Op, Outcome, ReadEntry, Receipt
+from audit.record import BadRecord, Draft, Kind, Op, Outcome, ReadEntry, Receipt
 from audit.tokens import SubjectTokens
 from authz.post import Asker
 from catalog.errors import AuditUnavailable, HubError
@@ -24,7 +25,7 @@ from resolvers.plan import Disclosure, ReadDisclosure
 
 GRAPHQL_JSON = "application/graphql-response+json"
 STATUS = {kind.code: kind.status for kind in HubError.__subclasses__()}
-PLAIN_STATUS = frozenset({401, 403, 405, 406, 413, 415, 429, 503, 504})
+PLAIN_STATUS = frozenset({401, 403, 405, 406, 413, 415, 429, 500, 503, 504})
 AUDITED = "audit_event"  # reading this data set is itself an AUDIT_READ (audit P6)
 
 
@@ -59,6 +60,7 @@ class Release:
         try:
             receipt = await self._log.append(self._draft(answer.disclosure, visit))
         except AuditUnavailable as error:
+            await self._attempted(error, visit)
             return self._bare(error, visit, media, None)
         payload: dict[str, Any] = {"data": answer.data} if answer.executed else {}
         if answer.errors:
@@ -75,7 +77,7 @@ class Release:
         """A request refused before it was an operation; recorded if we know whose it is."""
         if visit.asker is None:
             return self._bare(error, visit, media, None)
-        outcome = Outcome.DENIED if error.status == 403 else Outcome.INVALID
+        outcome = Outcome.DENIED if error.status in (401, 403) else Outcome.INVALID
         outcome = Outcome.FAILED if error.status >= 500 else outcome
         draft = replace(_who(visit), outcome=outcome, code=error.code)
         try:
@@ -84,6 +86,14 @@ class Release:
             return self._bare(unavailable, visit, media, None)
         return self._bare(error, visit, media, receipt)
 
+    async def _attempted(self, error: AuditUnavailable, visit: Visit) -> None:
+        """A record that says too much is not written; that the account asked still is."""
+        if isinstance(error.__cause__, BadRecord):
+            with contextlib.suppress(AuditUnavailable):
+                await self._log.append(
+                    replace(_who(visit), outcome=Outcome.FAILED, code=error.code)
+                )
+
     def _bare(self, error: HubError, visit: Visit, media: str, receipt: Receipt | None) -> Sent:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
         if receipt is not None:
@@ -91,6 +101,8 @@ class Release:
         headers = dict(_headers(visit, media, receipt))
         if error.status == 401:
             headers["WWW-Authenticate"] = "Bearer"
+        if error.status == 405:
+            headers["Allow"] = "POST"
         return Sent(error.status, headers, orjson.dumps(payload))
 
     # -- Disclosure -> Draft
@@ -109,13 +121,14 @@ class Release:
                 name=_safe_name(told.name),
                 hash=told.digest,
                 type=told.operation,
-                vars=dict(told.variables),
+                vars=_safe_vars(told.variables),
             ),
             areas=tuple(areas),
             linkage=told.linkage,
             reads=reads,
             subjects=tuple(self._tokens.token(uid) for uid in seen),
-            sought=tuple(self._tokens.token(uid) for uid in told.sought),
+            # Two aliases may look for one person; a record names each person once.
+            sought=tuple(self._tokens.token(uid) for uid in dict.fromkeys(told.sought)),
             key_ver=self._tokens.version,
             policy=str(told.policy),
         )
@@ -158,6 +171,7 @@ def _entry(told: ReadDisclosure) -> ReadEntry:
         lens=told.lens,
         as_of=told.as_of,
         states={k: v for k, v in told.states.items() if v},
+        total=told.total,
     )
 
 
@@ -166,6 +180,14 @@ def _safe_name(name: str | None) -> str:
     if name is None or len(name) > 40 or sum(c.isdigit() for c in name) > 6:
         return ""
     return name
+
+
+def _safe_vars(variables: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """A variable's name is the client's text, too; one that may hold a number is only counted.
+
+    The dot keeps a counted one apart from every name that GraphQL allows.
+    """
+    return {_safe_name(name) or f"var.{at}": kind for at, (name, kind) in enumerate(variables)}
 
 
 def _named(error: Mapping[str, Any], request_id: str) -> dict[str, Any]:

@@ -53,6 +53,7 @@ NUMBERS = frozenset({Attribute.ROWS, Attribute.COST, Attribute.BATCH})
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _MANY_DIGITS = re.compile(r"\d{7}")  # a word is no place for an id number or a telephone
+_ID_NUMBER = re.compile(r"\d{17}[\dx]", re.IGNORECASE)  # the trace id goes into log and record
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
@@ -75,8 +76,12 @@ class Telemetry:
         *,
         traceparent: str | None = None,
     ) -> Iterator[Span]:
-        """A current span; `traceparent` takes over a caller's trace id, if it is a valid one."""
-        context = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
+        """A current span; `traceparent` takes over a caller's trace id, if it is a valid one.
+
+        One that may hold an id number is not: the trace id stands in every record and log line.
+        """
+        taken = traceparent and not _ID_NUMBER.search(traceparent)
+        context = _PROPAGATOR.extract({"traceparent": traceparent}) if taken else None
         with self._tracer.start_as_current_span(
             SpanName(name), context=context, record_exception=False, set_status_on_exception=False
         ) as span:

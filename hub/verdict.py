@@ -6,11 +6,27 @@ from audit.verify import Verdicts
 
 
 def said(verdicts: Verdicts) -> str:
-    """One line: intact or not, how many records, the root; the first bad record if there is one."""
+    """One line: intact or not, how many records, the root; what is wrong and where it begins.
+
+    Writers without HUB_STOP are named, too: a start with no stop after it (audit 1.5).
+    """
     if not verdicts.begun:
         return "证据不足：日志尚未开始"
     size = f"{verdicts.size} 条记录，{verdicts.subjects} 条对象索引，根 {verdicts.root[:16]}…"
+    if verdicts.unstopped:
+        size += f"；{len(verdicts.unstopped)} 次启动没有停止记录（仍在运行或曾被中断）"
     if not verdicts.counts:
         return f"日志完好：{size}"
     found = "，".join(f"{code} {count}" for code, count in verdicts.counts.items())
-    return f"日志被改动：首个有误的记录是第 {verdicts.first_bad} 条（{found}）；{size}"
+    first = f"首个有误的记录是第 {verdicts.first_bad} 条（{found}）"
+    return f"日志被改动：{first}；{_parts(verdicts)}；{size}"
+
+
+def _parts(verdicts: Verdicts) -> str:
+    """The three verdicts kept apart."""
+    parts = {
+        "内容": verdicts.integrity,
+        "记录序列": verdicts.completeness,
+        "对象索引": verdicts.indexes,
+    }
+    return "，".join(f"{name}{'无误' if holds else '有误'}" for name, holds in parts.items())

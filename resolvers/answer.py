@@ -6,8 +6,9 @@ Shapes by document and signature of the variables, Plans by Shape and pattern of
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cachetools import LRUCache
@@ -21,7 +22,14 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 
 from authz.gate import Gate
-from catalog.errors import BadUserInput, Forbidden, HubError
+from catalog.errors import (
+    BadUserInput,
+    DeadlineExceeded,
+    Forbidden,
+    HubError,
+    Internal,
+    TooComplex,
+)
 from resolvers.assemble import HoleInRide, answer, formatted
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
@@ -45,13 +53,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the asker gets once the record is durable. `data` is absent before execution."""
+    """What the asker gets once the record is durable. `data` is absent before execution.
+
+    `fault`: the class of an error of ours, for the log; its text may hold anything.
+    """
 
     data: dict[str, Any] | None
     executed: bool
     errors: tuple[dict[str, Any], ...]
     extensions: Mapping[str, Any]
     disclosure: Disclosure
+    fault: str | None = None
 
 
 class Engine:
@@ -137,13 +149,16 @@ class Engine:
         for json_mode in (self._json_mode, False):
             plan = self._plan(shape, gate, json_mode)
             execution = Execution(plan, gate, self._setting, arguments)
-            await execution.run()
             try:
+                async with asyncio.timeout(self._setting.operation_s):
+                    await execution.run()
                 data, errors = answer(execution, context, introspection, self._bindings.leaves)
                 break
             except HoleInRide:
                 continue  # rows know where the missing value is
-        disclosure = _disclosed(operation, execution, errors, gate.book.version)
+            except Exception as error:  # whatever it was, the record says what had been asked
+                return _stopped(operation, error, execution)
+        disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
         return Answer(data, True, tuple(errors), extensions, disclosure)
 
@@ -188,7 +203,7 @@ def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, A
 
 
 def _disclosed(
-    operation: Operation, execution: Execution, errors: list[dict[str, Any]], policy: int
+    operation: Operation, execution: Execution, errors: list[dict[str, Any]]
 ) -> Disclosure:
     reads = tuple(execution.disclosures[i] for i in sorted(execution.disclosures))
     codes = [e["extensions"]["code"] for e in errors]
@@ -202,7 +217,7 @@ def _disclosed(
         code=code,
         reads=reads,
         sought=tuple(execution.sought),
-        policy=policy,
+        policy=execution.plan.policy,
         linkage=execution.linkage,
     )
 
@@ -237,6 +252,26 @@ def _refused(operation: Operation | None, error: HubError, policy: int) -> Answe
         policy=policy,
     )
     return Answer(None, False, (formatted(error),), {}, disclosure)
+
+
+def _stopped(operation: Operation, error: Exception, execution: Execution) -> Answer:
+    """Nothing is shown; the record tells what was read and who was sought until then."""
+    while isinstance(error, ExceptionGroup):  # several tasks fail at once: the first will do
+        error = error.exceptions[0]
+    said = _as_hub_error(error)
+    fault = type(error).__name__ if isinstance(said, Internal) else None
+    told = _disclosed(operation, execution, [formatted(said)])
+    outcome = "INVALID" if isinstance(said, TooComplex) else "FAILED"
+    disclosure = replace(told, outcome=outcome)
+    return Answer(None, False, (formatted(said),), {}, disclosure, fault)
+
+
+def _as_hub_error(error: Exception) -> HubError:
+    if isinstance(error, HubError):
+        return error
+    if isinstance(error, TimeoutError):
+        return DeadlineExceeded("处理超时：请缩小查询范围后重试")
+    return Internal("内部错误：请告知请求编号")
 
 
 def _extensions(execution: Execution) -> dict[str, Any]:

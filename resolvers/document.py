@@ -46,6 +46,8 @@ _PERSONAL = re.compile(
     r"(?<![\dA-Za-z])(?:1\d{10}|\d{15}|\d{17}[\dXx]|\d{20}|\d{22})(?![\dA-Za-z])"
 )
 
+_LONG_NUMBER = re.compile(r"\d{11}")  # in a name, where letters may stand beside it
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -155,7 +157,14 @@ def _literal() -> HubError:
 
 
 class _Literals(Visitor):
-    """Refuses a text that is an id number or a phone however it is written (escapes, blanks)."""
+    """Refuses a text that is an id number or a phone however it is written (escapes, blanks).
+
+    Names too: a response key stands in statements and Plans, a variable's in the record.
+    """
+
+    def enter_name(self, node: Any, *_: Any) -> None:
+        if _LONG_NUMBER.search(node.value):
+            raise _literal()
 
     def enter_string_value(self, node: Any, *_: Any) -> None:
         plain = "".join(unicodedata.normalize("NFKC", node.value).split())

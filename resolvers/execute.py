@@ -3,7 +3,7 @@
 Keys are deduplicated before a fetch and fanned out after it. A facet is asked only for the
 parents whose rights admit it, one batch per combination of column states; nobody admitted
 means no call. A source that fails leaves its facets null and an error; nothing else stops.
-What was shown is counted here, on the rows themselves, not on the answer.
+What was shown is counted on the rows themselves, not on the answer (`disclose`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,10 @@ LINKED = 3  # facets of so many providers on one person are their own risk class
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What an execution needs beside the Plan; one per worker."""
+    """What an execution needs beside the Plan; one per worker.
+
+    `deadline_s` of one source's call, `operation_s` of the whole operation.
+    """
 
     words: Words
     sources: Mapping[str, Source]
@@ -63,6 +66,7 @@ class Setting:
     page_default: int
     page_max: int
     deadline_s: float
+    operation_s: float
 
     @property
     def catalog(self) -> Catalog:
@@ -450,6 +454,7 @@ class Execution:
         source = self._setting.sources[planned.source]
         call = Call(keys, params, deadline=self._setting.deadline_s)
         rows = await source.read(planned.counted, call)
+        self.disclosures[planned.read.id].total = sum(row[-1] for row in rows.rows)
         return {(row[0] if keys is not None else None): row[-1] for row in rows.rows}
 
     # -- what was shown

@@ -5,11 +5,12 @@ If this print cannot be understood, the Plan is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from adapters.contract import Source
 from authz.gate import Gate
 from authz.lens import CellState
+from authz.rule import NO_END, Rule
 from authz.scope import Scope
 from catalog.datasets import RegionKind
 from catalog.divisions import COUNTY
@@ -37,6 +38,7 @@ class _Printer:
         self, plan: Plan, gate: Gate, catalog: Catalog, sources: Mapping[str, Source]
     ) -> None:
         self._plan, self._gate, self._catalog, self._sources = plan, gate, catalog, sources
+        self._ids: set[str] = set()
 
     def lines(self) -> Iterator[str]:
         asker, shape = self._gate.asker, self._plan.shape
@@ -49,6 +51,7 @@ class _Printer:
             yield ""
             yield from self._read(root, 0)
         yield ""
+        yield from self._legend()
         yield from self._record()
 
     def _read(self, read: Read, depth: int) -> Iterator[str]:
@@ -70,7 +73,7 @@ class _Printer:
     def _rows(self, read: Read, pad: str) -> Iterator[str]:
         planned = self._plan.reads[read.id]
         lens = self._gate.lens(read.dataset, read.mode, read.identifier)
-        yield f"{pad}    行：{self._words(lens.rows)}；规则 {' '.join(lens.rules) or '无'}"
+        yield f"{pad}    行：{self._words(lens.rows)}；规则 {self._cited(lens.rules)}"
         yield from self._columns(planned.states, read, pad)
         if self._plan.rides(read.id):
             yield f"{pad}    语句：随上级语句以 JSON 带出"
@@ -83,7 +86,7 @@ class _Printer:
 
     def _facet(self, read: Read, pad: str) -> Iterator[str]:
         rights = self._gate.facet(read.dataset)
-        yield f"{pad}    人：{self._words(rights.see)}；规则 {' '.join(rights.rules) or '无'}"
+        yield f"{pad}    人：{self._words(rights.see)}；规则 {self._cited(rights.rules)}"
         cells = self._cells(read)
         if cells is None:
             yield f"{pad}    语句：无权，不问该部门"
@@ -117,14 +120,41 @@ class _Printer:
         return None if admitted is None else dict(admitted)
 
     def _columns(self, states: Mapping[str, CellState], read: Read, pad: str) -> Iterator[str]:
-        shown = [f"{c} {STATES[states[c]]}" for c in read.columns if c in states]
+        groups = {f.name: f.object for f in read.dataset.fields if f.object != read.dataset.object}
+        shown = [
+            f"{c} {STATES[states[c]]}" + (f"〔{groups[c]}〕" if c in groups else "")
+            for c in read.columns
+            if c in states
+        ]
         yield f"{pad}    列：{'，'.join(shown) or '（只取存在与否）'}"
+
+    def _cited(self, rules: Sequence[str]) -> str:
+        self._ids.update(rules)
+        return " ".join(rules) or "无"
+
+    def _legend(self) -> Iterator[str]:
+        """The lines of the policy behind the ids, in the policy's own words."""
+        cited = {rule.id: rule for rule in self._gate.book.rules if rule.id in self._ids}
+        if not cited:
+            return
+        yield "规则（岗位角色@部门，授权对象与操作，范围与数据所属部门，用途，依据）"
+        for rule in sorted(cited.values(), key=lambda r: (r.object, r.action, r.line)):
+            yield f"    {_line(rule)}"
+        yield ""
 
     def _record(self) -> Iterator[str]:
         reads = [r for r in self._plan.shape.walk() if r.id in self._plan.reads]
         kinds = "AUDIT_READ" if any(r.dataset.source == "audit" for r in reads) else "READ"
         names = "，".join(dict.fromkeys(r.dataset.name for r in reads)) or "无"
         yield f"审计记录 {kinds}：数据集 {names}；每列明文与脱敏行数、所见人员代号、规则编号"
+
+
+def _line(rule: Rule) -> str:
+    effect = "允许" if rule.allows else "禁止"
+    end = "" if rule.until == NO_END else f"，至 {rule.until}"
+    who = f"{rule.role}@{rule.dept}，{rule.object} {rule.action}"
+    what = f"{rule.reach} {rule.owner}，{rule.purpose}{end}（{rule.basis}）"
+    return f"{rule.id} {effect} {who}，{what}"
 
 
 def _flat(text: str) -> str:

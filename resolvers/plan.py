@@ -261,7 +261,8 @@ class Plan:
 class ReadDisclosure:
     """What one Read showed: counts per schema coordinate, whose data, by which rules.
 
-    `asked`: its source was asked at all; `down`: why it did not answer.
+    `total`: the count he was told (``totalCount``), which discloses too. `asked`: its source
+    was asked at all; `down`: why it did not answer.
     """
 
     dataset: str
@@ -277,6 +278,7 @@ class ReadDisclosure:
     masked: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     states: dict[str, int] = field(default_factory=dict)
+    total: int | None = None
     as_of: int | None = None
     asked: bool = False
     down: str | None = None

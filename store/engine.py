@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
@@ -27,12 +29,16 @@ def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> Asyn
     """An async engine; no connection is made yet.
 
     SQLite: WAL, synchronous FULL (a commit is on disk when it returns), foreign keys on;
-    `readonly` writes nothing, not even a pragma that lasts. PostgreSQL: `pool_size`
-    connections, UTC.
+    `readonly` writes nothing: no pragma that lasts, no file where there is none.
+    PostgreSQL: `pool_size` connections, UTC.
     """
-    dialect = make_url(url).get_backend_name()
-    if dialect == "sqlite":
+    address = make_url(url)
+    if address.get_backend_name() == "sqlite":
         engine = create_async_engine(url, pool_size=pool_size)
+        if address.database:
+            file = Path(address.database)
+            needed = file if readonly else file.parent
+            event.listen(engine.sync_engine, "do_connect", _existing(needed))
         event.listen(engine.sync_engine, "connect", _pragmas(readonly))
         return engine
     settings = {"timezone": "UTC", "application_name": "hub"}
@@ -41,6 +47,16 @@ def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> Asyn
     return create_async_engine(
         url, pool_size=pool_size, max_overflow=0, connect_args={"server_settings": settings}
     )
+
+
+def _existing(needed: Path) -> Any:
+    """Refuse before the driver opens: it makes a missing file, and failing leaves a thread."""
+
+    def on_do_connect(*_: object) -> None:
+        if not needed.exists():
+            raise sqlite3.OperationalError("no such file or folder")
+
+    return on_do_connect
 
 
 def _pragmas(readonly: bool) -> Any:

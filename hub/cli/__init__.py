@@ -40,7 +40,7 @@ class Verbs(click.Group):
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of verbs, without importing them."""
-        with formatter.section("命令"):
+        with formatter.section("Commands"):
             formatter.write_dl([(name, help_text) for name, (_, help_text) in VERBS.items()])
 
 
@@ -52,6 +52,6 @@ def cli() -> None:
 def main() -> None:
     """The console script. A wrong word, key or department program is one line, not a trace."""
     try:
-        cli()
+        cli(prog_name="hub")
     except Readable as error:
         stop(str(error), OPERATOR)

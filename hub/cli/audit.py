@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from audit import verify as log
 from hub.cli.chosen import store_of
-from hub.cli.say import Progress, stop
+from hub.cli.say import JSON, Progress, as_json, stop
 from hub.demo.site import FOLDER
 from hub.verdict import said
 
@@ -28,8 +27,8 @@ def audit() -> None:
     type=click.Path(path_type=Path, file_okay=False),
     help=f"演示目录；不给则用 HUB_* 设置中的库，再不然用 ./{FOLDER}",
 )
-@click.option("--json", "as_json", is_flag=True, help="以 JSON 输出")
-def verify(folder: Path | None, as_json: bool) -> None:
+@JSON
+def verify(folder: Path | None, json_: bool) -> None:
     """Walk the whole log and print the verdict."""
     progress = Progress()
     try:
@@ -40,7 +39,10 @@ def verify(folder: Path | None, as_json: bool) -> None:
         stop("无法读取审计日志：请检查目录或数据库地址", CANNOT_READ)
     finally:
         progress.done()
-    click.echo(json.dumps(_told(verdicts), ensure_ascii=False) if as_json else said(verdicts))
+    if json_:
+        as_json(_told(verdicts))
+    else:
+        click.echo(said(verdicts))
     raise SystemExit(int(verdicts.exit))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from hub.cli.say import JSON, as_json
 from hub.settings import load_settings
 
 
@@ -13,7 +14,12 @@ def config() -> None:
 
 
 @config.command(help="列出全部设置及其来源；密钥不显示。")
-def show() -> None:
+@JSON
+def show(json_: bool) -> None:
     """Name, value, origin."""
-    for name, value, origin in load_settings().shown():
+    shown = list(load_settings().shown())
+    if json_:
+        as_json({name: {"value": value, "origin": origin} for name, value, origin in shown})
+        return
+    for name, value, origin in shown:
         click.echo(f"{name} = {value}  （{origin}）")

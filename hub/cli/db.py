@@ -10,10 +10,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub import logs
 from hub.cli.chosen import chosen, store_of
-from hub.cli.say import FAILED, OPERATOR, stop
+from hub.cli.say import FAILED, JSON, OPERATOR, Progress, as_json, stop
+from hub.demo.site import FOLDER
 
 DIR = click.option(
-    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help="演示目录"
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"演示目录；不给则用 HUB_* 设置中的库，再不然用 ./{FOLDER}",
 )
 
 
@@ -32,20 +36,25 @@ def upgrade(folder: Path | None) -> None:
     from store import migrate
 
     settings, site = chosen(folder)
-    url = settings.store_url
+    url, progress = settings.store_url, Progress()
     try:
+        progress("升级数据库", 0.0)
         migrate.upgrade(url)
+        progress("装入目录词表", 0.5)
         words = load(settings.catalog_extra_dir)
         asyncio.run(found(url, catalog=words, demo=site is not None))
         current, _ = migrate.status(url)
     except (SQLAlchemyError, OSError):
         stop("数据库无法连接或升级失败：请检查 store.url 与数据库日志", OPERATOR)
+    finally:
+        progress.done()
     click.echo(f"数据库已是版本 {current}")
 
 
 @db.command(help="查看数据库版本与程序所需版本。")
 @DIR
-def status(folder: Path | None) -> None:
+@JSON
+def status(folder: Path | None, json_: bool) -> None:
     """Exit 1 if they differ."""
     from store import migrate
 
@@ -53,5 +62,8 @@ def status(folder: Path | None) -> None:
         current, head = migrate.status(store_of(folder))
     except (SQLAlchemyError, OSError):
         stop("数据库无法连接：请检查 store.url", OPERATOR)
-    click.echo(f"数据库版本 {current or '空'}，程序需要 {head}")
+    if json_:
+        as_json({"current": current, "needed": head})
+    else:
+        click.echo(f"数据库版本 {current or '空'}，程序需要 {head}")
     raise SystemExit(0 if current == head else FAILED)

@@ -59,10 +59,12 @@ def demo(
             stop("--once 需要 --as ACCOUNT", USAGE)
         question = run.read_question(once, variables)
         site = _site(folder, scale)
-        _known(site, account)
+        known(site, account)
         body, ok = asyncio.run(run.once(site, account, question, purpose, case_no))
         click.echo(body)
         raise SystemExit(0 if ok else FAILED)
+    if account or purpose or case_no or variables:
+        stop("--as、--purpose、--case-no、--variables 只用于 --once FILE", USAGE)
     site = _site(folder, scale)
     if serve:
         asyncio.run(run.serve(site, port, click.echo))
@@ -81,7 +83,7 @@ def token(account: str, folder: Path) -> None:
     site = opened(folder)
     if site is None:
         stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)
-    _known(site, account)
+    known(site, account)
     click.echo(run.token(site, account, TOKEN_S))
 
 
@@ -101,7 +103,8 @@ def _defaulted() -> bool:
     return source is click.core.ParameterSource.DEFAULT
 
 
-def _known(site: Site, account: str) -> None:
+def known(site: Site, account: str) -> None:
+    """Stop if there is no such demo account; say which there are."""
     if site.account(account) is None:
         names = "、".join(a.name for a in site.accounts)
         stop(f"没有演示账号 `{account}`：可用账号 {names}", USAGE)

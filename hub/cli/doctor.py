@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from hub import logs
 from hub.cli.chosen import chosen
-from hub.cli.say import FAILED
+from hub.cli.say import FAILED, JSON, as_json
 from hub.demo.site import FOLDER, Site
 from hub.keys import KeysError, load_keys
 from hub.settings import Profile, Settings, SettingsError
@@ -37,15 +37,21 @@ class Finding:
 
 @click.command(help="检查运行环境，逐项说明如何处理；有一项不通过即以 1 退出。")
 @click.option(
-    "--dir", "folder", type=click.Path(path_type=Path, file_okay=False), help=f"演示目录 ./{FOLDER}"
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"演示目录；不给则用 HUB_* 设置，再不然用 ./{FOLDER}",
 )
-def doctor(folder: Path | None) -> None:
+@JSON
+def doctor(folder: Path | None, json_: bool) -> None:
     """Run every check."""
     logs.configure("ERROR")
     findings = list(_checks(folder))
-    for finding in findings:
-        mark = "正常" if finding.ok else "异常"
-        click.echo(f"[{mark}] {finding.what}{'' if finding.ok else '：' + finding.remedy}")
+    if json_:
+        as_json([asdict(f) | {"remedy": "" if f.ok else f.remedy} for f in findings])
+    else:
+        for finding in findings:
+            click.echo(_line(finding))
     raise SystemExit(0 if all(f.ok for f in findings) else FAILED)
 
 
@@ -53,6 +59,10 @@ def doctor(folder: Path | None) -> None:
 def version() -> None:
     """The distribution's version."""
     click.echo(importlib.metadata.version("data-sharing-hub"))
+
+
+def _line(finding: Finding) -> str:
+    return f"[正常] {finding.what}" if finding.ok else f"[异常] {finding.what}：{finding.remedy}"
 
 
 def _checks(folder: Path | None) -> Iterator[Finding]:

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from hub import logs
-from hub.cli.demo import DIR
-from hub.cli.say import FAILED, OPERATOR, USAGE, stop
+from hub.cli.demo import DIR, known
+from hub.cli.say import FAILED, OPERATOR, stop
 
 
 @click.command(help="打印一次查询的计划：每次读取的数据源、语句、行范围、列状态与审计记录。")
@@ -27,8 +27,7 @@ def explain(file: Path, account: str, purpose: str | None, folder: Path) -> None
     site = opened(folder)
     if site is None:
         stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)
-    if site.account(account) is None:
-        stop(f"没有演示账号 `{account}`", USAGE)
+    known(site, account)
     try:
         click.echo(asyncio.run(explained(site, account, read_question(file), purpose)), nl=False)
     except HubError as error:

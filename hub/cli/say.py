@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import NoReturn
 
 import click
 
 FAILED, USAGE, OPERATOR = 1, 2, 3
+JSON = click.option("--json", "json_", is_flag=True, help="以 JSON 输出")
 WIDTH = 30
 
 
@@ -36,6 +38,11 @@ class Progress:
         if self._shown:
             click.echo("\r\033[K", nl=False, err=True)
             self._shown = ""
+
+
+def as_json(value: object) -> None:
+    """Print `value` for programs: one JSON text on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False))
 
 
 def stop(message: str, code: int) -> NoReturn:

@@ -25,7 +25,6 @@ YEAR_DAYS = 365.2425
 
 SIZES = (1, 2, 3, 4, 5, 6, 7)
 SIZE_WEIGHTS = list(accumulate((8, 16.5, 23, 24, 16, 8, 4.5)))  # mean 3.66
-MEAN_SIZE = 3.655
 AGES = ((0, 6, 7.2), (6, 15, 14.3), (15, 25, 12.5), (25, 40, 21.5), (40, 60, 29.5), (60, 75, 11.0))
 OLDEST = (75, 96)
 AGE_WEIGHTS = list(accumulate([w for _, _, w in AGES] + [4.0]))

@@ -33,6 +33,7 @@ from hub.verdict import said
 from hub.worker import Hub
 from resolvers import answer as engine
 from resolvers.explain import explain
+from resolvers.plan import Plan, Shape
 
 Echo = Callable[[str], None]
 SHOWN_AS = ("zhelai-village-01", "zhelai-town-01", "office-01")
@@ -51,11 +52,28 @@ class Question:
     variables: Mapping[str, Any]
 
 
+class Unreadable(Readable):
+    """A query file or its variables cannot be used."""
+
+
 def read_question(file: Path, variables: Path | None = None) -> Question:
-    """The query and its variables (``NAME.variables.json`` beside it, if there is one)."""
+    """The query and its variables (``NAME.variables.json`` beside it, if any); Unreadable."""
     beside = variables or file.with_suffix(".variables.json")
-    values = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else {}
-    return Question(file.read_text(encoding="utf-8"), values)
+    try:
+        values = json.loads(_text(beside)) if beside.is_file() else {}
+    except json.JSONDecodeError as error:
+        where = f"第 {error.lineno} 行第 {error.colno} 列"
+        raise Unreadable(f"变量文件 {beside} 不是 JSON（{where}）：请改正") from None
+    if not isinstance(values, dict):
+        raise Unreadable(f'变量文件 {beside} 不是 JSON 对象：请写 {{"变量名": 值}}')
+    return Question(_text(file), values)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        raise Unreadable(f"文件 {file} 无法按 UTF-8 读取：请检查文件与权限") from None
 
 
 def sample() -> Question:
@@ -124,16 +142,23 @@ async def explained(site: Site, account: str, question: Question, purpose: str |
     made = assemble(site.settings(UNASKED))
     try:
         await made.keeper.load()
-        book = made.keeper.current()
-        issued = _headers(made, site, account, purpose, None)
-        headers = {name.lower(): value for name, value in issued.items()}
-        asker = await made.askers.asker(made.askers.claims(headers), headers, book, "explain")
-        gate = Gate(book, asker, made.catalog)
-        plan = made.engine.explain(engine.Question(question.text, None, question.variables), gate)
+        plan, gate = await _planned(made, site, account, question, purpose)
         return explain(plan, gate, made.catalog, made.sources)
     finally:
         for source in made.sources.values():
             await source.close()
+
+
+async def _planned(
+    made: Hub, site: Site, account: str, question: Question, purpose: str | None
+) -> tuple[Plan, Gate]:
+    book = made.keeper.current()
+    issued = _headers(made, site, account, purpose, None)
+    headers = {name.lower(): value for name, value in issued.items()}
+    asker = await made.askers.asker(made.askers.claims(headers), headers, book, "explain")
+    gate = Gate(book, asker, made.catalog)
+    asked = engine.Question(question.text, None, question.variables)
+    return made.engine.explain(asked, gate), gate
 
 
 # ---- show --------------------------------------------------------------------------------------
@@ -154,17 +179,20 @@ async def show(site: Site, echo: Echo) -> bool:
                     headers=_headers(made, site, name, None, None),
                 )
                 answers.append(answer.json())
-    _print(site, answers, echo)
+        plan, _ = await _planned(made, site, SHOWN_AS[0], question, None)
+    _print(site, plan.shape, answers, echo)
     verdict = await asyncio.to_thread(verify.run, site.store_url)
     echo(f"审计核验：{said(verdict)}")
     return verdict.exit is verify.Exit.INTACT and all(a.get("data") for a in answers)
 
 
-def _print(site: Site, answers: Sequence[Mapping[str, Any]], echo: Echo) -> None:
+def _print(site: Site, shape: Shape, answers: Sequence[Mapping[str, Any]], echo: Echo) -> None:
     shown = [a for name in SHOWN_AS for a in site.accounts if a.name == name]
     echo("")
-    for line in table([a.title for a in shown], answers):
+    for line in table(shape, [a.title for a in shown], answers):
         echo(line)
+    echo("")
+    echo("列表只示首条；〔〕为看不到的原因，— 为没有内容。")
     echo("")
     for account, answer in zip(shown, answers, strict=True):
         receipt = answer["extensions"]["audit"]
@@ -200,7 +228,7 @@ def _bound(port: int) -> socket.socket:
         made.bind((LOOPBACK, port))
     except OSError:
         made.close()
-        raise PortTaken(f"端口 {port} 无法监听：请用 --port 另选一个") from None
+        raise PortTaken(f"端口 {port} 无法监听：请用 hub demo --serve --port 另选一个") from None
     return made
 
 

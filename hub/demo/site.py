@@ -101,7 +101,10 @@ async def prepared(folder: Path, scale: float, say: Say) -> Site:
 
 def _clear(folder: Path) -> None:
     """An empty folder: an earlier demonstration is removed, never anything else."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        raise ForeignFolder(f"目录 {folder} 无法建立：请另选目录，或检查权限") from None
     present = [p for p in folder.iterdir() if not p.name.startswith("store.sqlite")]
     foreign = [p.name for p in present if p.name not in OURS]
     if foreign:

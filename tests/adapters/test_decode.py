@@ -97,6 +97,8 @@ def test_readable_values_take_the_fields_form(
         (FieldType.INT, Decode.PLAIN, "12.0"),
         (FieldType.INT, Decode.PLAIN, "一"),
         (FieldType.INT, Decode.PLAIN, True),
+        (FieldType.INT, Decode.PLAIN, 2**70),
+        (FieldType.INT, Decode.PLAIN, -(10**18)),
         (FieldType.BOOL, Decode.PLAIN, "2"),
         (FieldType.DATE, Decode.PLAIN, "2026-02-30"),
         (FieldType.DATE, Decode.PLAIN, "20260228"),

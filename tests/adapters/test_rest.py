@@ -508,12 +508,25 @@ async def test_one_bad_gateway_is_healed_by_one_more_try() -> None:
         http(200, b"<html>login</html>"),
         http(200, b'{"infcode": 0}'),
         http(200, b'{"infcode": 0, "output": {"total": 1, "list": [1]}}'),
+        http(200, b'{"infcode": 0, "output": {"total": 1e999, "list": []}}'),
         http(200, b"[" * 20_000),
         http(200, b'"' + b"x" * (9 * 1024 * 1024) + b'"'),
         http(302, b""),
         http(500, b""),
     ],
-    ids=["fault", "fault text", "none", "html", "hollow", "rows", "deep", "huge", "moved", "500"],
+    ids=[
+        "fault",
+        "fault text",
+        "none",
+        "html",
+        "hollow",
+        "rows",
+        "endless",
+        "deep",
+        "huge",
+        "moved",
+        "500",
+    ],
 )
 async def test_an_answer_that_is_none_is_a_source_that_is_down(answer: bytes) -> None:
     async def broken(number: int, body: dict[str, Any]) -> bytes:

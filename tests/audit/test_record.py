@@ -189,6 +189,24 @@ def test_more_than_500_subjects_make_several_records(
     assert sum(entry(p, ID).body.get("rows", 0) for p in made) == seen
 
 
+def test_more_than_32_reads_make_several_records() -> None:
+    # The widest data set under the most rules: all of it in one record would pass 64 KiB.
+    clear = {f"MedicalSettlement.someLongColumnName{n:02}": 100 for n in range(20)}
+    rules = tuple(f"r{n:012x}" for n in range(20))
+    reads = tuple(
+        ReadEntry("medical_settlement", "yb_settle", "row", n, 1, clear=clear, rules=rules)
+        for n in range(70)
+    )
+    names = tuple(f"{n:032x}" for n in range(501))
+    made = list(parts(Draft(Kind.READ, reads=reads, subjects=names)))
+    assert [(len(p.reads), len(p.subjects), p.part, p.parts) for p in made] == [
+        (32, 500, 1, 3),
+        (32, 1, 2, 3),
+        (6, 0, 3, 3),
+    ]
+    assert sum(entry(p, ID).body["rows"] for p in made) == sum(range(70))
+
+
 def test_more_than_twenty_areas_are_many() -> None:
     areas = tuple(f"532622{n}" for n in range(100, 121))
     assert entry(Draft(Kind.READ, areas=areas[:20]), ID).body["areas"] == list(areas[:20])

@@ -111,6 +111,13 @@ def test_every_id_number_is_invented(county: County) -> None:
     assert numbers > 20_000
 
 
+def test_a_health_record_has_a_number_of_its_own_of_seventeen_digits(county: County) -> None:
+    records = [text for where, text in cells(county) if where.endswith("resident/ehrNo")]
+    assert len(records) == county.counts["hub"]["citizen"]
+    assert len(set(records)) == len(records)
+    assert all(re.fullmatch(r"532622\d{11}", text) for text in records)
+
+
 def test_fifteen_digit_numbers_are_invented_too(county: County) -> None:
     texts = [t for where, t in cells(county) if where.endswith("/hzzjh") and len(t) == 15]
     assert texts

@@ -55,6 +55,13 @@ def test_every_code_has_its_page_and_no_other(root: Path) -> None:
     assert told == {kind.code for kind in KINDS.values()}
 
 
+def test_every_error_names_its_page_and_says_whether_to_try_again(root: Path) -> None:
+    told = {kind.code: kind("").extensions() for kind in KINDS.values()}
+    assert [code for code, e in told.items() if not (root / e["docs"]).is_file()] == []
+    again = {code for code, e in told.items() if e["retryable"]}
+    assert again == {"SOURCE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "DEADLINE_EXCEEDED"}
+
+
 def test_every_page_says_its_status_its_meaning_and_what_to_do(
     page: Callable[[str], Any],
 ) -> None:

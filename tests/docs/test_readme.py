@@ -80,6 +80,17 @@ def test_the_opening_is_three_commands_each_one_word(page: Callable[[str], Any])
     ]
 
 
+def test_ci_calls_exactly_the_readmes_check_and_test_commands(
+    page: Callable[[str], Any], root: Path
+) -> None:
+    script = (root / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+    called = [line for line in script if line.startswith("make")]
+    assert called == ["make check", "make test"]
+    assert [line for line in called if f"`{line}`" not in page("README.md").prose] == []
+    assert script[-2:] == called  # and nothing else comes after the checkout is entered
+    assert script[-3].startswith("cd ")
+
+
 @pytest.mark.loopback
 def test_the_example_commands_run_as_they_stand(
     page: Callable[[str], Any], desk: Path, run: Callable[..., Any]

@@ -146,4 +146,4 @@ def test_a_taken_port_is_the_operators(county: Path, tmp_path: Path) -> None:
         with started("demo", "--serve", "--port", port, "--dir", county, cwd=tmp_path) as process:
             out, err = process.communicate(timeout=STARTED_S)
     assert (process.returncode, out) == (OPERATOR, "")
-    assert err == f"端口 {port} 无法监听：请用 --port 另选一个\n"
+    assert err == f"端口 {port} 无法监听：请用 hub demo --serve --port 另选一个\n"

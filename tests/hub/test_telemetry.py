@@ -55,6 +55,12 @@ def test_an_attribute_outside_the_list_is_refused_without_its_value(key: Any, va
         assert str(value) not in str(caught.value) or value in ("3", 3)
 
 
+def test_a_callers_trace_id_is_taken_over_unless_it_may_hold_an_id_number() -> None:
+    for given, taken in (("a" * 32, True), (CANARY.zfill(32), False)):
+        with Telemetry().span(SpanName.QUERY, traceparent=f"00-{given}-{'b' * 16}-01") as span:
+            assert (trace_id(span) == given) is taken
+
+
 def test_a_span_of_another_name_cannot_be_made() -> None:
     with pytest.raises(ValueError, match="valid SpanName"), Telemetry().span("sql"):  # type: ignore[arg-type]
         pass

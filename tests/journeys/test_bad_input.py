@@ -101,16 +101,23 @@ async def test_without_a_token_not_even_the_body_is_read(desk: Desk) -> None:
     assert desk.sent(before) == {}
 
 
-async def test_a_signed_token_of_no_account_is_a_strangers(desk: Desk) -> None:
+async def test_a_signed_token_of_no_account_is_refused_and_recorded_as_its_own(desk: Desk) -> None:
+    before = len(await desk.records())
     headers = desk.headers("nobody-99", "aid.file")
     answer = await desk.client.post("/graphql", json={"query": VIEWER}, headers=headers)
-    _is_refused(answer, "TOKEN_INVALID")
+    _is_refused(answer, "TOKEN_INVALID", recorded=True)
+    _is_denied_to("nobody-99", (await desk.records())[before:])
 
 
-def _is_refused(answer: httpx.Response, reason: str) -> None:
+def _is_denied_to(account: str, records: list[dict[str, Any]]) -> None:
+    found = [(r["kind"], r["outcome"], r["code"], r["actor"]) for r in records]
+    assert found == [("READ", "DENIED", "UNAUTHENTICATED", account)]
+
+
+def _is_refused(answer: httpx.Response, reason: str, *, recorded: bool = False) -> None:
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
-    assert answer.json().keys() == {"errors"}
+    assert answer.json().keys() == ({"errors", "extensions"} if recorded else {"errors"})
     extensions = _error(answer)["extensions"]
     assert (extensions["code"], extensions["reason"]) == ("UNAUTHENTICATED", reason)
 
@@ -196,6 +203,12 @@ BAD = {
         "BAD_USER_INPUT",
         "VARIABLE",
         never="12810752549",
+    ),
+    "an id number in an alias": Bad(
+        f"{{ a{VALID}: viewer {{ account }} }}", "BAD_USER_INPUT", "VARIABLE", never=VALID
+    ),
+    "a phone in the name of a variable": Bad(
+        BY_NUMBER.replace("$n", "$p12810752549"), "BAD_USER_INPUT", "VARIABLE", never="12810752549"
     ),
     "unknown division": Bad(
         DIVISION, "BAD_USER_INPUT", "CODE_SCHEME", {"d": "532622999000"}, "`532622999000`"
@@ -332,6 +345,7 @@ EDGES = {
     ),
     "an answer nobody can give": Edge("NOT_ACCEPTABLE", 406, headers={"Accept": "text/html"}),
     "GET": Edge("METHOD_NOT_ALLOWED", 405, method="GET", body=b""),
+    "OPTIONS": Edge("METHOD_NOT_ALLOWED", 405, method="OPTIONS", body=b""),
 }
 
 
@@ -344,6 +358,7 @@ async def test_a_bad_request_of_a_known_account_is_recorded(desk: Desk, name: st
     extensions = _error(answer)["extensions"]
     assert (answer.status_code, extensions["code"]) == (edge.status, edge.code)
     assert edge.reason is None or extensions["reason"] == edge.reason
+    assert answer.headers.get("Allow") == ("POST" if edge.status == 405 else None)
     assert answer.json().keys() == {"errors", "extensions"}
     assert desk.sent(calls) == {}
     (record,) = (await desk.records())[before:]
@@ -369,7 +384,7 @@ async def test_every_request_of_an_account_has_exactly_one_record(desk: Desk) ->
     assert [r["outcome"] for r in records] == ["OK", "OK", "INVALID", "OK", "OK", "DENIED"]
 
 
-async def test_an_account_that_is_suspended_is_a_stranger_within_a_second(
+async def test_an_account_that_is_suspended_is_refused_within_a_second_and_recorded(
     site_copy: Site, open_desk: OpenDesk
 ) -> None:
     async with open_desk(site_copy) as desk:
@@ -378,4 +393,6 @@ async def test_an_account_that_is_suspended_is_a_stranger_within_a_second(
             suspended = update(principal).where(principal.c.id == TOWN).values(state="suspended")
             await connection.execute(suspended)
         await asyncio.sleep(POSTS_S + 0.1)
-        _is_refused(await desk.ask(TOWN, VIEWER), "TOKEN_INVALID")
+        before = len(await desk.records())
+        _is_refused(await desk.ask(TOWN, VIEWER), "TOKEN_INVALID", recorded=True)
+        _is_denied_to(TOWN, (await desk.records())[before:])

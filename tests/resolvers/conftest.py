@@ -167,6 +167,7 @@ async def _opened(
         page_default=settings.page_default,
         page_max=settings.page_max,
         deadline_s=settings.source_deadline_s,
+        operation_s=settings.deadline_s,
     )
     accounts = {a.name: a for a in site.accounts}
     return Desk(site, catalog, bindings, sources, setting, keeper.current(), accounts, runner)

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.contract import Call, Prepared, ReadRequest, Rows
 from adapters.identity import with_check_digit
+from adapters.registry import Absent
 from authz.gate import Gate
 from authz.lens import Mode
 from authz.post import Asker
@@ -538,3 +540,65 @@ def test_introspection_is_a_right_and_stands_in_its_place(
     refused = desk.ask(desk.engine(True), "zhelai-town-01", text)
     assert (refused.data, refused.executed) == (None, False)
     assert refused.errors[0]["extensions"]["code"] == "FORBIDDEN"
+
+
+# ---- what stops half-way ----------------------------------------------------------------------
+
+
+LOOK = """query($n: String!) {
+  citizen(by: {idNumber: $n}) { name civilAffairs { minLiving { status } } }
+}"""
+
+
+class Broken:
+    """A source whose adapter has a fault of ours."""
+
+    name, json = "mz_assist", False
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def prepare(self, request: ReadRequest) -> Prepared:
+        return Absent(self.name, "x").prepare(request)
+
+    async def read(self, _prepared: Prepared, _call: Call) -> Rows:
+        self.asked += 1
+        raise ZeroDivisionError("539922197704129912")
+
+    async def ping(self) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+def test_an_error_of_ours_shows_nothing_and_still_tells_what_was_read(desk: Desk) -> None:
+    broken = Broken()
+    setting = replace(desk.setting, sources={**desk.setting.sources, "mz_assist": broken})
+    engine = Engine(desk.bindings, setting, DOCUMENT_LIMITS)
+    person = desk.site.shown("zhelai")
+    answer = desk.ask(engine, "zhelai-town-01", LOOK, {"n": person.id18})
+    assert broken.asked == 1
+    assert (answer.data, answer.executed, answer.fault) == (None, False, "ZeroDivisionError")
+    assert [e["extensions"]["code"] for e in answer.errors] == ["INTERNAL"]
+    assert person.id18 not in repr(answer)
+    told = answer.disclosure
+    assert (told.outcome, told.code, len(told.sought)) == ("FAILED", "INTERNAL", 1)
+    assert next((r.dataset, r.rows) for r in told.reads) == ("citizen", 1)
+
+
+def test_a_deadline_shows_nothing_and_still_tells_who_was_sought(desk: Desk) -> None:
+    engine = Engine(desk.bindings, replace(desk.setting, operation_s=0.0), DOCUMENT_LIMITS)
+    answer = desk.ask(engine, "zhelai-town-01", LOOK, {"n": desk.site.shown("zhelai").id18})
+    assert (answer.data, answer.executed, answer.fault) == (None, False, None)
+    assert [e["extensions"]["code"] for e in answer.errors] == ["DEADLINE_EXCEEDED"]
+    told = answer.disclosure
+    assert (told.outcome, told.code, len(told.sought)) == ("FAILED", "DEADLINE_EXCEEDED", 1)
+
+
+def test_a_count_is_told_in_the_record(desk: Desk) -> None:
+    answer = desk.ask(desk.engine(True), "lab", "{ citizens(first: 0) { totalCount } }")
+    assert answer.data is not None
+    count = answer.data["citizens"]["totalCount"]
+    assert count > 4_000
+    assert [(r.rows, r.total) for r in answer.disclosure.reads] == [(0, count)]

@@ -160,6 +160,8 @@ def test_an_id_number_or_a_phone_in_the_text_is_refused_however_it_is_written(
     assert error.extensions() == {
         "code": "BAD_USER_INPUT",
         "messageEn": "a value in the request is wrong",
+        "retryable": False,
+        "docs": "docs/errors/BAD_USER_INPUT.md",
         "reason": "VARIABLE",
     }
 

@@ -39,7 +39,7 @@ def test_each_read_has_its_source_rows_columns_and_statement(desk: Desk) -> None
     said = lines(desk, "zhelai-town-01")
     at = said.index("[0] 根 Query.citizen → 人员（hub）")
     assert said[at + 1].startswith("    行：者腊乡（532622205）及其下级")
-    assert said[at + 2] == "    列：name 明文，ethnic 脱敏"
+    assert said[at + 2] == "    列：name 明文，ethnic 脱敏〔Citizen.identity〕"
     assert said[at + 3].startswith("    语句：SELECT ")
     assert "  [1] 关系 Citizen.division → 行政区划（hub）" in said
     assert "      语句：随上级语句以 JSON 带出" in said
@@ -56,6 +56,18 @@ def test_a_facet_without_right_is_not_asked_for(desk: Desk) -> None:
     said = lines(desk, "zhelai-village-01")
     at = next(i for i, line in enumerate(said) if "HealthFacet.chronic" in line)
     assert said[at + 2] == "      语句：无权，不问该部门"
+
+
+def test_every_rule_that_is_cited_is_quoted_once_and_no_other(desk: Desk) -> None:
+    said = lines(desk, "zhelai-town-01")
+    cited = {n for line in said if "；规则 r" in line for n in line.split("；规则 ")[1].split()}
+    at = next(i for i, line in enumerate(said) if line.startswith("规则（"))
+    quoted = [line.split()[0] for line in said[at + 1 : said.index("", at)]]
+    assert len(quoted) >= 5
+    assert sorted(quoted) == sorted(cited)
+    (one,) = [line for line in said if "Citizen.identity lookup" in line]
+    assert "允许 village@*，Citizen.identity lookup，subtree any，aid.file|" in one
+    assert one.endswith("（办法第四条）")
 
 
 def test_no_value_is_printed(desk: Desk) -> None:

@@ -40,6 +40,19 @@ async def test_reading_a_departments_file_leaves_every_byte(file: Path) -> None:
     assert _bytes(file) == before
 
 
+async def test_a_departments_missing_file_is_not_made(tmp_path: Path) -> None:
+    missing = tmp_path / "部门 100%.sqlite"
+    engine = open_engine(f"sqlite+aiosqlite:///{missing}", readonly=True)
+    with pytest.raises(OperationalError):
+        async with engine.connect():
+            pass
+    assert not missing.exists()
+    sqlite3.connect(missing).close()
+    async with engine.connect() as connection:  # the same address, once the file is there
+        assert await connection.scalar(text("SELECT 1")) == 1
+    await engine.dispose()
+
+
 async def test_our_own_store_commits_to_the_disk(file: Path) -> None:
     engine = open_engine(f"sqlite+aiosqlite:///{file}")
     async with engine.connect() as connection:

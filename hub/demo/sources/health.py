@@ -52,10 +52,10 @@ def rows(village: Village, rng: Random) -> Rows:
     """A village's residents and their records."""
     scribe = Scribe("wj_resident", rng)
     found: dict[str, list[tuple[Any, ...]]] = {sheet.name: [] for sheet in SHEETS}
-    for household, person in village.persons():
+    for count, (household, person) in enumerate(village.persons(), start=1):
         number = scribe.number(person, planted=household.planted)
         who = (number, scribe.name(person, planted=household.planted))
-        record = f"532622{person.serial.replace('-', ''):0>11}"
+        record = f"{village.place.path}{count:05d}"  # 17 digits: village, and who came when
         found["resident"].append((record, *who))
         for disease in person.chronic:
             _chronic(village, rng, record, who, disease, found)
