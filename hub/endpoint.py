@@ -18,6 +18,7 @@ from starlette.responses import Response
 
 from authz.gate import Gate
 from catalog.errors import (
+    BadRequest,
     DeadlineExceeded,
     HubError,
     Internal,
@@ -52,6 +53,7 @@ async def _handled(hub: Hub, request: Request, visit: Visit) -> Sent:
     try:
         media = _checked(request)
         visit = await _known(hub, request.headers, visit)
+        _check_person(request.headers)
         visit = await _narrowed(hub, request.headers, visit)
         async with asyncio.timeout(hub.settings.deadline_s):
             body = await _body(request)
@@ -124,6 +126,13 @@ def _checked(request: Request) -> str:
         request.headers.get("content-type"), request.headers.get("content-encoding")
     )
     return media
+
+
+def _check_person(headers: Mapping[str, str]) -> None:
+    # X-End-User narrows a machine's rights to a person's. A header that asks for less must
+    # never be passed over in silence: nobody is known by it yet, so it is refused.
+    if "x-end-user" in headers:
+        raise BadRequest("X-End-User 所指的人员未知，请勿携带此头", reason="HEADER")
 
 
 async def _known(hub: Hub, headers: Mapping[str, str], visit: Visit) -> Visit:

@@ -144,6 +144,9 @@ class _Printer:
 
     def _record(self) -> Iterator[str]:
         reads = [r for r in self._plan.shape.walk() if r.id in self._plan.reads]
+        if not reads:
+            yield "审计记录 READ：拒绝（DENIED），没有读取任何数据"
+            return
         kinds = "AUDIT_READ" if any(r.dataset.source == "audit" for r in reads) else "READ"
         names = "，".join(dict.fromkeys(r.dataset.name for r in reads)) or "无"
         yield f"审计记录 {kinds}：数据集 {names}；每列明文与脱敏行数、所见人员代号、规则编号"

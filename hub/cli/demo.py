@@ -53,7 +53,7 @@ def demo(
     """The main job, or one of its two variants."""
     from hub.demo import run
 
-    logs.configure("WARNING")
+    logs.configure("ERROR")
     if once is not None:
         if account is None:
             stop("--once 需要 --as ACCOUNT", USAGE)
@@ -79,7 +79,7 @@ def token(account: str, folder: Path) -> None:
     """Print a token of a demo account."""
     from hub.demo import run
 
-    logs.configure("WARNING")
+    logs.configure("ERROR")
     site = opened(folder)
     if site is None:
         stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)

@@ -23,7 +23,7 @@ def explain(file: Path, account: str, purpose: str | None, folder: Path) -> None
     from hub.demo.run import explained, read_question
     from hub.demo.site import opened
 
-    logs.configure("WARNING")
+    logs.configure("ERROR")
     site = opened(folder)
     if site is None:
         stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)

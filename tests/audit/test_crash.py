@@ -74,14 +74,14 @@ def test_a_killed_writer_loses_no_acknowledged_record(audit_url: str) -> None:
 
 
 def test_two_processes_write_one_log(audit_url: str) -> None:
-    children = [start(audit_url, node, "400") for node in ("east", "west")]
+    children = [start(audit_url, node, "2000") for node in ("east", "west")]
     for child in children:
         go(child)
     printed = [child.communicate(timeout=60)[0] for child in children]
     assert [child.returncode for child in children] == [0, 0]
     east, west = (receipts(text) for text in printed)
     rows = asyncio.run(stored(audit_url))
-    assert (len(east), len(west), len(rows)) == (400, 400, 804)
+    assert (len(east), len(west), len(rows)) == (2000, 2000, 4004)
     assert east | west == {idx: rows[idx] for idx in east | west}
     assert not east.keys() & west.keys()
     # They did run at once: neither is wholly before the other.

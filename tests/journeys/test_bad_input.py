@@ -396,3 +396,15 @@ async def test_an_account_that_is_suspended_is_refused_within_a_second_and_recor
         before = len(await desk.records())
         _is_refused(await desk.ask(TOWN, VIEWER), "TOKEN_INVALID", recorded=True)
         _is_denied_to(TOWN, (await desk.records())[before:])
+
+
+async def test_an_end_user_nobody_knows_is_refused_not_passed_over(desk: Desk) -> None:
+    before = len(await desk.records())
+    headers = desk.headers(TOWN, "aid.file") | {"X-End-User": "somebody"}
+    answer = await desk.client.post("/graphql", json={"query": VIEWER}, headers=headers)
+    assert answer.status_code == 400
+    extensions = _error(answer)["extensions"]
+    assert (extensions["code"], extensions["reason"]) == ("BAD_REQUEST", "HEADER")
+    assert [(r["outcome"], r["actor"]) for r in (await desk.records())[before:]] == [
+        ("INVALID", TOWN)
+    ]
