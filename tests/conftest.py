@@ -24,7 +24,7 @@ def pg_server() -> Iterator[URL]:
     """A PostgreSQL of our own, or the one HUB_TEST_POSTGRES names."""
     given = os.environ.get("HUB_TEST_POSTGRES")
     if given:
-        yield make_url(given)
+        yield make_url(given).set(drivername="postgresql+asyncpg")
         return
     # Not below pytest's own folder: a second session on the machine closes that to others.
     folder = Path(tempfile.mkdtemp(prefix="hub-pg-"))
