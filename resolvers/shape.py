@@ -6,12 +6,14 @@ given, which are null, the booleans): everything else of a value is bound at run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from graphql import (
+    FieldNode,
     GraphQLError,
+    GraphQLField,
     GraphQLObjectType,
     get_named_type,
     is_list_type,
@@ -84,6 +86,51 @@ def _mark(value: Any) -> Any:
     return "L" if isinstance(value, list) else "V"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """One response key of one object: its type and the field nodes that were merged into it."""
+
+    kind: GraphQLObjectType
+    key: str
+    details: list[FieldDetails]
+
+    @property
+    def node(self) -> FieldNode:
+        """The first node: arguments are the same on all of them."""
+        return self.details[0].node
+
+    @property
+    def name(self) -> str:
+        """The field's name."""
+        return self.node.name.value
+
+    @property
+    def definition(self) -> GraphQLField:
+        """The field in the schema; not for ``__typename`` and introspection."""
+        found: GraphQLField = self.kind.fields[self.name]
+        return found
+
+    @property
+    def type(self) -> Any:
+        """The named type below lists and non-null."""
+        return get_named_type(self.definition.type)
+
+    @property
+    def required(self) -> bool:
+        """Non-null in the schema."""
+        return bool(is_non_null_type(self.definition.type))
+
+    @property
+    def coordinate(self) -> str:
+        """``Type.field``."""
+        return f"{self.kind.name}.{self.name}"
+
+    @property
+    def nodes(self) -> tuple[FieldNode, ...]:
+        """All merged nodes: an error lists the place of each."""
+        return tuple(d.node for d in self.details)
+
+
 @dataclass
 class _Builder:
     """A Read in the making: what its fields turn out to need."""
@@ -114,129 +161,121 @@ class Shaper:
         root_type = self._bindings.schema.query_type
         if root_type is None or self._operation.type.value != "query":
             raise ValidationFailed(f"接口不提供 {self._operation.type.value} 操作")
-        grouped = self._collect(root_type, None)
         reads: list[Read] = []
-        outs = tuple(self._root(root_type, k, d, reads) for k, d in grouped.items())
-        variables = tuple(
-            (v.variable.name.value, _type_text(v.type)) for v in node.variable_definitions or ()
-        )
+        outs = tuple(self._root(asked, reads) for asked in self._fields(root_type, None))
         return Shape(
             key=key,
             operation=self._operation.type.value,
             name=self._operation.name,
             outs=outs,
             roots=tuple(reads),
-            variables=variables,
+            variables=tuple(
+                (v.variable.name.value, print_ast(v.type)) for v in node.variable_definitions or ()
+            ),
             introspection=any(isinstance(o, OutIntrospection) for o in outs),
         )
 
-    def _collect(
+    def _fields(
         self, kind: GraphQLObjectType, details: list[FieldDetails] | None
-    ) -> Mapping[str, list[FieldDetails]]:
+    ) -> Iterator[Asked]:
+        """The selection of an object, merged by response key, in the order of the document."""
         schema, operation = self._bindings.schema, self._operation.node
         try:
             if details is None:
-                return collect_fields(
-                    schema, self._fragments, self._values, kind, operation, True
-                ).grouped_field_set
-            return collect_subfields(
-                schema, self._fragments, self._values, operation, kind, details, True
-            ).grouped_field_set
+                found = collect_fields(schema, self._fragments, self._values, kind, operation, True)
+            else:
+                found = collect_subfields(
+                    schema, self._fragments, self._values, operation, kind, details, True
+                )
         except GraphQLError:
             raise BadUserInput("@skip 或 @include 的条件不能为空", reason="VARIABLE") from None
-
-    # -- roots
-
-    def _root(
-        self, kind: GraphQLObjectType, key: str, details: list[FieldDetails], reads: list[Read]
-    ) -> Out:
-        name = details[0].node.name.value
-        if name == "__typename":
-            return OutConstant(key, kind.name)
-        if name in ("__schema", "__type"):
-            return OutIntrospection(key, tuple(d.node for d in details))
-        binding = self._bindings.of(kind.name, name)
-        if isinstance(binding, ContextOf):
-            named = get_named_type(kind.fields[name].type)
-            return OutContext(key, binding.name, self._parts(named, details))
-        if not isinstance(binding, RootOf):
-            raise TypeError(f"{kind.name}.{name} is no root")
-        return self._root_read(kind, key, details, binding, reads)
-
-    def _root_read(
-        self,
-        kind: GraphQLObjectType,
-        key: str,
-        details: list[FieldDetails],
-        binding: RootOf,
-        reads: list[Read],
-    ) -> Out:
-        node = details[0].node
-        definition = kind.fields[node.name.value]
-        args = self._arguments(definition, node)
-        root = ROOTS[binding.name](args)
-        number = self._number()
-        params = [f"r{number}_a{i}" for i in range(len(root.given))]
-        many = bool(is_list_type(_bare(definition.type)))
-        connection = _is_connection(definition.type)
-        seed = Read(
-            id=number,
-            dataset=self._catalog.datasets[root.dataset],
-            coordinate=f"{kind.name}.{node.name.value}",
-            path=(key,),
-            kind=Kind.ROOT,
-            mode=root.mode,
-            many=many or connection,
-            required=bool(is_non_null_type(definition.type)),
-            where=tuple(leaf(g, p) for g, p in zip(root.given, params, strict=True)),
-            binds=tuple(
-                Bind(p, g.path, g.convert) for g, p in zip(root.given, params, strict=True)
-            ),
-            identifier=root.identifier,
-            connection=connection,
-            slot=Slot(definition, node, connection),
-            nodes=tuple(d.node for d in details),
-        )
-        read, out = self._finish(seed, key, definition, details, args)
-        reads.append(read)
-        return out
-
-    def _arguments(self, definition: Any, node: Any) -> dict[str, Any]:
-        try:
-            return get_argument_values(definition, node, self._values, None, True)
-        except GraphQLError:
-            name = node.name.value
-            raise BadUserInput(f"字段 `{name}` 的参数不合要求", reason="VARIABLE") from None
+        return (Asked(kind, key, below) for key, below in found.grouped_field_set.items())
 
     def _number(self) -> int:
         self._next += 1
         return self._next - 1
 
+    # -- roots
+
+    def _root(self, asked: Asked, reads: list[Read]) -> Out:
+        if asked.name == "__typename":
+            return OutConstant(asked.key, asked.kind.name)
+        if asked.name in ("__schema", "__type"):
+            return OutIntrospection(asked.key, asked.nodes)
+        binding = self._bindings.of(asked.kind.name, asked.name)
+        if isinstance(binding, ContextOf):
+            return OutContext(asked.key, binding.name, self._parts(asked.type, asked.details))
+        if not isinstance(binding, RootOf):
+            raise TypeError(f"{asked.coordinate} is no root")
+        return self._root_read(asked, binding, reads)
+
+    def _root_read(self, asked: Asked, binding: RootOf, reads: list[Read]) -> Out:
+        args = self._arguments(asked)
+        root = ROOTS[binding.name](args)
+        connection = asked.type.name.endswith("Connection")
+        many = connection or bool(is_list_type(_bare(asked.definition.type)))
+        seed = self._seed(asked, (), Kind.ROOT, root.dataset, root.mode, many, connection)
+        given = [(g, f"r{seed.id}_a{i}") for i, g in enumerate(root.given)]
+        seed = replace(
+            seed,
+            where=tuple(leaf(g, param) for g, param in given),
+            binds=tuple(Bind(param, g.path, g.convert) for g, param in given),
+            identifier=root.identifier,
+            slot=Slot(asked.definition, asked.node, connection),
+        )
+        read, out = self._finish(seed, asked, args)
+        reads.append(read)
+        return out
+
+    def _arguments(self, asked: Asked) -> dict[str, Any]:
+        try:
+            return get_argument_values(asked.definition, asked.node, self._values, None, True)
+        except GraphQLError:
+            raise BadUserInput(f"字段 `{asked.name}` 的参数不合要求", reason="VARIABLE") from None
+
     # -- one Read
 
-    def _finish(
-        self, seed: Read, key: str, definition: Any, details: list[FieldDetails], args: Any
-    ) -> tuple[Read, Out]:
+    def _seed(
+        self,
+        asked: Asked,
+        above: tuple[str, ...],
+        how: Kind,
+        dataset: str,
+        mode: Mode,
+        many: bool,
+        connection: bool,
+    ) -> Read:
+        """A Read that does not know its columns yet."""
+        return Read(
+            id=self._number(),
+            dataset=self._catalog.datasets[dataset],
+            coordinate=asked.coordinate,
+            path=(*above, asked.key),
+            kind=how,
+            mode=mode,
+            many=many,
+            required=asked.required,
+            connection=connection,
+            nodes=asked.nodes,
+        )
+
+    def _finish(self, seed: Read, asked: Asked, args: Mapping[str, Any]) -> tuple[Read, Out]:
         """Fill a Read from its selection and say where its rows go in the answer."""
         builder = _Builder(seed.dataset, seed.kind, seed.path)
-        named = get_named_type(definition.type)
+        place = (asked.key, seed.id, seed.coordinate)
+        outs: tuple[Out, ...] = ()
         if seed.connection:
-            parts = self._connection(named, details, builder)
-            out: Out = OutConnection(
-                key, seed.id, seed.coordinate, parts, seed.required, seed.nodes
-            )
-            outs: tuple[Out, ...] = ()
+            parts = self._connection(asked.type, asked.details, builder)
+            out: Out = OutConnection(*place, parts, seed.required, seed.nodes)
         else:
-            outs = self._object(named, details, builder)
-            out = OutRead(key, seed.id, seed.coordinate, seed.many, seed.required, seed.nodes)
+            outs = self._object(asked.type, asked.details, builder)
+            out = OutRead(*place, seed.many, seed.required, seed.nodes)
         ordered = seed.many or seed.kind is Kind.ROOT
         order = tuple((EXTRA + c, down) for c, down in seed.dataset.order) if ordered else ()
-        for column, _ in order:
-            builder.extra[column] = None
         read = replace(
             seed,
             columns=tuple(builder.columns),
-            extra=tuple(builder.extra),
+            extra=tuple(builder.extra | dict.fromkeys(column for column, _ in order)),
             children=tuple(builder.children),
             outs=outs,
             order=order,
@@ -248,129 +287,67 @@ class Shaper:
     def _object(
         self, kind: GraphQLObjectType, details: list[FieldDetails], builder: _Builder
     ) -> tuple[Out, ...]:
-        grouped = self._collect(kind, details)
-        return tuple(self._out(kind, k, d, builder) for k, d in grouped.items())
+        return tuple(self._out(asked, builder) for asked in self._fields(kind, details))
 
-    def _out(
-        self,
-        kind: GraphQLObjectType,
-        key: str,
-        details: list[FieldDetails],
-        builder: _Builder,
-    ) -> Out:
-        node = details[0].node
-        name = node.name.value
-        if name == "__typename":
-            return OutConstant(key, kind.name)
-        definition = kind.fields[name]
-        binding = self._bindings.of(kind.name, name)
-        nodes = tuple(d.node for d in details)
+    def _out(self, asked: Asked, builder: _Builder) -> Out:
+        if asked.name == "__typename":
+            return OutConstant(asked.key, asked.kind.name)
+        binding = self._bindings.of(asked.kind.name, asked.name)
         if isinstance(binding, ColumnOf):
-            builder.columns[binding.column] = None
-            leaf_name = get_named_type(definition.type).name
-            required = bool(is_non_null_type(definition.type))
-            return OutColumn(key, binding.column, f"{kind.name}.{name}", leaf_name, required, nodes)
+            return self._column(asked, builder, binding)
         if isinstance(binding, EdgeTo):
-            return self._edge(kind, key, details, builder, binding)
+            return self._edge(asked, builder, binding)
         if isinstance(binding, FacetOf):
-            named = get_named_type(definition.type)
-            return OutGroup(key, self._object(named, details, builder))
+            return OutGroup(asked.key, self._object(asked.type, asked.details, builder))
         if isinstance(binding, FacetRows):
-            return self._facet(kind, key, details, builder, binding)
+            return self._facet(asked, builder, binding)
         if isinstance(binding, AccessOf):
-            return OutAccess(key, self._names(get_named_type(definition.type), details))
+            return OutAccess(asked.key, self._names(asked))
         if isinstance(binding, ProvenanceOf):
-            return OutProvenance(key, self._names(get_named_type(definition.type), details))
-        raise TypeError(f"{kind.name}.{name} has no binding for a row")
+            return OutProvenance(asked.key, self._names(asked))
+        raise TypeError(f"{asked.coordinate} has no binding for a row")
+
+    def _column(self, asked: Asked, builder: _Builder, binding: ColumnOf) -> Out:
+        builder.columns[binding.column] = None
+        return OutColumn(
+            asked.key,
+            binding.column,
+            asked.coordinate,
+            asked.type.name,
+            asked.required,
+            asked.nodes,
+        )
 
     # -- below a row
 
-    def _edge(
-        self,
-        kind: GraphQLObjectType,
-        key: str,
-        details: list[FieldDetails],
-        builder: _Builder,
-        binding: EdgeTo,
-    ) -> Out:
-        builder.extra[EXTRA + binding.parent] = None
+    def _edge(self, asked: Asked, builder: _Builder, binding: EdgeTo) -> Out:
+        parent = EXTRA + binding.parent
+        builder.extra[parent] = None
         under_facet = builder.kind in (Kind.FACET, Kind.NEST)
+        how = Kind.NEST if under_facet else Kind.EDGE
         mode = Mode.KEY if binding.reached else Mode.LIST
-        return self._child(
-            kind,
-            key,
-            details,
-            builder,
-            Kind.NEST if under_facet else Kind.EDGE,
-            dataset=binding.dataset,
-            mode=mode,
-            many=binding.many,
-            parent=EXTRA + binding.parent,
-            child=binding.child,
-            connection=binding.connection,
+        seed = self._seed(
+            asked, builder.path, how, binding.dataset, mode, binding.many, binding.connection
         )
+        return self._child(asked, builder, replace(seed, parent=parent, child=binding.child))
 
-    def _facet(
-        self,
-        kind: GraphQLObjectType,
-        key: str,
-        details: list[FieldDetails],
-        builder: _Builder,
-        binding: FacetRows,
-    ) -> Out:
-        dataset = self._catalog.datasets[binding.dataset]
-        by_person = dataset.key.kind is KeyKind.IDENTITY
+    def _facet(self, asked: Asked, builder: _Builder, binding: FacetRows) -> Out:
+        by_person = self._catalog.datasets[binding.dataset].key.kind is KeyKind.IDENTITY
         parent = EXTRA + ("id18" if by_person else "region_path")
-        for column in (parent, REGION, MINOR, *((EXTRA + "name",) if by_person else ())):
-            builder.extra[column] = None
-        return self._child(
-            kind,
-            key,
-            details,
-            builder,
-            Kind.FACET,
-            dataset=binding.dataset,
-            mode=Mode.KEY,
-            many=binding.many,
-            parent=parent,
-            child="identity" if by_person else "division",
-            connection=False,
+        # The register's name goes with the key: the adapter grades the match by it.
+        names = (EXTRA + "name",) if by_person else ()
+        builder.extra |= dict.fromkeys((parent, REGION, MINOR, *names))
+        seed = self._seed(
+            asked, builder.path, Kind.FACET, binding.dataset, Mode.KEY, binding.many, False
         )
+        child = "identity" if by_person else "division"
+        return self._child(asked, builder, replace(seed, parent=parent, child=child))
 
-    def _child(
-        self,
-        kind: GraphQLObjectType,
-        key: str,
-        details: list[FieldDetails],
-        builder: _Builder,
-        how: Kind,
-        *,
-        dataset: str,
-        mode: Mode,
-        many: bool,
-        parent: str,
-        child: str,
-        connection: bool,
-    ) -> Out:
-        node = details[0].node
-        definition = kind.fields[node.name.value]
-        args = self._arguments(definition, node) if node.arguments else {}
-        seed = Read(
-            id=self._number(),
-            dataset=self._catalog.datasets[dataset],
-            coordinate=f"{kind.name}.{node.name.value}",
-            path=(*builder.path, key),
-            kind=how,
-            mode=mode,
-            many=many,
-            required=bool(is_non_null_type(definition.type)),
-            parent=parent,
-            child=child,
-            connection=connection,
-            slot=Slot(definition, node, connection) if connection else None,
-            nodes=tuple(d.node for d in details),
-        )
-        read, out = self._finish(seed, key, definition, details, args)
+    def _child(self, asked: Asked, builder: _Builder, seed: Read) -> Out:
+        args = self._arguments(asked) if asked.node.arguments else {}
+        if seed.connection:
+            seed = replace(seed, slot=Slot(asked.definition, asked.node, connection=True))
+        read, out = self._finish(seed, asked, args)
         builder.children.append(read)
         return out
 
@@ -379,62 +356,40 @@ class Shaper:
     def _connection(
         self, kind: GraphQLObjectType, details: list[FieldDetails], builder: _Builder
     ) -> tuple[Part, ...]:
-        parts = []
-        for key, below in self._collect(kind, details).items():
-            name = below[0].node.name.value
-            if name == "__typename":
-                parts.append(Part(key, f"={kind.name}"))
-                continue
-            named = get_named_type(kind.fields[name].type)
-            parts.append(self._part(key, name, named, below, builder))
-        return tuple(parts)
+        return tuple(self._part(asked, builder) for asked in self._fields(kind, details))
 
-    def _part(
-        self, key: str, name: str, named: Any, details: list[FieldDetails], builder: _Builder
-    ) -> Part:
+    def _part(self, asked: Asked, builder: _Builder) -> Part:
+        key, name = asked.key, asked.name
+        if name == "__typename":
+            return Part(key, f"={asked.kind.name}")
         if name in ("nodes", "node"):
-            return Part(key, name, outs=self._object(named, details, builder))
+            return Part(key, name, outs=self._object(asked.type, asked.details, builder))
         if name == "edges":
-            return Part(key, name, parts=self._connection(named, details, builder))
-        if name == "totalCount":
-            builder.total = True
-            return Part(key, name)
+            return Part(key, name, parts=self._connection(asked.type, asked.details, builder))
         if name == "pageInfo":
-            return Part(key, name, parts=self._parts(named, details))
-        return Part(key, name)  # cursor
+            return Part(key, name, parts=self._parts(asked.type, asked.details))
+        builder.total = builder.total or name == "totalCount"
+        return Part(key, name)
 
     def _parts(self, kind: Any, details: list[FieldDetails]) -> tuple[Part, ...]:
+        """Members of a plain value, below any number of objects."""
         if not isinstance(kind, GraphQLObjectType):
             return ()
-        parts = []
-        for key, below in self._collect(kind, details).items():
-            name = below[0].node.name.value
-            if name == "__typename":
-                parts.append(Part(key, f"={kind.name}"))
-                continue
-            if not isinstance(self._bindings.of(kind.name, name), PartOf):
-                raise TypeError(f"{kind.name}.{name} is no part")
-            named = get_named_type(kind.fields[name].type)
-            parts.append(Part(key, name, parts=self._parts(named, below)))
-        return tuple(parts)
+        return tuple(self._plain(asked) for asked in self._fields(kind, details))
 
-    def _names(
-        self, kind: GraphQLObjectType, details: list[FieldDetails]
-    ) -> tuple[tuple[str, str], ...]:
-        return tuple((p.key, p.name) for p in self._parts(kind, details))
+    def _plain(self, asked: Asked) -> Part:
+        if asked.name == "__typename":
+            return Part(asked.key, f"={asked.kind.name}")
+        if not isinstance(self._bindings.of(asked.kind.name, asked.name), PartOf):
+            raise TypeError(f"{asked.coordinate} is no part")
+        return Part(asked.key, asked.name, parts=self._parts(asked.type, asked.details))
+
+    def _names(self, asked: Asked) -> tuple[tuple[str, str], ...]:
+        return tuple((p.key, p.name) for p in self._parts(asked.type, asked.details))
 
 
 def _bare(kind: Any) -> Any:
     return kind.of_type if is_non_null_type(kind) else kind
-
-
-def _is_connection(kind: Any) -> bool:
-    named = get_named_type(kind)
-    return bool(named.name.endswith("Connection"))
-
-
-def _type_text(node: Any) -> str:
-    return print_ast(node)
 
 
 def _page(args: Mapping[str, Any]) -> Page:
