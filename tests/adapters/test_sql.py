@@ -1,0 +1,208 @@
+"""adapters/sql.py: a department's database read by key, in rows and with a clean nest riding."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from adapters.contract import EXTRA, KEY, Call, Output, ReadRequest, Ride
+from adapters.identity import with_check_digit
+from adapters.resilience import Guard
+from adapters.sql import SqlSource, StatementFault
+from catalog.datasets import FieldType
+from catalog.errors import SourceUnavailable
+from catalog.grades import Mask
+from catalog.load import Catalog, load
+from store.engine import open_engine
+
+pytestmark = pytest.mark.anyio
+
+OWNER = with_check_digit("53992219800101001")
+OTHER = with_check_digit("53992219800101002")
+WORDS = """
+[source]
+name = "fields"
+title = "承包地台账"
+department = "rev"
+kind = "sql"
+code_scheme = "NBS_STAT"
+
+[[dataset]]
+name = "plot"
+type = "Plot"
+title = "承包地"
+description = "承包地及其种植"
+object = "Citizen.monitoring"
+legal_basis = "MEASURES_ART_4"
+update_cycle = "YEARLY"
+table = "plots"
+person_name = "owner_name"
+order = ["plot_no"]
+sharing = { kind = "CONDITIONAL", condition = "按岗位", basis = "MEASURES_ART_11" }
+key = { kind = "identity", columns = ["owner"], formats = ["id18", "lower_x"] }
+region = { kind = "citizen" }
+facet = { container = "plots", field = "plots", many = true }
+[[dataset.nest]]
+name = "crops"
+dataset = "crop"
+parent = "plot_no"
+child = "plot_no"
+title = "种植"
+[[dataset.field]]
+name = "plotNo"
+column = "plot_no"
+title = "地块编号"
+type = "string"
+sensitivity = "L3_PERSONAL"
+mask = "HIDE"
+
+[[dataset]]
+name = "crop"
+type = "Crop"
+title = "种植"
+description = "地块上的种植"
+object = "Citizen.monitoring"
+legal_basis = "MEASURES_ART_4"
+update_cycle = "YEARLY"
+table = "crops"
+clean = true
+order = ["-sown_on"]
+sharing = { kind = "CONDITIONAL", condition = "按岗位", basis = "MEASURES_ART_11" }
+key = { kind = "column", columns = ["plot_no"] }
+region = { kind = "citizen" }
+[[dataset.field]]
+name = "kind"
+title = "作物"
+type = "string"
+sensitivity = "L2_INTERNAL"
+[[dataset.field]]
+name = "sownOn"
+column = "sown_on"
+title = "播种日期"
+type = "date"
+sensitivity = "L2_INTERNAL"
+"""
+ROWS = (
+    "CREATE TABLE plots (plot_no TEXT, owner TEXT, owner_name TEXT)",
+    "CREATE TABLE crops (plot_no TEXT, kind TEXT, sown_on TEXT)",
+    f"INSERT INTO plots VALUES ('P1', '{OWNER.lower()}', '陆云'), ('P2', '{OWNER}', '陆 云'),"
+    f" ('P3', '{OTHER}', '韦山')",
+    "INSERT INTO crops VALUES ('P1', '水稻', '2026-05-01'), ('P1', '油菜', '2026-10-01'),"
+    " ('P1', NULL, '2025-05-01'), ('P3', '玉米', '2026-04-01')",
+)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    folder = tmp_path / "words"
+    folder.mkdir()
+    (folder / "fields.toml").write_text(WORDS, encoding="utf-8")
+    return load(folder)
+
+
+@pytest.fixture
+async def source(catalog: Catalog, store_url: str) -> SqlSource:
+    engine = open_engine(store_url)
+    async with engine.begin() as connection:
+        for statement in ROWS:
+            await connection.execute(text(statement))
+    spec = catalog.sources["fields"]
+    guard = Guard(spec.name, faults=(SQLAlchemyError, OSError))
+    return SqlSource(spec, engine, catalog.divisions, guard=guard, mask=_unmasked)
+
+
+def _unmasked(_mask: Mask, value: object, _kind: FieldType) -> object:
+    raise AssertionError("nothing here is masked but kept")
+
+
+def _plots(catalog: Catalog, rides: tuple[Ride, ...] = ()) -> ReadRequest:
+    dataset = catalog.datasets["plot"]
+    return ReadRequest(
+        dataset, ("plotNo",), (EXTRA + "plot_no",), key="identity", masks={}, rides=rides
+    )
+
+
+def _crops(catalog: Catalog) -> Ride:
+    request = ReadRequest(catalog.datasets["crop"], ("kind", "sownOn"))
+    outputs = (
+        Output("__typename", constant="Crop"),
+        Output("kind", column="kind"),
+        Output("sown", column="sownOn"),
+    )
+    return Ride("7", request, EXTRA + "plot_no", "plot_no", True, outputs)
+
+
+async def test_a_person_is_found_in_every_spelling_and_graded(
+    catalog: Catalog, source: SqlSource
+) -> None:
+    prepared = source.prepare(_plots(catalog))
+    assert prepared.columns == (KEY, "__grade", "__dq", "plotNo", EXTRA + "plot_no")
+    found = await source.read(prepared, Call([OWNER], {}, names={OWNER: "陆云"}, limit=100))
+    assert found.rows == [
+        (OWNER, "M1", "", "P1", "P1"),
+        (OWNER, "M2", "DQ06", "P2", "P2"),
+    ]
+    assert source.calls == 1
+    await source.close()
+
+
+async def test_a_hidden_column_is_not_selected_and_a_limit_is_per_person(
+    catalog: Catalog, source: SqlSource
+) -> None:
+    dataset = catalog.datasets["plot"]
+    hidden = source.prepare(
+        ReadRequest(dataset, ("plotNo",), key="identity", masks={"plotNo": Mask.HIDE})
+    )
+    assert "plot_no AS" not in hidden.describe()
+    found = await source.read(hidden, Call([OWNER, OTHER], {}, limit=1))
+    assert [(row[0], row[3]) for row in found.rows] == [(OWNER, None), (OTHER, None)]
+    await source.close()
+
+
+async def test_a_clean_nest_rides_with_the_values_its_rows_have(
+    catalog: Catalog, source: SqlSource
+) -> None:
+    riding = source.prepare(_plots(catalog, (_crops(catalog),)))
+    found = await source.read(riding, Call([OWNER, OTHER], {}, limit=100))
+    at = {name: i for i, name in enumerate(riding.columns)}
+    told = {r[at["plotNo"]]: json.loads(r[at["__json_7"]]) for r in found.rows}
+    assert told["P1"] == [
+        {"__typename": "Crop", "kind": "油菜", "sown": "2026-10-01"},
+        {"__typename": "Crop", "kind": "水稻", "sown": "2026-05-01"},
+        {"__typename": "Crop", "kind": None, "sown": "2025-05-01"},
+    ]
+    assert told["P2"] == []
+    sides = {r[at["plotNo"]]: len(json.loads(r[at["__side_7"]])) for r in found.rows}
+    assert sides == {"P1": 3, "P2": 0, "P3": 1}
+    assert source.calls == 1
+
+    rows = source.prepare(
+        ReadRequest(catalog.datasets["crop"], ("kind", "sownOn"), key="plot_no", masks={})
+    )
+    plain = await source.read(rows, Call(["P1", "P2", "P3"], {}, limit=100))
+    ridden = [(plot, c["kind"], c["sown"]) for plot, crops in told.items() for c in crops]
+    assert sorted((r[0], r[3], r[4]) for r in plain.rows if r[3]) == sorted(
+        r for r in ridden if r[1]
+    )
+    assert len(plain.rows) == len(ridden) == 4
+    await source.close()
+
+
+async def test_a_missing_table_is_ours_or_the_sources_but_never_its_text(
+    catalog: Catalog, source: SqlSource, store_url: str
+) -> None:
+    engine = open_engine(store_url)
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP TABLE plots"))
+    await engine.dispose()
+    # SQLite calls a missing table an operational fault; PostgreSQL knows it is the statement.
+    fault = SourceUnavailable if store_url.startswith("sqlite") else StatementFault
+    with pytest.raises(fault) as caught:
+        await source.read(source.prepare(_plots(catalog)), Call([OWNER], {}, limit=1))
+    assert OWNER not in str(caught.value)
+    assert "SELECT" not in str(caught.value)
+    await source.close()
