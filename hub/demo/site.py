@@ -114,6 +114,7 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+    folder.chmod(0o700)  # whatever is made in it, nobody else on the machine reads it
 
 
 async def _made(folder: Path, scale: float, say: Say) -> Site:

@@ -1,0 +1,46 @@
+"""hub/demo/site.py: the demonstration's folder is its own, private, and used again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from hub.demo.site import MARK, ForeignFolder, Site, opened, prepared
+
+
+def made(folder: Path) -> tuple[Site, list[str]]:
+    """The site, and what was said while it was made."""
+    said: list[str] = []
+    site = asyncio.run(prepared(folder, 0.01, lambda what, _part: said.append(what)))
+    return site, said
+
+
+def test_a_folder_is_made_once_is_private_and_is_used_again(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    site, said = made(folder)
+    assert said[0] == "生成虚构县"
+    assert "建立数据库" in said
+    assert folder.stat().st_mode & 0o077 == 0
+    before = (folder / "store.sqlite").read_bytes()
+    again, silent = made(folder)
+    assert (again, silent) == (site, [])
+    assert (folder / "store.sqlite").read_bytes() == before
+
+    # A folder of another version of the program is made anew; its people are the same.
+    mark = json.loads((folder / MARK).read_text(encoding="utf-8"))
+    (folder / MARK).write_text(json.dumps(mark | {"made": 0}), encoding="utf-8")
+    assert opened(folder) is None
+    renewed, said = made(folder)
+    assert said[0] == "生成虚构县"
+    assert renewed.demonstrations == site.demonstrations
+
+
+def test_a_folder_with_somebody_elses_files_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ForeignFolder) as refused:
+        made(tmp_path)
+    assert "thesis.txt" in str(refused.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
