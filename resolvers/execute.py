@@ -34,7 +34,7 @@ from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
 from resolvers.disclose import add_states, tally
-from resolvers.facet import Batch, Cells, Env, Variant, facet_request
+from resolvers.facet import Batch, Cells, Env, Variant, facet_request, riding
 from resolvers.plan import (
     Kind,
     Plan,
@@ -329,7 +329,8 @@ class Execution:
         told = self._disclose(read, rules=rights.rules, lens=rights.digest)
         batches = self._batches(read, items, layout, cells, told)
         try:
-            done = await asyncio.gather(*(self._batch(read, b) for b in batches))
+            riding = self._riding(read, batches)
+            done = await asyncio.gather(*(self._batch(read, b, riding) for b in batches))
         except SourceUnavailable as error:
             result.error, told.down = error, error.reason
             told.states["SOURCE_DOWN"] = sum(len(b.keys) for b in batches)
@@ -379,17 +380,24 @@ class Execution:
                 batch.subjects[key] = row[subject_at]
         return list(found.values())
 
-    async def _batch(self, read: Read, batch: Batch) -> tuple[Rows, Mapping[str, int]]:
+    def _riding(self, read: Read, batches: Sequence[Batch]) -> frozenset[int]:
+        source = self._setting.sources[read.dataset.source]
+        return riding(read, batches) if source.json and self.plan.json_mode else frozenset()
+
+    async def _batch(
+        self, read: Read, batch: Batch, rides: frozenset[int]
+    ) -> tuple[Rows, Mapping[str, int]]:
         planned = self.plan.reads[read.id]
         own = self._own_codes(read)
-        kept = planned.variants.get((batch.variant, own is not None))
+        key = (batch.variant, own is not None, rides)
+        kept = planned.variants.get(key)
         source = self._setting.sources[planned.source]
         if kept is None:
-            rides = batch.below if source.json and self.plan.json_mode else {}
-            request = facet_request(read, batch.states, rides, own is not None)
+            below = {number: batch.below[number] for number in rides}
+            request = facet_request(read, batch.states, below, own is not None)
             prepared = source.prepare(request)
             kept = (prepared, {name: i for i, name in enumerate(prepared.columns)})
-            planned.variants[(batch.variant, own is not None)] = kept
+            planned.variants[key] = kept
         params = {} if own is None else {"codes": sorted(own)}
         call = Call(
             list(batch.keys),

@@ -7,7 +7,7 @@ that a source can mask a whole batch alike and nobody else is ever asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,15 @@ class Batch:
     envs: list[tuple[str, Env]] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     subjects: dict[str, str] = field(default_factory=dict)
+
+
+def riding(read: Read, batches: Sequence[Batch]) -> frozenset[int]:
+    """The nests that ride in every batch: rows of one facet have one layout."""
+    return frozenset(
+        child.id
+        for child in read.children
+        if all(child.id in b.below and nest_rides(child, b.below[child.id]) for b in batches)
+    )
 
 
 def facet_request(
