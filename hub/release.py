@@ -17,6 +17,7 @@ from audit.log import AuditLog
 from audit.record import BadRecord, Draft, Kind, Op, Outcome, ReadEntry, Receipt
 from audit.tokens import SubjectTokens
 from authz.post import Asker
+from catalog.divisions import COUNTY
 from catalog.errors import AuditUnavailable, HubError
 from hub.limits import ERRORS_SHOWN
 from resolvers.answer import Answer
@@ -145,7 +146,7 @@ def _who(visit: Visit) -> Draft:
         org=post.dept if post else "",
         role=post.role if post else "",
         post_area=post.base if post else "",
-        area=post.base if post else "532622",
+        area=post.base if post else COUNTY,
         client=visit.client,
         ip=visit.ip,
         request=visit.request_id,

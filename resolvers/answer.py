@@ -22,6 +22,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 
 from authz.gate import Gate
+from catalog.divisions import COUNTY
 from catalog.errors import (
     BadUserInput,
     DeadlineExceeded,
@@ -167,7 +168,7 @@ class Engine:
     def _may_introspect(self, shape: Shape, gate: Gate) -> None:
         if not shape.introspection:
             return
-        verdict = gate.demand("Schema.sdl", "read", "532622", "rev")
+        verdict = gate.demand("Schema.sdl", "read", COUNTY, "rev")
         if not verdict.allowed:
             raise Forbidden("您的岗位不能查看接口定义", reason=str(verdict.reason), ask=verdict.ask)
 

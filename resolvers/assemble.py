@@ -22,7 +22,7 @@ from catalog.errors import HubError, Internal, SourceUnavailable
 from catalog.states import FieldState
 from resolvers.document import too_complex
 from resolvers.execute import Execution, Result, Row
-from resolvers.facet import Env
+from resolvers.facet import Env, env_of
 from resolvers.plan import (
     Kind,
     Out,
@@ -248,7 +248,7 @@ class _Builder:
         if child.error is not None:
             return self._failed(child.error, path, out)
         read = self._reads[out.read]
-        below = None if read.kind is Kind.EDGE else env or _env_of(result, row)
+        below = None if read.kind is Kind.EDGE else env or env_of(row, result.layout)
         if _denied(child, below) and not out.required:
             return None
         if read.kind is Kind.EDGE:
@@ -391,7 +391,11 @@ class _Builder:
 
     def _facet_state(self, read: Read, result: Result, row: Row) -> dict[str, str]:
         """A facet's state: denied, its source down, no record, or there."""
-        child, env, facet = self._results.get(read.id), _env_of(result, row), read.dataset.facet
+        child, env, facet = (
+            self._results.get(read.id),
+            env_of(row, result.layout),
+            read.dataset.facet,
+        )
         name = f"{facet.container}.{facet.field}" if facet else read.dataset.name
         state = FieldState.OK
         if child is None or _denied(child, env):
@@ -443,13 +447,6 @@ def _denied(child: Result, env: Env | None) -> bool:
     if child.cells is not None:
         return env is None or child.cells(env) is None
     return child.denied
-
-
-def _env_of(result: Result, row: Row) -> Env | None:
-    region, minor = result.layout.get("__region"), result.layout.get("__minor")
-    if region is None:
-        return None
-    return row[region], bool(row[minor]) if minor is not None else False
 
 
 def _state(column: str, state: CellState | None, layout: Mapping[str, int], row: Row) -> FieldState:

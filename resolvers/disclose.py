@@ -6,11 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from authz.lens import CellState
-from resolvers.plan import (
-    PlannedRead,
-    Read,
-    ReadDisclosure,
-)
+from resolvers.plan import PlannedRead, Read, ReadDisclosure
 
 
 def tally(
@@ -33,6 +29,7 @@ def tally(
 def add_states(
     told: ReadDisclosure, read: Read, states: Mapping[str, CellState], count: int
 ) -> None:
+    """Add `count` cells to each column of `read` that has one state for all of them."""
     for column in read.columns:
         coordinate, state = f"{read.dataset.type}.{column}", states.get(column)
         if state is CellState.CLEAR:

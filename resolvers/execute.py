@@ -17,16 +17,7 @@ from typing import Any
 
 import orjson
 
-from adapters.contract import (
-    EXTRA,
-    KEY,
-    MINOR,
-    REGION,
-    SUBJECT,
-    Call,
-    Rows,
-    Source,
-)
+from adapters.contract import EXTRA, KEY, REGION, SUBJECT, Call, Rows, Source
 from authz.gate import Gate
 from authz.lens import CellState, Mode
 from catalog.datasets import RegionKind
@@ -34,14 +25,8 @@ from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
 from resolvers.disclose import add_states, tally
-from resolvers.facet import Batch, Cells, Env, Variant, facet_request, riding
-from resolvers.plan import (
-    Kind,
-    Plan,
-    PlannedRead,
-    Read,
-    ReadDisclosure,
-)
+from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
+from resolvers.plan import Kind, Plan, PlannedRead, Read, ReadDisclosure
 from resolvers.refusal import refused
 from resolvers.roots.root import Words
 
@@ -154,7 +139,7 @@ class Execution:
                 told.down = error.reason
             return
         shown = _shown(result.rows, result.window)
-        await self._children(read, [(row, _env(row, result.layout)) for row in shown])
+        await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
     def _refuse(self, read: Read, error: HubError | None) -> None:
         empty = PlannedRead(read, read.dataset.source, {}, None, None, {})
@@ -289,7 +274,7 @@ class Execution:
             return
         shown = [r for rows in result.groups.values() for r in _shown(rows, result.window)]
         self._count(told, planned, shown)
-        await self._children(read, [(row, _env(row, result.layout)) for row in shown])
+        await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
     async def _fetch_edge(self, read: Read, result: Result, keys: list[str]) -> None:
         params = self._params(read)
@@ -393,8 +378,7 @@ class Execution:
         kept = planned.variants.get(key)
         source = self._setting.sources[planned.source]
         if kept is None:
-            below = {number: batch.below[number] for number in rides}
-            request = facet_request(read, batch.states, below, own is not None)
+            request = facet_request(read, batch.states, rides, own is not None)
             prepared = source.prepare(request)
             kept = (prepared, {name: i for i, name in enumerate(prepared.columns)})
             planned.variants[key] = kept
@@ -493,13 +477,6 @@ class Execution:
         if region is not None:
             told.areas |= {r[region][:9] for r in rows if r[region] is not None}
         tally(told, planned, len(rows), rows)
-
-
-def _env(row: Row, layout: Mapping[str, int]) -> Env | None:
-    region, minor = layout.get(REGION), layout.get(MINOR)
-    if region is None:
-        return None
-    return row[region], bool(row[minor]) if minor is not None else False
 
 
 def _shown(rows: Sequence[Row], window: Window | None) -> Sequence[Row]:

@@ -92,14 +92,21 @@ class _Printer:
             yield f"{pad}    语句：无权，不问该部门"
             return
         yield from self._columns(cells, read, pad)
-        if read.kind is Kind.NEST and self._plan.json_mode and nest_rides(read, cells):
+        if self._rides(read):
             yield f"{pad}    语句：随上级语句以 JSON 带出"
             return
         source = self._sources[read.dataset.source]
-        below = {c.id: self._cells(c) for c in read.children if source.json}
-        riding = {n: s for n, s in below.items() if s is not None and self._plan.json_mode}
+        riding = [c.id for c in read.children if self._rides(c)]
         request = facet_request(read, cells, riding, self._by_own_region(read))
         yield f"{pad}    语句：{_flat(source.prepare(request).describe())}"
+
+    def _rides(self, read: Read) -> bool:
+        """True for a nest that comes as JSON text of its facet's statement."""
+        cells = self._cells(read)
+        json_mode = self._plan.json_mode and self._sources[read.dataset.source].json
+        return (
+            json_mode and read.kind is Kind.NEST and cells is not None and nest_rides(read, cells)
+        )
 
     def _by_own_region(self, read: Read) -> bool:
         """True if the statement also compares the rows' own region with the asker's places."""

@@ -7,33 +7,30 @@ that a source can mask a whole batch alike and nobody else is ever asked for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.contract import (
-    EXTRA,
-    Output,
-    ReadRequest,
-    Ride,
-)
+from adapters.contract import EXTRA, MINOR, REGION, Output, ReadRequest, Ride
 from authz.gate import Gate
 from authz.lens import CellState
 from catalog.datasets import Decode, FieldType
 from catalog.grades import Mask
-from resolvers.plan import (
-    OutColumn,
-    OutConstant,
-    Read,
-)
+from resolvers.plan import OutColumn, OutConstant, Read
 
+TEXTS = (FieldType.STRING, FieldType.CODE, FieldType.DATE, FieldType.MONTH)
+Variant = tuple[Any, ...]
+States = Mapping[str, CellState]
 Env = tuple[str, bool]
 """Where a citizen lives (region path), and whether he is under fourteen."""
 
-TEXTS = (FieldType.STRING, FieldType.CODE, FieldType.DATE, FieldType.MONTH)
 
-Variant = tuple[Any, ...]
-States = Mapping[str, CellState]
+def env_of(row: Sequence[Any], layout: Mapping[str, int]) -> Env | None:
+    """The place and class of a row; None for rows that have no region."""
+    region, minor = layout.get(REGION), layout.get(MINOR)
+    if region is None:
+        return None
+    return row[region], bool(row[minor]) if minor is not None else False
 
 
 class Cells:
@@ -91,12 +88,10 @@ def riding(read: Read, batches: Sequence[Batch]) -> frozenset[int]:
     )
 
 
-def facet_request(
-    read: Read, states: States, below: Mapping[int, States], codes: bool
-) -> ReadRequest:
+def facet_request(read: Read, states: States, rides: Collection[int], codes: bool) -> ReadRequest:
     """What a facet's source is asked: every column, hidden ones with nothing left of them.
 
-    `below`: the states of the nests that may ride; empty in row mode.
+    `rides`: the nests that `riding` let ride; empty in row mode.
     """
     fields = read.dataset.by_name
     masks = {
@@ -104,7 +99,6 @@ def facet_request(
         for c in read.columns
         if states[c] is not CellState.CLEAR
     }
-    riding = [c for c in read.children if c.id in below and nest_rides(c, below[c.id])]
     return ReadRequest(
         dataset=read.dataset,
         columns=read.columns,
@@ -112,7 +106,7 @@ def facet_request(
         key=read.child,
         masks=masks,
         codes=codes,
-        rides=tuple(nest_ride(c) for c in riding),
+        rides=tuple(nest_ride(c) for c in read.children if c.id in rides),
     )
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import click
 
 from audit import verify as log
-from hub.cli.chosen import store_of
+from hub.cli.chosen import DIR, store_of
 from hub.cli.say import JSON, Progress, as_json, stop
-from hub.demo.site import FOLDER
 from hub.verdict import said
 
 CANNOT_READ = 3
@@ -21,12 +20,7 @@ def audit() -> None:
 
 
 @audit.command(help="核验日志：0 完好，1 被改动，3 无法读取，4 证据不足。")
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help=f"演示目录；不给则用 HUB_* 设置中的库，再不然用 ./{FOLDER}",
-)
+@DIR
 @JSON
 def verify(folder: Path | None, json_: bool) -> None:
     """Walk the whole log and print the verdict."""

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
+
 from hub.cli.say import OPERATOR, stop
 from hub.demo.site import FOLDER, Site, opened
 from hub.settings import Settings, configured, load_settings
+
+DIR = click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=f"演示目录；不给则用 HUB_* 设置，再不然用 ./{FOLDER}",
+)
 
 
 def chosen(folder: Path | None) -> tuple[Settings, Site | None]:

@@ -9,16 +9,8 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import logs
-from hub.cli.chosen import chosen, store_of
+from hub.cli.chosen import DIR, chosen, store_of
 from hub.cli.say import FAILED, JSON, OPERATOR, Progress, as_json, stop
-from hub.demo.site import FOLDER
-
-DIR = click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help=f"演示目录；不给则用 HUB_* 设置中的库，再不然用 ./{FOLDER}",
-)
 
 
 @click.group(help="数据库。")

@@ -17,9 +17,9 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from hub import logs
-from hub.cli.chosen import chosen
+from hub.cli.chosen import DIR, chosen
 from hub.cli.say import FAILED, JSON, as_json
-from hub.demo.site import FOLDER, Site
+from hub.demo.site import Site
 from hub.keys import KeysError, load_keys
 from hub.settings import Profile, Settings, SettingsError
 
@@ -36,12 +36,7 @@ class Finding:
 
 
 @click.command(help="检查运行环境，逐项说明如何处理；有一项不通过即以 1 退出。")
-@click.option(
-    "--dir",
-    "folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    help=f"演示目录；不给则用 HUB_* 设置，再不然用 ./{FOLDER}",
-)
+@DIR
 @JSON
 def doctor(folder: Path | None, json_: bool) -> None:
     """Run every check."""

@@ -68,10 +68,10 @@ def test_a_dirty_nest_never_rides() -> None:
 
 def test_a_batch_asks_with_one_mask_a_column_and_nothing_for_hidden_ones() -> None:
     facet = read(clean=True)
-    masked = facet_request(facet, batch(MASKED, CLEAR).states, {}, False)
+    masked = facet_request(facet, batch(MASKED, CLEAR).states, (), False)
     assert masked.masks == {"structure": HOUSE.by_name["structure"].mask}
     assert (masked.rides, masked.codes, masked.extra) == ((), False, ("x__fwbh",))
-    hidden = facet_request(facet, batch(HIDDEN, CLEAR).states, {2: {"batch": CLEAR}}, True)
+    hidden = facet_request(facet, batch(HIDDEN, CLEAR).states, {2}, True)
     assert hidden.masks == {"structure": Mask.HIDE}
     assert [ride.name for ride in hidden.rides] == ["2"]
     assert hidden.codes
