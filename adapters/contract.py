@@ -71,7 +71,8 @@ class Page:
 class Output:
     """One member of a riding object: a column, a constant (``__typename``) or a ride below.
 
-    `required` members that are NULL become the byte 0x1F: the hub then runs the operation
+    A `required` member that is NULL, a code that is none of `allowed` or a `small` number
+    beyond 32 bits turns its whole object into the byte 0x1F: the hub then runs the operation
     in row mode, which knows paths.
     """
 
@@ -80,15 +81,45 @@ class Output:
     constant: str | None = None
     ride: Ride | None = None
     required: bool = False
+    allowed: tuple[str, ...] = ()
+    small: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is told of each riding row beside its JSON, for the record: `fields` of one entry.
+
+    `key`: raw columns that tell rows apart, where one row may ride below several parents;
+    `subject` and `region`: raw columns; `letters`: the state columns of mixed cells. An
+    entry's fields and the entries of a list are joined by `SEPARATOR`; an absent value is
+    the empty text. No row at all is NULL.
+    """
+
+    key: tuple[str, ...] = ()
+    subject: str | None = None
+    region: bool = False
+    letters: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Fields of one entry; a row of which nothing need be told still is one entry."""
+        return max(1, len(self.key) + (self.subject is not None) + self.region + len(self.letters))
+
+
+NO_SIDE = Side()
+SEPARATOR = "\x1e"
+"""Between the fields of a side: no key, person's key, path or letter holds this byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ride:
     """A closed subtree that travels in its parent's statement as one JSON text.
 
-    It comes as two columns, ``__json_<name>`` (the text) and ``__side_<name>`` (a JSON array
-    of ``[key…, subject, region]``, one entry a row), so that no nested person is missed in the
-    log and a row that hangs below several parents is counted once, as it is in row mode.
+    It comes as ``__json_<name>`` (the text) and ``__side_<name>`` (see `Side`), so that no
+    nested person is missed in the log and a row below several parents is counted once.
+    A connection has `parts`: (response key, ``nodes``, ``totalCount`` or ``=Type``), reads at
+    most the bound ``<prefix>_limit`` rows per parent, and brings ``__total_<name>`` (parent's
+    key and count, joined like a side) if `counted`.
     """
 
     name: str
@@ -97,6 +128,32 @@ class Ride:
     child: str
     many: bool
     outputs: tuple[Output, ...]
+    side: Side = NO_SIDE
+    parts: tuple[tuple[str, str], ...] | None = None
+
+    @property
+    def counted(self) -> bool:
+        """The rows of each parent are counted."""
+        return any(name == "totalCount" for _, name in self.parts or ())
+
+    @property
+    def rides(self) -> tuple[Ride, ...]:
+        """The rides below."""
+        return tuple(o.ride for o in self.outputs if o.ride is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A root that is closed: one row with the JSON of the object or list, and its sides."""
+
+    many: bool
+    outputs: tuple[Output, ...]
+    side: Side
+
+    @property
+    def rides(self) -> tuple[Ride, ...]:
+        """The rides below."""
+        return tuple(o.ride for o in self.outputs if o.ride is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +163,8 @@ class ReadRequest:
     `key`: ``identity`` or ``division`` for the data set's own key (facets), a raw column for
     an edge, None for a root. `lens` for SQL rows with rights of their own; `masks` for rows
     under their citizen's rights, one state per column and batch; `codes` then says that the
-    rows' own region is compared with the bound list ``codes``. `order` raw columns.
+    rows' own region is compared with the bound list ``codes``. `order` raw columns. `rides`
+    travel beside the rows; with `whole` the rows themselves come as one JSON text.
     """
 
     dataset: Dataset
@@ -121,6 +179,7 @@ class ReadRequest:
     page: Page | None = None
     count: bool = False
     rides: tuple[Ride, ...] = ()
+    whole: Whole | None = None
     prefix: str = "r"
 
 

@@ -18,7 +18,6 @@ from sqlalchemy import (
     Date,
     Float,
     String,
-    Text,
     bindparam,
     case,
     cast,
@@ -28,9 +27,11 @@ from sqlalchemy import (
     select,
 )
 
+from adapters.contract import SEPARATOR
 from catalog.datasets import FieldType
 
-HOLE = 31  # the byte a missing required value becomes; the hub then asks for rows
+HOLE: Any = literal_column("'\"\\u001f\"'")
+"""What an object with a missing required value becomes; the hub then asks for rows."""
 BEIJING = "Asia/Shanghai"
 OFFSET = literal_column("'+08:00'", String)
 MICROSECONDS: Any = literal_column("1000000")  # of the log's integer times
@@ -38,7 +39,15 @@ TEXTS = (FieldType.MONEY, FieldType.DECIMAL, FieldType.DATE)
 
 
 class Dialect(Protocol):
-    """The few expressions that differ."""
+    """The few expressions that differ.
+
+    `separator` stands between the fields of a side; `everything` is the LIMIT of a subquery
+    whose order must hold.
+    """
+
+    name: str
+    separator: Any
+    everything: Any
 
     def keys(self, expression: Any, name: str) -> Any:
         """``expression`` is one of the bound list `name`; one parameter, whatever its length."""
@@ -52,23 +61,17 @@ class Dialect(Protocol):
     def json_object(self, members: Sequence[tuple[str, Any]]) -> Any:
         """``{"key": value, …}`` in the given order."""
 
-    def json_list(self, rows: Any, order: Sequence[Any]) -> Any:
-        """All values of a one-column subquery as a JSON array; ``[]`` if there are none."""
+    def json_list(self, item: Any) -> Any:
+        """The aggregate of JSON values as a JSON array; ``[]`` if there are none."""
 
-    def json_array(self, *values: Any) -> Any:
-        """``[value, …]``."""
+    def joined(self, text: Any) -> Any:
+        """The aggregate of texts as one, `separator` between; NULL if there are none."""
 
-    def json_text(self, expression: Any) -> Any:
-        """A JSON value as a column of the row: its text, which no driver decodes."""
-
-    def nested(self, expression: Any, required: bool) -> Any:
-        """A subtree's JSON put inside another; a missing required one becomes the hole."""
-
-    def required(self, value: Any) -> Any:
-        """A member's value, or the hole if it is NULL; any type."""
+    def nested(self, value: Any) -> Any:
+        """A JSON value put inside another."""
 
     def hole(self) -> Any:
-        """The mark of a required value that is missing."""
+        """The JSON value that stands for an object which cannot be told in JSON."""
 
     def bound(self, value: Any) -> Any:
         """A Python value as the driver wants it."""
@@ -76,6 +79,11 @@ class Dialect(Protocol):
 
 class Sqlite:
     """SQLite 3.38 and later."""
+
+    name = "sqlite"
+    separator: Any = literal_column(f"char({ord(SEPARATOR)})", String)
+    # Without LIMIT SQLite may drop the order of a subquery; -1 is "all".
+    everything: Any = literal_column("-1")
 
     def keys(self, expression: Any, name: str) -> Any:
         each = func.json_each(bindparam(name, type_=String)).table_valued("value")
@@ -106,26 +114,18 @@ class Sqlite:
         flat = [part for key, value in members for part in (_literal(key), value)]
         return func.json_object(*flat)
 
-    def json_list(self, rows: Any, order: Sequence[Any]) -> Any:
-        # Without LIMIT SQLite may drop the order of a subquery; -1 is "all".
-        ordered = rows.order_by(*order).limit(literal_column("-1")).subquery()
-        return select(func.json_group_array(func.json(ordered.c.item))).scalar_subquery()
+    def json_list(self, item: Any) -> Any:
+        # A derived table's JSON has lost its mark and would come as a quoted text.
+        return func.json_group_array(func.json(item))
 
-    def json_array(self, *values: Any) -> Any:
-        return func.json_array(*values)
+    def joined(self, text: Any) -> Any:
+        return func.group_concat(text, self.separator)
 
-    def json_text(self, expression: Any) -> Any:
-        return expression
-
-    def nested(self, expression: Any, required: bool) -> Any:
-        quoted = func.json_quote(self.hole())
-        return func.json(func.coalesce(expression, quoted) if required else expression)
-
-    def required(self, value: Any) -> Any:
-        return func.coalesce(value, self.hole())
+    def nested(self, value: Any) -> Any:
+        return func.json(value)
 
     def hole(self) -> Any:
-        return func.char(literal_column(str(HOLE)))
+        return HOLE
 
     def bound(self, value: Any) -> Any:
         if isinstance(value, datetime):
@@ -140,7 +140,11 @@ class Sqlite:
 
 
 class Postgres:
-    """PostgreSQL through asyncpg."""
+    """PostgreSQL through asyncpg; its sessions' time zone is the county's."""
+
+    name = "postgresql"
+    separator: Any = literal_column(f"chr({ord(SEPARATOR)})", String)
+    everything: Any = None
 
     def keys(self, expression: Any, name: str) -> Any:
         return expression == func.any(bindparam(name, type_=ARRAY(String)))
@@ -159,31 +163,29 @@ class Postgres:
         return cast(expression, String) if kind in TEXTS else expression
 
     def json_value(self, expression: Any, kind: FieldType) -> Any:
+        # The server's own JSON of a date or time is the wire form, at a tenth of to_char's cost.
+        if kind is FieldType.DATE:
+            return expression
+        if kind is FieldType.DATETIME and not isinstance(expression.type, BigInteger):
+            at = cast(expression, expression.type)
+            return func.date_trunc(literal_column("'second'"), at)
         return self.wire(expression, kind)
 
     def json_object(self, members: Sequence[tuple[str, Any]]) -> Any:
         flat = [part for key, value in members for part in (_literal(key), value)]
         return func.json_build_object(*flat)
 
-    def json_list(self, rows: Any, order: Sequence[Any]) -> Any:
-        ordered = rows.order_by(*order).subquery()
-        whole = func.json_agg(ordered.c.item)
-        return select(func.coalesce(whole, literal_column("'[]'::json"))).scalar_subquery()
+    def json_list(self, item: Any) -> Any:
+        return func.coalesce(func.json_agg(item), literal_column("'[]'::json"))
 
-    def json_array(self, *values: Any) -> Any:
-        return func.json_build_array(*values)
+    def joined(self, text: Any) -> Any:
+        return func.string_agg(text, self.separator)
 
-    def json_text(self, expression: Any) -> Any:
-        return cast(expression, Text)
-
-    def nested(self, expression: Any, required: bool) -> Any:
-        return func.coalesce(expression, func.to_json(self.hole())) if required else expression
-
-    def required(self, value: Any) -> Any:
-        return func.coalesce(func.to_json(value), func.to_json(self.hole()))
+    def nested(self, value: Any) -> Any:
+        return value
 
     def hole(self) -> Any:
-        return func.chr(literal_column(str(HOLE)))
+        return HOLE.op("::")(literal_column("json"))
 
     def bound(self, value: Any) -> Any:
         return list(value) if isinstance(value, tuple) else value

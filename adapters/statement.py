@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     and_,
     bindparam,
+    case,
     func,
     literal_column,
     or_,
@@ -26,19 +27,19 @@ from sqlalchemy import (
 from adapters.contract import (
     EXTRA,
     KEY,
-    REGION,
     SUBJECT,
-    Output,
     Page,
     ReadRequest,
     Ride,
     TableMap,
+    Whole,
 )
 from adapters.dialect import Dialect, plain_table
+from adapters.riding import RIDING, Built, Riding, columns_of, order_of
 from catalog.datasets import Dataset
 from catalog.grades import Mask
 
-Built = tuple[Any, tuple[str, ...]]
+PLACE = "__n"  # a row's place among those of its parent
 
 
 class Statements:
@@ -46,28 +47,47 @@ class Statements:
 
     def __init__(self, dialect: Dialect, metadata: MetaData | None) -> None:
         self._dialect, self._metadata = dialect, metadata
+        self._riding: Riding = RIDING[dialect.name](dialect, self._source)
 
     # -- rows with rights of their own
 
     def rows(self, request: ReadRequest) -> Built:
-        """SELECT over the Lens's source: a page, the rows of many parents, or a count."""
+        """SELECT over the Lens's source: a page, the rows of many parents, a count, or a text."""
         source = self._source(request)
         if request.count:
             return self._count(request, source)
-        columns, shown = self._shown(request, source)
-        statement = select(*shown).select_from(source)  # also where no column names it
+        rows = self._picked(request, source)
+        if request.whole is not None:
+            return self._riding.whole(rows.subquery("p0"), request, request.whole)
+        if not request.rides and not (request.page and request.key):
+            columns, shown = self._shown(request, source)
+            return rows.with_only_columns(*shown, maintain_column_froms=True), columns
+        picked = rows.subquery("p0")
+        base, riding = self._riding.attach(picked, request.rides)
+        columns, shown = self._shown(request, picked)
+        shown += [riding[name].label(name) for name in columns_of(request.rides)]
+        statement = select(*shown).select_from(base).order_by(*self._final(request, picked))
+        return statement, (*columns, *columns_of(request.rides))
+
+    def _picked(self, request: ReadRequest, source: Any) -> Any:
+        """The rows themselves, in order: those of the keys asked for, behind the cursor, a page."""
+        rows = select(*source.c).select_from(source)
         if request.key is not None:
-            statement = statement.where(self._dialect.keys(source.c[EXTRA + request.key], "keys"))
+            rows = rows.where(self._dialect.keys(source.c[EXTRA + request.key], "keys"))
         if request.page is not None and request.page.after:
-            statement = statement.where(_beyond(source, request, request.page))
-        order = _order(source, request)
+            rows = rows.where(_beyond(source, request, request.page))
+        order = order_of(source, request)
         if request.page is None:
-            return statement.order_by(*order), columns
+            return rows.order_by(*order)
         limit = bindparam("limit", type_=Integer)
         if request.key is None:
-            return statement.order_by(*order).limit(limit), columns
-        own = source.c[EXTRA + request.key]
-        return _first_of_each(statement, own, order, limit), columns
+            return rows.order_by(*order).limit(limit)
+        return _first_of_each(rows, source.c[EXTRA + request.key], order, limit)
+
+    def _final(self, request: ReadRequest, picked: Any) -> list[Any]:
+        if request.page is None or request.key is None:
+            return order_of(picked, request)
+        return [picked.c[EXTRA + request.key], picked.c[PLACE]]
 
     def _count(self, request: ReadRequest, source: Any) -> Built:
         total = func.count()
@@ -77,19 +97,17 @@ class Statements:
         mine = select(own, total).where(self._dialect.keys(own, "keys")).group_by(own)
         return mine, (KEY, "__total")
 
-    def _shown(self, request: ReadRequest, source: Any) -> tuple[tuple[str, ...], list[Any]]:
+    def _shown(self, request: ReadRequest, rows: Any) -> tuple[tuple[str, ...], list[Any]]:
         found: dict[str, Any] = {}
         for name in request.columns:
-            found[name] = self._dialect.wire(source.c[name], request.dataset.by_name[name].type)
-            if f"{name}__s" in source.c:
-                found[f"{name}__s"] = source.c[f"{name}__s"]
+            found[name] = self._dialect.wire(rows.c[name], request.dataset.by_name[name].type)
+            if f"{name}__s" in rows.c:
+                found[f"{name}__s"] = rows.c[f"{name}__s"]
         for name in request.extra:
-            found[name] = source.c[_label(request.dataset, name)]
+            found[name] = rows.c[_label(request.dataset, name)]
         if request.key is not None:
-            found[KEY] = source.c[EXTRA + request.key]
-        for ride in request.rides:
-            found |= self._ride_columns(ride, source)
-        if not found:
+            found[KEY] = rows.c[EXTRA + request.key]
+        if not found and not request.rides:
             found["__one"] = literal_column("1")
         shown = [value.label(name) for name, value in found.items()]
         return tuple(found), shown
@@ -105,6 +123,7 @@ class Statements:
                 *(n for n, _ in request.order),
                 *([EXTRA + request.key] if request.key is not None else []),
                 *(r.parent for r in request.rides),
+                *_whole_needs(request.whole),
             ]
         )
         if not wanted:
@@ -175,110 +194,48 @@ class Statements:
         order = [at(c).desc() if down else at(c) for c, down in dataset.order]
         return statement.order_by(*order), tuple(found)
 
-    # -- JSON mode
-
-    def _ride_columns(self, ride: Ride, above: Any) -> dict[str, Any]:
-        """The JSON text of a riding subtree, and for each level below whom it shows."""
-        text = self._dialect.json_text
-        found = {f"__json_{ride.name}": text(self._ride(ride, above))}
-        for chain in _chains(ride):
-            found[f"__side_{chain[-1].name}"] = text(self._side(chain, above))
-        return found
-
-    def _ride(self, ride: Ride, above: Any) -> Any:
-        source = self._ride_source(ride)
-        item = self._object(ride, source)
-        tied = source.c[EXTRA + ride.child] == above.c[ride.parent]
-        if not ride.many:
-            return select(item).where(tied).limit(literal_column("1")).scalar_subquery()
-        rows = select(item.label("item")).where(tied).correlate(above)
-        return self._dialect.json_list(rows, _order(source, ride.request))
-
-    def _ride_source(self, ride: Ride) -> Any:
-        below = tuple(o.ride.parent for o in ride.outputs if o.ride is not None)
-        request = ride.request
-        wider = ReadRequest(
-            dataset=request.dataset,
-            columns=request.columns,
-            extra=(*request.extra, *below, *_own_key(request.dataset)),
-            key=ride.child,
-            lens=request.lens,
-            order=request.order,
-            prefix=request.prefix,
-        )
-        return self._source(wider)
-
-    def _object(self, ride: Ride, source: Any) -> Any:
-        members = [(o.key, self._member(o, source, ride.request.dataset)) for o in ride.outputs]
-        return self._dialect.json_object(members)
-
-    def _member(self, output: Output, source: Any, dataset: Dataset) -> Any:
-        if output.constant is not None:
-            return literal_column(f"'{output.constant}'", String)
-        if output.ride is not None:
-            return self._dialect.nested(self._ride(output.ride, source), output.required)
-        if output.column is None:
-            return literal_column("NULL")
-        kind = dataset.by_name[output.column].type
-        value = self._dialect.json_value(source.c[output.column], kind)
-        return self._dialect.required(value) if output.required else value
-
-    def _side(self, chain: Sequence[Ride], above: Any) -> Any:
-        """``[[key…, subject, region], …]`` of the last level: no nested person is missed."""
-        sources = [self._ride_source(r) for r in chain]
-        joined: Any = sources[0]
-        for ride, upper, source in zip(chain[1:], sources, sources[1:], strict=False):
-            joined = joined.join(source, source.c[EXTRA + ride.child] == upper.c[ride.parent])
-        last, dataset = sources[-1], chain[-1].request.dataset
-        none: Any = literal_column("NULL")
-        subject = last.c[EXTRA + dataset.subject] if dataset.subject else none
-        region = last.c.get(REGION, none)
-        own = (last.c[name] for name in _own_key(dataset))
-        entry = self._dialect.json_array(*own, subject, region)
-        tied = sources[0].c[EXTRA + chain[0].child] == above.c[chain[0].parent]
-        rows = select(entry.label("item")).select_from(joined).where(tied).correlate(above)
-        return self._dialect.json_list(rows, [])
+    # -- a department's nest
 
     def _plain_ride(self, ride: Ride, above: Any) -> dict[str, Any]:
         """A nest of the department's own tables; its person is the facet's, so no subjects."""
         dataset = ride.request.dataset
         at, joined = self._from(dataset, [EXTRA + ride.child])
         members = []
+        holes = []
         for output in ride.outputs:
             value: Any = literal_column("NULL")
             if output.constant is not None:
                 value = literal_column(f"'{output.constant}'", String)
             elif output.column is not None:
-                column = at(dataset.by_name[output.column].column)
-                value = self._dialect.required(column) if output.required else column
+                value = at(dataset.by_name[output.column].column)
+                holes += [value.is_(None)] if output.required else []
             members.append((output.key, value))
-        tied = at(ride.child) == above
-        item = self._dialect.json_object(members).label("item")
-        rows = select(item).select_from(joined).where(tied).correlate(above.table)
+        item = self._dialect.json_object(members)
+        if holes:
+            item = case((or_(*holes), self._dialect.hole()), else_=item)
         order = [at(c).desc() if down else at(c) for c, down in dataset.order]
-        none: Any = literal_column("NULL")
-        entry = self._dialect.json_array(none, none).label("item")
-        sides = select(entry).select_from(joined).where(tied).correlate(above.table)
+        rows = select(item.label("item")).select_from(joined).where(at(ride.child) == above)
+        rows = rows.correlate(above.table).order_by(*order).limit(self._dialect.everything)
+        items = rows.subquery()
+        told = select(literal_column("''", String).label("one")).select_from(joined)
+        ones = told.where(at(ride.child) == above).correlate(above.table).subquery()
         return {
-            f"__json_{ride.name}": self._dialect.json_text(self._dialect.json_list(rows, order)),
-            f"__side_{ride.name}": self._dialect.json_text(self._dialect.json_list(sides, [])),
+            f"__json_{ride.name}": select(self._dialect.json_list(items.c.item)).scalar_subquery(),
+            f"__side_{ride.name}": select(self._dialect.joined(ones.c.one)).scalar_subquery(),
         }
 
 
-def _own_key(dataset: Dataset) -> tuple[str, ...]:
-    return tuple(EXTRA + column for column in dataset.key.columns)
+def _whole_needs(whole: Whole | None) -> list[str]:
+    """Raw columns that a root's side and the rides below it want."""
+    if whole is None:
+        return []
+    return [*(EXTRA + n for n in whole.side.key), *(r.parent for r in whole.rides)]
 
 
 def _kept(request: ReadRequest, name: str) -> bool:
     """False for a column whose mask leaves nothing: it is not even selected."""
     mask = (request.masks or {}).get(name, Mask.NONE)
     return mask not in (Mask.HIDE, Mask.BAND)
-
-
-def _chains(ride: Ride, above: tuple[Ride, ...] = ()) -> list[tuple[Ride, ...]]:
-    chain = (*above, ride)
-    below = [c for o in ride.outputs if o.ride is not None for c in _chains(o.ride, chain)]
-    return [chain, *below]
 
 
 def _label(dataset: Dataset, name: str) -> str:
@@ -315,11 +272,6 @@ def _concatenated(columns: Sequence[Any]) -> Any:
     return whole
 
 
-def _order(source: Any, request: ReadRequest) -> list[Any]:
-    flip = request.page is not None and request.page.backward
-    return [source.c[n].desc() if down != flip else source.c[n] for n, down in request.order]
-
-
 def _beyond(source: Any, request: ReadRequest, page: Page) -> Any:
     """Rows behind the cursor's values, in the order of the page (keyset)."""
     either: list[Any] = []
@@ -333,10 +285,8 @@ def _beyond(source: Any, request: ReadRequest, page: Page) -> Any:
     return or_(*either)
 
 
-def _first_of_each(statement: Any, own: Any, order: Sequence[Any], limit: Any) -> Any:
+def _first_of_each(rows: Any, own: Any, order: Sequence[Any], limit: Any) -> Any:
     """The first `limit` rows of every parent, in one statement."""
-    place = func.row_number().over(partition_by=own, order_by=order).label("__n")
-    ranked = statement.add_columns(place).subquery("ranked")
-    shown = [c for c in ranked.c if c.name != "__n"]
-    first = select(*shown).where(ranked.c["__n"] <= limit)
-    return first.order_by(ranked.c[KEY], ranked.c["__n"])
+    place = func.row_number().over(partition_by=own, order_by=order).label(PLACE)
+    ranked = rows.add_columns(place).subquery("ranked")
+    return select(*ranked.c).where(ranked.c[PLACE] <= limit)

@@ -31,12 +31,12 @@ from catalog.errors import (
     Internal,
     TooComplex,
 )
-from resolvers.assemble import HoleInRide, answer, formatted
+from resolvers.assemble import answer, formatted
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
 from resolvers.document import Documents, Limits, Operation
-from resolvers.execute import Execution, Setting
+from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import Disclosure, OutIntrospection, Plan, ReadDisclosure, Shape
 from resolvers.shape import Shaper, signature
 
@@ -155,9 +155,9 @@ class Engine:
                     await execution.run()
                 data, errors = answer(execution, context, introspection, self._bindings.leaves)
                 break
-            except HoleInRide:
-                continue  # rows know where the missing value is
             except Exception as error:  # whatever it was, the record says what had been asked
+                if json_mode and _needs_rows(error):
+                    continue
                 return _stopped(operation, error, execution)
         disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
@@ -265,6 +265,13 @@ def _stopped(operation: Operation, error: Exception, execution: Execution) -> An
     outcome = "INVALID" if isinstance(said, TooComplex) else "FAILED"
     disclosure = replace(told, outcome=outcome)
     return Answer(None, False, (formatted(said),), {}, disclosure, fault)
+
+
+def _needs_rows(error: Exception) -> bool:
+    """True if JSON mode met what it cannot tell; several tasks may have failed at once."""
+    if isinstance(error, ExceptionGroup):
+        return error.subgroup(RowMode) is not None
+    return isinstance(error, RowMode)
 
 
 def _as_hub_error(error: Exception) -> HubError:

@@ -21,7 +21,7 @@ from authz.lens import CellState
 from catalog.errors import HubError, Internal, SourceUnavailable
 from catalog.states import FieldState
 from resolvers.document import too_complex
-from resolvers.execute import Execution, Result, Row
+from resolvers.execute import Execution, Result, Row, RowMode
 from resolvers.facet import Env, env_of
 from resolvers.plan import (
     Kind,
@@ -50,10 +50,6 @@ HOLE_TEXT = "\\u001f"  # how a hole stands in JSON text (adapters/dialect.py)
 
 class Nulled(Exception):
     """A required value is missing here; the nearest nullable value above becomes null."""
-
-
-class HoleInRide(Exception):
-    """A riding text lacks a required value: run the operation in row mode."""
 
 
 @dataclass(slots=True)
@@ -153,11 +149,26 @@ class _Builder:
     # -- roots
 
     def root(self, out: Out) -> Any:
+        if isinstance(out, OutConnection | OutRead) and self._results[out.read].planned.whole:
+            return self._whole(out, self._results[out.read])
         if isinstance(out, OutConnection):
             return self._connected(out, None, None, (out.key,))
         if isinstance(out, OutRead):
             return self._root_rows(out)
         raise TypeError("a root is rows or a connection")
+
+    def _whole(self, out: OutRead | OutConnection, result: Result) -> Any:
+        """A closed root: its text as it is, below the parts of its connection."""
+        path: Path = (out.key,)
+        if result.error is not None:
+            return self._failed(result.error, path, out)
+        if result.text is None:
+            return self._nothing(out, path)
+        text = self._text(result.text)
+        if isinstance(out, OutRead):
+            return text
+        values = {"nodes": text, "totalCount": result.totals.get(None, 0)}
+        return {p.key: p.name[1:] if p.name.startswith("=") else values[p.name] for p in out.parts}
 
     def _root_rows(self, out: OutRead) -> Any:
         result = self._results[out.read]
@@ -176,7 +187,7 @@ class _Builder:
         if out.required:
             raise Nulled
 
-    def _nothing(self, out: OutRead, path: Path) -> None:
+    def _nothing(self, out: OutRead | OutConnection, path: Path) -> None:
         if out.required:
             self._errors.add(Internal("必有的值缺失"), path, out.nodes)
             raise Nulled
@@ -259,14 +270,16 @@ class _Builder:
             return self._list(out, child, rows, below, path)
         return self._one(out, child, rows[0], below, path) if rows else self._empty(out, path)
 
-    def _empty(self, out: OutRead, path: Path) -> Any:
-        return [] if out.many else self._nothing(out, path)
+    def _empty(self, out: OutRead | OutConnection, path: Path) -> Any:
+        many = isinstance(out, OutRead) and out.many
+        return [] if many else self._nothing(out, path)
 
-    def _ridden(self, out: OutRead, text: Any, path: Path) -> Any:
-        if text is None:
-            return self._empty(out, path)
+    def _ridden(self, out: OutRead | OutConnection, text: Any, path: Path) -> Any:
+        return self._empty(out, path) if text is None else self._text(text)
+
+    def _text(self, text: str) -> orjson.Fragment:
         if HOLE_TEXT in text:
-            raise HoleInRide
+            raise RowMode
         self._built_more(1 + len(text) // RIDE_OBJECT)
         return orjson.Fragment(text)
 
@@ -290,6 +303,9 @@ class _Builder:
     def _connected(
         self, out: OutConnection, result: Result | None, row: Row | None, path: Path
     ) -> Any:
+        riding = None if result is None else result.layout.get(f"__json_{out.read}")
+        if riding is not None and row is not None:
+            return self._ridden(out, row[riding], path)
         child = self._results.get(out.read)
         if child is not None and child.error is not None:
             return self._failed(child.error, path, out)

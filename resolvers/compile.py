@@ -16,16 +16,19 @@ from adapters.contract import (
     Output,
     ReadRequest,
     Ride,
+    Side,
     Source,
+    Whole,
 )
 from authz.gate import Gate
 from authz.lens import CellState, Lens
-from catalog.datasets import FieldType, RegionKind
+from catalog.datasets import Dataset, FieldType, RegionKind
 from catalog.load import Catalog
 from resolvers.plan import (
     Kind,
     Out,
     OutColumn,
+    OutConnection,
     OutConstant,
     OutRead,
     Plan,
@@ -41,8 +44,9 @@ RIDE_LEVELS = 3
 """Reads on top of each other in one statement: SQLite's parser ends at five of them, and a
 statement it refuses would look like a source that is down."""
 RIDE_LISTS = 1
-"""Lists on top of each other: each multiplies what the one statement must write, while in
-row mode a row that hangs below a hundred parents is read once."""
+"""Lists without pages on top of each other: each multiplies what the one statement must write,
+while in row mode a row that hangs below a hundred parents is read once. Pages are bounded by
+the operation's cost."""
 
 
 class Planner:
@@ -73,17 +77,15 @@ class Planner:
         """The Read's statement, with the subtrees that ride in it; then the others."""
         states = {c: lens.cell(c).state for c in read.columns}
         riding = tuple(c for c in read.children if self._closed(c, read))
-        request = self._request(read, lens, states, riding)
+        whole = self._whole(read, lens, states, riding)
+        request = self._request(read, lens, states, () if whole else riding, whole)
         source = self._sources[read.dataset.source]
         prepared = source.prepare(request)
-        counted = (
-            source.prepare(replace(request, columns=(), extra=(), rides=(), count=True, page=None))
-            if read.total
-            else None
-        )
+        counted = source.prepare(_counting(request)) if read.total else None
         layout = {name: i for i, name in enumerate(prepared.columns)}
+        side = whole.side if whole else Side()
         self._planned[read.id] = PlannedRead(
-            read, read.dataset.source, states, prepared, counted, layout, riding
+            read, read.dataset.source, states, prepared, counted, layout, riding, side, bool(whole)
         )
         for child in read.children:
             if child not in riding:
@@ -107,6 +109,7 @@ class Planner:
         lens: Lens,
         states: Mapping[str, CellState],
         riding: Sequence[Read],
+        whole: Whole | None = None,
     ) -> ReadRequest:
         dataset = read.dataset
         shown = tuple(c for c in read.columns if states[c] is not CellState.HIDDEN)
@@ -122,7 +125,8 @@ class Planner:
             where=read.where,
             order=read.order,
             page=read.page,
-            rides=tuple(self._ride(c) for c in riding),
+            rides=tuple(self._ride(c, shared=False) for c in riding),
+            whole=whole,
             prefix=f"r{read.id}",
         )
 
@@ -130,31 +134,51 @@ class Planner:
 
     def _closed(self, read: Read, parent: Read) -> bool:
         """True if the whole subtree lives in the parent's source and can be told in JSON."""
-        if not self._json or read.connection or read.kind is not Kind.EDGE:
+        if not self._json or read.kind is not Kind.EDGE or not _gathers(read):
             return False
+        if read.page is not None and read.page.after:
+            return False  # a cursor is opened for one list, not for each parent's
         if _levels(read) > RIDE_LEVELS or _lists(read) > RIDE_LISTS:
             return False
         if read.dataset.source != parent.dataset.source:
             return False
         lens = self._lens(read)
-        if lens.rows.empty or not all(self._plain(o, read, lens) for o in read.outs):
+        if lens.rows.empty or not all(self._plain(o, read) for o in _objects(read)):
             return False
         return all(self._closed(c, read) for c in read.children)
 
-    def _plain(self, out: Out, read: Read, lens: Lens) -> bool:
+    def _plain(self, out: Out, read: Read) -> bool:
         if isinstance(out, OutColumn):
-            kind = read.dataset.by_name[out.column].type
-            return kind in JSON_KINDS and lens.cell(out.column).state is not CellState.MIXED
-        return isinstance(out, OutConstant | OutRead)
+            return read.dataset.by_name[out.column].type in JSON_KINDS
+        return isinstance(out, OutConstant | OutRead | OutConnection)
 
-    def _ride(self, read: Read) -> Ride:
+    def _whole(
+        self,
+        read: Read,
+        lens: Lens,
+        states: Mapping[str, CellState],
+        riding: Sequence[Read],
+    ) -> Whole | None:
+        """The root as one text, if everything below it rides and it has no cursor to show."""
+        if not self._json or read.kind is not Kind.ROOT or len(riding) != len(read.children):
+            return None
+        if not self._sources[read.dataset.source].json or not _gathers(read):
+            return None
+        if not all(self._plain(o, read) for o in _objects(read)):
+            return None
+        rides = {c.id: self._ride(c, shared=False) for c in riding}
+        return Whole(read.many, self._outputs(read, states, rides), self._side(read, lens, False))
+
+    def _ride(self, read: Read, shared: bool) -> Ride:
+        """The Read as a ride; `shared`: one row of it may lie below several parents."""
         lens = self._lens(read)
+        shared = shared or not read.many
         states = {c: lens.cell(c).state for c in read.columns}
+        side = self._side(read, lens, shared)
         self._planned[read.id] = PlannedRead(
-            read, read.dataset.source, states, None, None, {}, read.children
+            read, read.dataset.source, states, None, None, {}, read.children, side
         )
-        rides = {c.id: self._ride(c) for c in read.children}
-        outputs = tuple(_output(o, states, rides) for o in read.outs)
+        rides = {c.id: self._ride(c, shared) for c in read.children}
         assert read.parent is not None  # noqa: S101  an edge has both ends
         assert read.child is not None  # noqa: S101
         return Ride(
@@ -163,8 +187,74 @@ class Planner:
             parent=read.parent,
             child=read.child,
             many=read.many,
-            outputs=outputs,
+            outputs=self._outputs(read, states, rides),
+            side=side,
+            parts=_parts(read) if read.connection else None,
         )
+
+    def _side(self, read: Read, lens: Lens, shared: bool) -> Side:
+        dataset = read.dataset
+        mixed = (c for c in read.columns if lens.cell(c).state is CellState.MIXED)
+        return Side(
+            key=dataset.key.columns if shared else (),
+            subject=dataset.subject,
+            region=dataset.region.kind is RegionKind.PATH,
+            letters=tuple(f"{c}__s" for c in mixed),
+        )
+
+    def _outputs(
+        self, read: Read, states: Mapping[str, CellState], rides: Mapping[int, Ride]
+    ) -> tuple[Output, ...]:
+        return tuple(self._output(o, read.dataset, states, rides) for o in _objects(read))
+
+    def _output(
+        self, out: Out, dataset: Dataset, states: Mapping[str, CellState], rides: Mapping[int, Ride]
+    ) -> Output:
+        if isinstance(out, OutConstant):
+            return Output(out.key, constant=out.value)
+        if isinstance(out, OutRead | OutConnection):
+            return Output(out.key, ride=rides[out.read], required=out.required)
+        if not isinstance(out, OutColumn):
+            raise TypeError("only columns, constants and edges ride")
+        field = dataset.by_name[out.column]
+        seen = states[out.column] is not CellState.HIDDEN
+        return Output(
+            out.key,
+            column=out.column if seen else None,
+            required=out.required,
+            allowed=tuple(self._catalog.codes[field.code]) if field.code else (),
+            small=field.type is FieldType.INT,
+        )
+
+
+def _counting(request: ReadRequest) -> ReadRequest:
+    """The same rows, only counted: no page, no columns."""
+    return replace(
+        request, columns=(), extra=(), rides=(), whole=None, count=True, order=(), page=None
+    )
+
+
+def _objects(read: Read) -> tuple[Out, ...]:
+    """What is asked of each row: below ``nodes`` where the rows are a connection's."""
+    if not read.connection:
+        return read.outs
+    return next((part.outs for part in read.parts if part.name == "nodes"), ())
+
+
+def _gathers(read: Read) -> bool:
+    """False for a connection that shows cursors, or its rows in more than one form.
+
+    A cursor is sealed in the hub from the values of its row, which then must come as a row.
+    """
+    if not read.connection:
+        return True
+    names = [part.name for part in read.parts]
+    plain = all(n in ("nodes", "totalCount") or n.startswith("=") for n in names)
+    return plain and names.count("nodes") == 1
+
+
+def _parts(read: Read) -> tuple[tuple[str, str], ...]:
+    return tuple((part.key, part.name) for part in read.parts)
 
 
 def _levels(read: Read) -> int:
@@ -173,16 +263,6 @@ def _levels(read: Read) -> int:
 
 
 def _lists(read: Read) -> int:
-    """How many lists lie on top of each other here, this one included."""
-    return int(read.many) + max((_lists(c) for c in read.children), default=0)
-
-
-def _output(out: Out, states: Mapping[str, CellState], rides: Mapping[int, Ride]) -> Output:
-    if isinstance(out, OutColumn):
-        seen = states[out.column] is not CellState.HIDDEN
-        return Output(out.key, column=out.column if seen else None, required=out.required)
-    if isinstance(out, OutConstant):
-        return Output(out.key, constant=out.value)
-    if isinstance(out, OutRead):
-        return Output(out.key, ride=rides[out.read], required=out.required)
-    raise TypeError("only columns, constants and edges ride")
+    """How many lists without pages lie on top of each other here, this one included."""
+    own = int(read.many and not read.connection)
+    return own + max((_lists(c) for c in read.children), default=0)

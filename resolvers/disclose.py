@@ -1,29 +1,87 @@
-"""Counting what a Read showed, on its rows: cells per column and state."""
+"""Counting what a Read showed: on its rows, or on the sides that travel beside JSON text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from adapters.contract import REGION, SEPARATOR, SUBJECT
 from authz.lens import CellState
 from resolvers.plan import PlannedRead, Read, ReadDisclosure
 
 
-def tally(
-    told: ReadDisclosure, planned: PlannedRead, count: int, rows: Sequence[tuple[Any, ...]] = ()
-) -> None:
-    """Count the cells shown, per column and state; mixed columns by their letters."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Rows that were shown: how many, whose, where, and the letters of their mixed columns."""
+
+    count: int
+    subjects: Collection[str] = ()
+    regions: Collection[str] = ()
+    letters: Mapping[str, Iterable[str]] = field(default_factory=dict)
+
+
+def told_by_rows(planned: PlannedRead, rows: Sequence[tuple[Any, ...]]) -> Shown:
+    """What rows that came as rows tell."""
+    layout = planned.layout
+    subject, region = layout.get(SUBJECT), layout.get(REGION)
+    return Shown(
+        len(rows),
+        () if subject is None else {r[subject] for r in rows if r[subject] is not None},
+        () if region is None else {r[region] for r in rows if r[region] is not None},
+        {c: [r[layout[f"{c}__s"]] for r in rows] for c in _mixed(planned)},
+    )
+
+
+def told_by_sides(planned: PlannedRead, texts: Iterable[str | None]) -> Shown:
+    """What the side texts of riding rows tell; a row below several parents is one row."""
+    side = planned.side
+    given = [text for text in texts if text is not None]
+    if not given:
+        return Shown(0)
+    flat = SEPARATOR.join(given).split(SEPARATOR)
+    width = side.width
+    columns: list[Sequence[str]] = [flat[at::width] for at in range(width)]
+    if side.key:
+        columns = list(zip(*set(zip(*columns, strict=True)), strict=True))
+    at = len(side.key)
+    subjects: Collection[str] = ()
+    regions: Collection[str] = ()
+    if side.subject is not None:
+        subjects = set(columns[at]) - {""}
+        at += 1
+    if side.region:
+        regions = set(columns[at])
+        at += 1
+    letters = dict(zip(_mixed(planned), columns[at:], strict=False))
+    return Shown(len(columns[0]), subjects, regions, letters)
+
+
+def counted_by(texts: Iterable[str | None]) -> int | None:
+    """The sum of the counts told beside connections, each parent once; None if there are none."""
+    given = [text for text in texts if text is not None]
+    if not given:
+        return None
+    flat = SEPARATOR.join(given).split(SEPARATOR)
+    return sum(map(int, dict(zip(flat[::2], flat[1::2], strict=True)).values()))
+
+
+def tell(told: ReadDisclosure, planned: PlannedRead, shown: Shown) -> None:
+    """Add what was shown: rows, persons, places, and the cells per column and state."""
+    told.rows += shown.count
+    told.subjects.update(shown.subjects)
+    told.areas.update(path[:9] for path in shown.regions)
     uniform = {c: s for c, s in planned.states.items() if s is not CellState.MIXED}
-    add_states(told, planned.read, uniform, count)
-    for column, state in planned.states.items():
-        if state is not CellState.MIXED:
-            continue
-        at = planned.layout[f"{column}__s"]
-        coordinate = f"{planned.read.dataset.type}.{column}"
-        for row in rows:
-            where = {"C": told.clear, "M": told.masked}.get(row[at])
-            if where is not None:
-                where[coordinate] = where.get(coordinate, 0) + 1
+    add_states(told, planned.read, uniform, shown.count)
+    for column, letters in shown.letters.items():
+        coordinate, all_ = f"{planned.read.dataset.type}.{column}", "".join(letters)
+        for letter, cells in (("C", told.clear), ("M", told.masked)):
+            if (found := all_.count(letter)) > 0:
+                cells[coordinate] = cells.get(coordinate, 0) + found
+
+
+def _mixed(planned: PlannedRead) -> list[str]:
+    return [c for c, state in planned.states.items() if state is CellState.MIXED]
 
 
 def add_states(

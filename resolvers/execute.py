@@ -17,14 +17,14 @@ from typing import Any
 
 import orjson
 
-from adapters.contract import EXTRA, KEY, REGION, SUBJECT, Call, Rows, Source
+from adapters.contract import EXTRA, KEY, SEPARATOR, SUBJECT, Call, Rows, Source
 from authz.gate import Gate
 from authz.lens import CellState, Mode
 from catalog.datasets import RegionKind
 from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
-from resolvers.disclose import add_states, tally
+from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_by_sides
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
 from resolvers.plan import Kind, Plan, PlannedRead, Read, ReadDisclosure
 from resolvers.refusal import refused
@@ -34,7 +34,12 @@ Row = tuple[Any, ...]
 Item = tuple[Row, Env | None]
 FACET_ROWS = 100  # rows of one facet shown per person
 HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key"}
+WHOLE = 0  # where a whole root's text lies in its one row
 LINKED = 3  # facets of so many providers on one person are their own risk class (1.1.8)
+
+
+class RowMode(Exception):
+    """Only row mode can answer this: a riding text has a hole, or a riding page is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,10 @@ class Window:
 
 @dataclass(slots=True)
 class Result:
-    """What one Read gave. `groups` by parent key; facets by (states, key)."""
+    """What one Read gave. `groups` by parent key; facets by (states, key).
+
+    `text` is the JSON of a whole root: None if there is no such object.
+    """
 
     planned: PlannedRead
     layout: Mapping[str, int]
@@ -83,6 +91,7 @@ class Result:
     denied: bool = False
     cells: Cells | None = None
     as_of: Any = None
+    text: str | None = None
 
 
 class Execution:
@@ -138,6 +147,8 @@ class Execution:
             if isinstance(error, SourceUnavailable):
                 told.down = error.reason
             return
+        if planned.whole:
+            return
         shown = _shown(result.rows, result.window)
         await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
@@ -156,11 +167,15 @@ class Execution:
         limit = None
         if window is not None:
             params |= self._after(read, window)
-            limit = window.size + 1
+            limit = window.size if result.planned.whole else window.size + 1
         rows, total = await asyncio.gather(
             self._read(result.planned, Call(None, params, limit=limit)),
             self._total(result.planned, params, None),
         )
+        if result.planned.whole:
+            result.totals = total
+            self._take_whole(read, result, told, rows)
+            return
         # Two register rows may hold one number (DQ09): one thing is asked for, one is shown.
         result.rows = list(rows.rows if read.many else rows.rows[:1])
         result.as_of = rows.as_of
@@ -168,7 +183,19 @@ class Execution:
         shown = _shown(result.rows, window)
         if not read.many and not shown:
             told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + 1
-        self._count(told, result.planned, shown)
+        tell(told, result.planned, told_by_rows(result.planned, shown))
+
+    def _take_whole(self, read: Read, result: Result, told: ReadDisclosure, rows: Rows) -> None:
+        """A closed root: its JSON text, and what its sides say was shown."""
+        row = rows.rows[0] if rows.rows else None
+        if row is None:
+            told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + 1
+        else:
+            result.text = row[WHOLE]
+        side = None if row is None else row[result.layout["__side"]]
+        tell(told, result.planned, told_by_sides(result.planned, (side,)))
+        for child in read.children:
+            self._ridden(child, () if row is None else (row,), result.layout)
 
     def _params(self, read: Read) -> dict[str, Any]:
         """The request's own values: filters from the arguments, bounds from the Lens."""
@@ -194,8 +221,19 @@ class Execution:
         binds: dict[str, Any] = lens.binds(f"r{read.id}")
         for child in read.children:
             if self.plan.rides(child.id):
-                binds |= self._lens_binds(child)
+                binds |= self._lens_binds(child) | self._ride_limit(child)
         return binds
+
+    def _ride_limit(self, read: Read) -> dict[str, Any]:
+        """How many rows of a riding page each parent gets; RowMode for a page that is refused."""
+        if not read.connection:
+            return {}
+        try:
+            window = self._window(read)
+        except HubError:
+            raise RowMode from None  # each parent's page is refused at its own path
+        assert window is not None  # noqa: S101  a connection has a window
+        return {f"r{read.id}_limit": window.size}
 
     # -- pages
 
@@ -247,7 +285,7 @@ class Execution:
                 if child.kind is Kind.NEST and f"__json_{child.id}" in layout:
                     continue  # counted with its facet's rows
                 if self.plan.rides(child.id):
-                    self._ridden(child, items, layout)
+                    self._ridden(child, [row for row, _ in items], layout)
                 elif child.kind is Kind.EDGE:
                     group.create_task(self._edge(child, items, layout))
                 else:
@@ -273,7 +311,7 @@ class Execution:
                 told.down = error.reason
             return
         shown = [r for rows in result.groups.values() for r in _shown(rows, result.window)]
-        self._count(told, planned, shown)
+        tell(told, planned, told_by_rows(planned, shown))
         await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
     async def _fetch_edge(self, read: Read, result: Result, keys: list[str]) -> None:
@@ -292,18 +330,16 @@ class Execution:
         for row in rows.rows:
             result.groups.setdefault(str(row[at]), []).append(row)
 
-    def _ridden(self, read: Read, items: Sequence[Item], layout: Mapping[str, int]) -> None:
-        """Count what a riding subtree showed, from its list of rows, persons and places."""
-        told = self._disclose(read)
+    def _ridden(self, read: Read, rows: Sequence[Row], layout: Mapping[str, int]) -> None:
+        """Count what a riding subtree showed, from the sides in its parents' rows."""
+        told, planned = self._disclose(read), self.plan.reads[read.id]
         at = layout[f"__side_{read.id}"]
-        entries = (entry for row, _ in items for entry in orjson.loads(row[at] or b"[]"))
-        rows = {tuple(key): (who, where) for *key, who, where in entries}
-        told.rows += len(rows)
-        told.subjects |= {who for who, _ in rows.values() if who is not None}
-        told.areas |= {where[:9] for _, where in rows.values() if where is not None}
-        tally(told, self.plan.reads[read.id], len(rows))
+        tell(told, planned, told_by_sides(planned, (row[at] for row in rows)))
+        if read.total:
+            at = layout[f"__total_{read.id}"]
+            told.total = counted_by(row[at] for row in rows)
         for child in read.children:
-            self._ridden(child, items, layout)
+            self._ridden(child, rows, layout)
 
     # -- facets and nests
 
@@ -426,7 +462,7 @@ class Execution:
     def _nest_ridden(self, read: Read, rows: Rows, layout: Mapping[str, int]) -> None:
         told = self.disclosures.get(read.id) or self._disclose(read)
         at = layout[f"__side_{read.id}"]
-        count = sum(len(orjson.loads(row[at] or b"[]")) for row in rows.rows)
+        count = sum(row[at].count(SEPARATOR) + 1 for row in rows.rows if row[at] is not None)
         told.rows += count
         add_states(told, read, dict.fromkeys(read.columns, CellState.CLEAR), count)
 
@@ -468,15 +504,6 @@ class Execution:
         )
         self.disclosures[read.id] = told
         return told
-
-    def _count(self, told: ReadDisclosure, planned: PlannedRead, rows: Sequence[Row]) -> None:
-        told.rows += len(rows)
-        subject, region = planned.layout.get(SUBJECT), planned.layout.get(REGION)
-        if subject is not None:
-            told.subjects |= {r[subject] for r in rows if r[subject] is not None}
-        if region is not None:
-            told.areas |= {r[region][:9] for r in rows if r[region] is not None}
-        tally(told, planned, len(rows), rows)
 
 
 def _shown(rows: Sequence[Row], window: Window | None) -> Sequence[Row]:

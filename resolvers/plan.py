@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from adapters.contract import Leaf, Page, Prepared
+from adapters.contract import NO_SIDE, Leaf, Page, Prepared, Side
 from authz.lens import CellState, Mode
 from catalog.datasets import Dataset
 
@@ -190,6 +190,7 @@ class Read:
     total: bool = False
     slot: Slot | None = None
     outs: tuple[Out, ...] = ()
+    parts: tuple[Part, ...] = ()
     children: tuple[Read, ...] = ()
     nodes: tuple[Any, ...] = ()
 
@@ -223,7 +224,8 @@ class PlannedRead:
     """A Read with its statement. `states` per column (SQL rows with rights of their own).
 
     `layout` maps a column of the statement to its place in the row tuple. Facets have one
-    statement per combination of states (`variants`), made when first met.
+    statement per combination of states (`variants`), made when first met. `whole`: the rows
+    come as one JSON text; `side` says what is told of each riding row beside it.
     """
 
     read: Read
@@ -233,6 +235,8 @@ class PlannedRead:
     counted: Prepared | None
     layout: Mapping[str, int]
     riding: tuple[Read, ...] = ()
+    side: Side = NO_SIDE
+    whole: bool = False
     variants: dict[Any, tuple[Prepared, Mapping[str, int]]] = field(default_factory=dict)
 
 

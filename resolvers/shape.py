@@ -264,6 +264,7 @@ class Shaper:
         builder = _Builder(seed.dataset, seed.kind, seed.path)
         place = (asked.key, seed.id, seed.coordinate)
         outs: tuple[Out, ...] = ()
+        parts: tuple[Part, ...] = ()
         if seed.connection:
             parts = self._connection(asked.type, asked.details, builder)
             out: Out = OutConnection(*place, parts, seed.required, seed.nodes)
@@ -278,6 +279,7 @@ class Shaper:
             extra=tuple(builder.extra | dict.fromkeys(column for column, _ in order)),
             children=tuple(builder.children),
             outs=outs,
+            parts=parts,
             order=order,
             page=_page(args) if seed.connection else None,
             total=builder.total,

