@@ -39,11 +39,12 @@ from sqlalchemy import (
 )
 
 from authz.mask import masked_sql
-from authz.scope import Scope, text_param
+from authz.scope import NOTHING, Scope, text_param
 from catalog.datasets import Dataset
 from catalog.divisions import COUNTY
 from catalog.errors import Internal
 from catalog.grades import Mask
+from store.words import division
 
 REGION, MINOR, STATE = "__region", "__minor", "__s"
 """Reserved columns: the row's region path, 1 for a child, and the letter beside a MIXED one."""
@@ -65,6 +66,9 @@ class CellState(StrEnum):
     MASKED = "MASKED"
     HIDDEN = "HIDDEN"
     MIXED = "MIXED"
+
+
+_UNCLEAR = (CellState.MASKED, CellState.MIXED)
 
 
 class TableColumns(Protocol):
@@ -193,10 +197,25 @@ class Lens:
                 found.setdefault(scope, len(found))
         return found
 
-    def _numbers(self, rule: CellRule) -> tuple[int, int] | tuple[()]:
+    def _numbers(self, rule: CellRule) -> tuple[object, ...]:
         if rule.state is not CellState.MIXED:
             return ()
-        return self._scopes[rule.clear], self._scopes[rule.see]
+        return (
+            self._scopes[rule.clear],
+            self._scopes[rule.see],
+            self.classes(rule.clear),
+            self.classes(rule.see),
+        )
+
+    def classes(self, scope: Scope) -> str | None:
+        """Which of the admitted rows lie in `scope`: all, adult, minor; None: by place, too."""
+        if scope == self.rows:
+            return "all"
+        if scope.adult == self.rows.adult and scope.minor == NOTHING.minor:
+            return "adult"
+        if scope.minor == self.rows.minor and scope.adult == NOTHING.adult:
+            return "minor"
+        return None
 
     def binds(self, prefix: str) -> dict[str, Any]:
         """The asker's own values for ``source(…, prefix)``; dates as ``datetime.date``."""
@@ -221,8 +240,8 @@ class Lens:
         """
         view = _View(self, table, prefix)
         chosen = [one for name in columns for one in view.columns(name)]
-        rows = [view.within(self.rows), view.bound(), *(view.leaf(leaf) for leaf in where)]
-        return select(*chosen).select_from(table.table).where(and_(true(), *rows))
+        rows = [view.admitted(), view.bound(), *(view.leaf(leaf) for leaf in where)]
+        return select(*chosen).select_from(view.table(columns)).where(and_(true(), *rows))
 
 
 class _View:
@@ -233,6 +252,8 @@ class _View:
         county: ColumnElement[str] = literal_column(f"'{COUNTY}'", String())
         self._region = county if table.region is None else table.region
         self._minor = self._class()
+        # An alias of its own: the masked row may itself be read from `division`.
+        self._place = division.alias(f"{prefix}_place")
 
     def _class(self) -> ColumnElement[int]:
         one: ColumnElement[int] = literal_column("1", Integer())
@@ -244,8 +265,30 @@ class _View:
         # An unknown birth date is judged as a child's.
         return case((or_(birth.is_(null()), birth > adult), one), else_=zero)
 
+    def table(self, columns: Sequence[str]) -> Any:
+        """The table, with the names of places beside it where a column is masked by them."""
+        rules = (self._lens.cells.get(name) for name in columns)
+        if not any(r and r.mask is Mask.AREA and r.state in _UNCLEAR for r in rules):
+            return self._table.table
+        # A join and no subquery a row: the database keeps the few places in memory.
+        return self._table.table.outerjoin(self._place, self._place.c.path == self._region)
+
+    def admitted(self) -> ColumnElement[bool]:
+        """The rows' own predicate."""
+        return self._within(self._lens.rows)
+
     def within(self, scope: Scope) -> ColumnElement[bool]:
-        """The scope's predicate on this table."""
+        """The scope's predicate on rows that are admitted: often no more than their class."""
+        minor = None if self._table.birth is None else self._minor
+        kind = self._lens.classes(scope)
+        if kind is None or minor is None:
+            return self._within(scope)
+        if kind == "all":
+            return true()
+        one: ColumnElement[int] = literal_column("1", Integer())
+        return minor != one if kind == "adult" else minor == one
+
+    def _within(self, scope: Scope) -> ColumnElement[bool]:
         owner = None if self._lens.dataset.owner is None else self._table.owner
         minor = None if self._table.birth is None else self._minor
         name = f"{self._prefix}_{self._lens._scopes[scope]}"
@@ -295,7 +338,7 @@ class _View:
             raise Internal("隐藏的列不得进入读取")
         if rule.state is CellState.CLEAR:
             return [value.label(name)]
-        shown = masked_sql(rule.mask, value, self._region)
+        shown = masked_sql(rule.mask, value, self._place.c.name)
         if rule.state is CellState.MASKED:
             return [shown.label(name)]
         return [

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, String, case, func, literal_column, null, select, type_coerce
+from sqlalchemy import ColumnElement, String, case, func, literal_column, null, type_coerce
 
 from catalog.grades import Mask
-from store.words import division
 
 STARS = "****"
 TAIL, SHORT = 4, 8  # below SHORT characters four would be half of the secret
@@ -40,16 +39,17 @@ def masked(mask: Mask, value: V, place: str | None = None) -> V | str | None:
     return STARS + text[-TAIL:] if len(text) >= SHORT else STARS
 
 
-def masked_sql(mask: Mask, value: ColumnElement[Any], region: ColumnElement[str]) -> Any:
-    """The SQL twin: an expression without parameters. `region`: the row's region path."""
+def masked_sql(mask: Mask, value: ColumnElement[Any], place: ColumnElement[Any]) -> Any:
+    """The SQL twin: an expression without parameters. `place`: the name of the row's division."""
     if mask is Mask.NONE:
         return value
     if mask in (Mask.HIDE, Mask.BAND):
         return type_coerce(null(), value.type)
     if mask is Mask.AREA:
-        return case((value.is_not(null()), _place(region)))
+        return case((value.is_not(null()), place))
     if mask is Mask.SURNAME:
-        return func.substr(value, 1, 1, type_=String()).concat(_text("*"))
+        one: ColumnElement[int] = literal_column("1")
+        return func.substr(value, one, one, type_=String()).concat(_text("*"))
     length = func.length(value)
     tail = func.substr(value, length - literal_column(str(TAIL - 1)), literal_column(str(TAIL)))
     long = length >= literal_column(str(SHORT))
@@ -58,9 +58,3 @@ def masked_sql(mask: Mask, value: ColumnElement[Any], region: ColumnElement[str]
 
 def _text(constant: str) -> ColumnElement[str]:
     return literal_column(f"'{constant}'", String())
-
-
-def _place(region: ColumnElement[str]) -> ColumnElement[str | None]:
-    # An alias of its own: the masked row may itself be read from `division`.
-    place = division.alias("mask_place")
-    return select(place.c.name).where(place.c.path == region).scalar_subquery()

@@ -29,6 +29,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     false,
+    func,
     literal_column,
     or_,
     true,
@@ -169,7 +170,7 @@ class Term:
 
     def binds(self, name: str) -> dict[str, str]:
         """The values of `where`'s parameters."""
-        found = {f"{name}_lo": self.path, f"{name}_hi": after(self.path)}
+        found = {f"{name}_lo": self.path}
         for i, path in enumerate(self.excepts):
             found |= {f"{name}_x{i}": path, f"{name}_y{i}": after(path)}
         for i, owner in enumerate(sorted(self.owners.names)):
@@ -200,8 +201,10 @@ class Term:
             return [region == low]
         parts: list[ColumnElement[bool]] = []
         if self.path != COUNTY:
-            parts.append(region >= low if self.itself else region > low)
-            parts.append(region < text_param(f"{name}_hi"))
+            # A township's rows are equal in their first nine digits: an equality can lead an
+            # index whose rest is the order of the list, a range cannot.
+            parts.append(township(region) == low)
+            parts += [] if self.itself else [region > low]
         elif not self.itself:
             parts.append(region != low)
         for i, path in enumerate(self.excepts):
@@ -219,6 +222,13 @@ class Term:
             return [false()]
         names = [text_param(f"{name}_o{i}") for i in range(len(self.owners.names))]
         return [owner.not_in(names) if self.owners.others else owner.in_(names)]
+
+
+def township(region: ColumnElement[str]) -> ColumnElement[str]:
+    """The first nine digits of a region path, in the words of the indexes."""
+    one: ColumnElement[int] = literal_column("1")
+    nine: ColumnElement[int] = literal_column(str(_LEVELS[1]))
+    return func.substr(region, one, nine, type_=String())
 
 
 def text_param(name: str) -> ColumnElement[str]:

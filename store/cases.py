@@ -15,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-from store.metadata import BYTES, PATH, metadata
+from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
 
 case_file = Table(
@@ -41,6 +41,7 @@ case_file = Table(
     Column("decision", Text),
     CheckConstraint(PATH_SHAPE, name="region_path"),
     Index("ix_case_file_region", "region_path", "filed_at", "id"),
+    Index("ix_case_file_township", TOWNSHIP, "filed_at", "id"),
     Index("ix_case_file_applicant", "applicant_id", "filed_at", "id"),
     Index("ix_case_file_filed", "filed_at", "id"),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import MetaData, String
+from sqlalchemy import MetaData, String, text
 
 metadata = MetaData(
     naming_convention={
@@ -18,3 +18,6 @@ metadata = MetaData(
 # collation would sort elsewhere (authorisation 3).
 BYTES = String(64, collation="C").with_variant(String(64), "sqlite")
 PATH = String(12, collation="C").with_variant(String(12), "sqlite")
+
+# A township's rows in the order of a list: authz/scope.py compares these very words.
+TOWNSHIP = text("substr(region_path, 1, 9)")

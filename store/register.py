@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, Integer, String, Table
 
-from store.metadata import BYTES, PATH, metadata
+from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 
 PATH_SHAPE = "length(region_path) IN (6, 9, 12) AND substr(region_path, 1, 6) = '532622'"
 
@@ -19,6 +19,7 @@ household = Table(
     Column("as_of", Date, nullable=False),
     CheckConstraint(PATH_SHAPE, name="region_path"),
     Index("ix_household_region", "region_path", "id"),
+    Index("ix_household_township", TOWNSHIP, "region_path", "id"),
 )
 
 citizen = Table(
@@ -42,5 +43,6 @@ citizen = Table(
     Column("as_of", Date, nullable=False),
     CheckConstraint(PATH_SHAPE, name="region_path"),
     Index("ix_citizen_region", "region_path", "id"),
+    Index("ix_citizen_township", TOWNSHIP, "region_path", "id"),
     Index("ix_citizen_id18", "id18"),
 )

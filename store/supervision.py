@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-from store.metadata import BYTES, PATH, metadata
+from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
 
 supervision_order = Table(
@@ -40,4 +40,5 @@ supervision_order = Table(
     Column("handling_dept", BYTES, nullable=False),
     CheckConstraint(PATH_SHAPE, name="region_path"),
     Index("ix_supervision_order_region", "region_path", "issued_at", "id"),
+    Index("ix_supervision_order_township", TOWNSHIP, "issued_at", "id"),
 )
