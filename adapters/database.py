@@ -51,10 +51,10 @@ def open_database(url: str, *, statement_s: float) -> Database:
         from adapters.postgres_pool import PostgresPool  # its driver is not always installed
 
         return PostgresPool(address, statement_s=statement_s)
-    if address.drivername == "sqlite+aiosqlite" and _is_file(address):
+    if address.drivername == "sqlite+aiosqlite" and address.database and not address.query:
         from adapters.sqlite_pool import SqlitePool
 
-        return SqlitePool(Path(str(address.database)), dialect_of(address))
+        return SqlitePool(Path(address.database), dialect_of(address))
     return EngineDatabase(open_engine(url, readonly=True))
 
 
@@ -62,12 +62,6 @@ def dialect_of(address: URL) -> Dialect:
     """The dialect that renders statements for this address."""
     made: Dialect = address.get_dialect()()
     return made
-
-
-def _is_file(address: URL) -> bool:
-    """False for a database in memory and for SQLite's own ``file:`` addresses."""
-    name = address.database or ":memory:"
-    return not address.query and not name.startswith((":memory:", "file:"))
 
 
 class EngineDatabase:
