@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from datetime import time as Clock
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import stamina
 
+from adapters.deadline import Deadlines
 from catalog.errors import SourceUnavailable
 
 DEADLINE_S = 3.0  # a page waits this long for its slowest department
@@ -178,7 +180,7 @@ class Guard:
     ) -> None:
         self.name, self.deadline_s = name, deadline_s
         self._title, self._attempts = title or name, attempts
-        self._breaker = breaker or Breaker()
+        self._breaker, self._deadlines = breaker or Breaker(), Deadlines()
         self._windows, self._now = windows, now
         self._caught: tuple[type[Exception], ...] = (Fault, TimeoutError, *faults)
         self._last_ok: datetime | None = None
@@ -200,15 +202,7 @@ class Guard:
         end = now + self.deadline_s if until is None else until
         self._refuse_unasked(now, end)
         try:
-            async with asyncio.timeout_at(end):
-                # Nearly every call is answered at once: it pays nothing for retrying.
-                first: Fault | None = None
-                try:
-                    answer = await ask()
-                except self._caught as error:
-                    first = self._fault(error)
-                if first is not None:  # out of the handler: no driver's error in the context
-                    answer = await self._again(ask, first)
+            answer = await self._deadlines.within(end, partial(self._tries, ask))
         except Fault as fault:
             raise self._failure(fault.reason) from None
         except TimeoutError:
@@ -240,6 +234,15 @@ class Guard:
             raise self._unavailable(Reason.TIMEOUT)
         if not self._breaker.admit():
             raise self._unavailable(Reason.BREAKER_OPEN)
+
+    async def _tries(self, ask: Callable[[], Awaitable[T]]) -> T:
+        # Nearly every call is answered at once: it pays nothing for retrying.
+        try:
+            return await ask()
+        except self._caught as error:
+            first = self._fault(error)
+        # Out of the handler, so that no driver's error is the context of what comes now.
+        return await self._again(ask, first)
 
     async def _again(self, ask: Callable[[], Awaitable[T]], first: Fault) -> T:
         async for attempt in stamina.retry_context(
