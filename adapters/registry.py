@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import MetaData
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
+from adapters.database import Database, open_database
 from adapters.resilience import Guard, Window
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
@@ -26,11 +25,10 @@ STORE = ("hub", "audit")
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Where the sources are: `addresses` and `keys` by source name, `open_engine` for SQL ones."""
+    """Where the sources are: address of the `store`; `addresses` and `keys` by source name."""
 
-    store: AsyncEngine
+    store: str
     metadata: MetaData
-    open_engine: Callable[[str], AsyncEngine]
     addresses: Mapping[str, str]
     keys: Mapping[str, str]
     outages: Mapping[str, Window]
@@ -41,22 +39,24 @@ def sources(
     specs: Mapping[str, SourceSpec], wiring: Wiring, divisions: Divisions, mask: MaskText
 ) -> dict[str, Source]:
     """Every source of the catalogue; one without an address answers that it is not there."""
-    return {name: _source(spec, wiring, divisions, mask) for name, spec in specs.items()}
+    store = open_database(wiring.store, statement_s=wiring.deadline_s)
+    return {name: _source(spec, wiring, divisions, mask, store) for name, spec in specs.items()}
 
 
-def _source(spec: SourceSpec, wiring: Wiring, divisions: Divisions, mask: MaskText) -> Source:
+def _source(
+    spec: SourceSpec, wiring: Wiring, divisions: Divisions, mask: MaskText, store: Database
+) -> Source:
     guard = _guard(spec, wiring)
     if spec.name in STORE:
-        return SqlSource(
-            spec, wiring.store, divisions, guard=guard, mask=mask, metadata=wiring.metadata
-        )
+        return SqlSource(spec, store, divisions, guard=guard, mask=mask, metadata=wiring.metadata)
     address = wiring.addresses.get(spec.name)
     if address is None:
         return Absent(spec.name, spec.title)
     if spec.kind is Kind.REST:
         key = wiring.keys.get(spec.name)
         return RestSource(spec, address, guard=guard, divisions=divisions, mask=mask, app_key=key)
-    return SqlSource(spec, wiring.open_engine(address), divisions, guard=guard, mask=mask)
+    database = open_database(address, statement_s=wiring.deadline_s)
+    return SqlSource(spec, database, divisions, guard=guard, mask=mask)
 
 
 def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:
@@ -66,7 +66,6 @@ def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:
         title=spec.title,
         deadline_s=wiring.deadline_s,
         windows=(window,) if window else (),
-        faults=(OSError,) if spec.kind is Kind.REST else (SQLAlchemyError, OSError),
     )
 
 

@@ -19,11 +19,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from datetime import time as Clock
 from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import stamina
 
+from adapters.deadline import Deadlines
 from catalog.errors import SourceUnavailable
 
 DEADLINE_S = 3.0  # a page waits this long for its slowest department
@@ -178,8 +180,9 @@ class Guard:
     ) -> None:
         self.name, self.deadline_s = name, deadline_s
         self._title, self._attempts = title or name, attempts
-        self._breaker = breaker or Breaker()
-        self._windows, self._faults, self._now = windows, faults, now
+        self._breaker, self._deadlines = breaker or Breaker(), Deadlines()
+        self._windows, self._now = windows, now
+        self._caught: tuple[type[Exception], ...] = (Fault, TimeoutError, *faults)
         self._last_ok: datetime | None = None
         self._last_fault: datetime | None = None
         self._last_reason: Reason | None = None
@@ -195,12 +198,11 @@ class Guard:
 
         An error that is neither a Fault, a timeout nor one of `faults` is ours and passes.
         """
-        end = self.until() if until is None else until
-        self._refuse_unasked(end)
-        begun = time.perf_counter()
+        now = asyncio.get_running_loop().time()
+        end = now + self.deadline_s if until is None else until
+        self._refuse_unasked(now, end)
         try:
-            async with asyncio.timeout_at(end):
-                answer = await self._tries(ask)
+            answer = await self._deadlines.within(end, partial(self._tries, ask))
         except Fault as fault:
             raise self._failure(fault.reason) from None
         except TimeoutError:
@@ -208,7 +210,7 @@ class Guard:
         except BaseException:
             self._breaker.abandoned()
             raise
-        self._success(begun)
+        self._success(now)
         return answer
 
     @property
@@ -225,15 +227,24 @@ class Guard:
             latency_ms=self._latency_ms,
         )
 
-    def _refuse_unasked(self, end: float) -> None:
+    def _refuse_unasked(self, now: float, end: float) -> None:
         if self._closed_now():
             raise self._unavailable(Reason.OUTAGE_WINDOW)
-        if end <= asyncio.get_running_loop().time():
+        if end <= now:
             raise self._unavailable(Reason.TIMEOUT)
         if not self._breaker.admit():
             raise self._unavailable(Reason.BREAKER_OPEN)
 
     async def _tries(self, ask: Callable[[], Awaitable[T]]) -> T:
+        # Nearly every call is answered at once: it pays nothing for retrying.
+        try:
+            return await ask()
+        except self._caught as error:
+            first = self._fault(error)
+        # Out of the handler, so that no driver's error is the context of what comes now.
+        return await self._again(ask, first)
+
+    async def _again(self, ask: Callable[[], Awaitable[T]], first: Fault) -> T:
         async for attempt in stamina.retry_context(
             on=lambda error: isinstance(error, Fault) and error.again,
             attempts=self._attempts,
@@ -243,25 +254,35 @@ class Guard:
             wait_jitter=JITTER_S,
         ):
             with attempt:
+                if attempt.num == 1:
+                    raise first  # that try is over; only what follows it is made here
                 return await self._once(ask)
         raise Fault(Reason.DOWN)
 
     async def _once(self, ask: Callable[[], Awaitable[T]]) -> T:
-        # Drivers put statements and values into their errors; none of it may travel on.
         try:
             return await ask()
-        except TimeoutError:
-            raise Fault(Reason.TIMEOUT) from None
-        except self._faults:
-            raise Fault(Reason.DOWN, again=True) from None
+        except self._caught as error:
+            raise self._fault(error) from None
+
+    def _fault(self, error: Exception) -> Fault:
+        # Drivers put statements and values into their errors; none of it may travel on.
+        if isinstance(error, Fault):
+            return error
+        if isinstance(error, TimeoutError):
+            return Fault(Reason.TIMEOUT)
+        return Fault(Reason.DOWN, again=True)
 
     def _closed_now(self) -> bool:
-        return any(window.covers(self._now()) for window in self._windows)
+        if not self._windows:
+            return False
+        now = self._now()
+        return any(window.covers(now) for window in self._windows)
 
     def _success(self, begun: float) -> None:
         self._breaker.succeeded()
         self._last_ok = self._now()
-        self._latency_ms = (time.perf_counter() - begun) * 1_000
+        self._latency_ms = (asyncio.get_running_loop().time() - begun) * 1_000
 
     def _failure(self, reason: Reason) -> SourceUnavailable:
         self._breaker.failed()

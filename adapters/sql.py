@@ -1,47 +1,45 @@
 """SQL sources: the hub's own store and departments' databases, SQLite or PostgreSQL.
 
-A statement is rendered once to driver text with its parameter order; a warm request only
-binds values. A department's values are decoded and masked here, before they leave the
-adapter; the hub's own rows arrive masked by the statement.
+A statement is rendered once to driver text with the slots of its values; a warm request only
+fills the slots and talks to the driver (`database`). A department's values are decoded and
+masked here, before they leave the adapter; the hub's own rows arrive masked by the statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from sqlalchemy import MetaData
-from sqlalchemy.exc import DataError, ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows
 from adapters.crosswalk import place_spellings
+from adapters.database import Database, Row
 from adapters.dialect import DIALECTS, Dialect
 from adapters.identity import spellings
 from adapters.resilience import Guard
 from adapters.row import MaskText, RowReader
 from adapters.statement import Statements
-from catalog.datasets import Dataset, KeyKind, SourceSpec
+from catalog.datasets import KeyKind, SourceSpec
 from catalog.divisions import Divisions
 
+Slot = Callable[[Call], Any]
+"""The value of one parameter, as the driver wants it."""
 
-class StatementFault(RuntimeError):
-    """The database refused a statement of ours; names the driver's error class, no value."""
+AS_IT_IS = frozenset({str, int, float, type(None)})
+"""Types that every driver takes without being asked."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SqlRead:
-    """Driver text and parameter order; for a department's rows also their reader."""
+    """Driver text and its values' slots, in order; for a department's rows also their reader."""
 
     text: str
-    params: tuple[str, ...]
+    slots: tuple[Slot, ...]
     columns: tuple[str, ...]
-    dataset: Dataset
-    key: str | None
     reader: RowReader | None
-    binds: Mapping[str, Any] = field(default_factory=dict)
 
     def describe(self) -> str:
         """The statement; it holds no values."""
@@ -54,7 +52,7 @@ class SqlSource:
     def __init__(
         self,
         spec: SourceSpec,
-        engine: AsyncEngine,
+        database: Database,
         divisions: Divisions,
         *,
         guard: Guard,
@@ -64,8 +62,8 @@ class SqlSource:
         self.name, self.guard = spec.name, guard
         self.json = True  # closed subtrees may ride
         self.calls = 0  # statements sent, for the tests of cost
-        self._engine, self._divisions, self._mask = engine, divisions, mask
-        self._dialect: Dialect = DIALECTS[engine.dialect.name]
+        self._database, self._divisions, self._mask = database, divisions, mask
+        self._dialect: Dialect = DIALECTS[database.dialect.name]
         self._statements = Statements(self._dialect, metadata)
 
     def prepare(self, request: ReadRequest) -> Prepared:
@@ -84,21 +82,19 @@ class SqlSource:
         columns: tuple[str, ...],
         reader: RowReader | None,
     ) -> SqlRead:
-        compiled = statement.compile(dialect=self._engine.dialect)
+        compiled = statement.compile(dialect=self._database.dialect)
         return SqlRead(
             text=str(compiled),
-            params=tuple(compiled.positiontup),
+            slots=tuple(self._slot(request, n, compiled.params) for n in compiled.positiontup),
             columns=columns,
-            dataset=request.dataset,
-            key=request.key,
             reader=reader,
-            binds=dict(compiled.params),
         )
 
     async def read(self, prepared: Prepared, call: Call) -> Rows:
         """One statement. SourceUnavailable DOWN or TIMEOUT, never a driver's text."""
         assert isinstance(prepared, SqlRead)  # noqa: S101  made by prepare above
-        ask = partial(self._fetch, prepared.text, self._values(prepared, call))
+        values = [slot(call) for slot in prepared.slots]
+        ask = partial(self._fetch, prepared.text, values)
         rows = await self.guard.run(ask, until=self.guard.until(call.deadline))
         return Rows(prepared.reader.read(rows, call) if prepared.reader else rows)
 
@@ -108,31 +104,36 @@ class SqlSource:
 
     async def close(self) -> None:
         """Close the pool."""
-        await self._engine.dispose()
+        await self._database.close()
 
-    async def _fetch(self, text: str, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    async def _fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
         self.calls += 1
-        try:
-            async with self._engine.connect() as connection:
-                result = await connection.exec_driver_sql(text, values)
-                return [tuple(row) for row in result]
-        except (ProgrammingError, DataError) as error:
-            # Ours, not the source's: it must not open the breaker for everybody.
-            raise StatementFault(type(error.orig).__name__) from None
+        return await self._database.fetch(text, values)
 
-    def _values(self, prepared: SqlRead, call: Call) -> tuple[Any, ...]:
-        given = dict(prepared.binds) | dict(call.params)
-        if call.keys is not None:
-            given["keys"] = self._spelled(prepared, call.keys)
-        if call.limit is not None:
-            given["limit"] = call.limit
-        return tuple(self._dialect.bound(given[name]) for name in prepared.params)
+    # -- values
 
-    def _spelled(self, prepared: SqlRead, keys: Sequence[str]) -> list[str]:
-        """Every way the source may write the keys."""
-        key = prepared.dataset.key
-        if prepared.key == "identity" and key.kind is KeyKind.IDENTITY:
-            return [s for k in keys for s in spellings(k, key.formats)]
-        if prepared.key == "division":
-            return [s for k in keys for s in place_spellings(self._divisions, k)]
-        return list(keys)
+    def _slot(self, request: ReadRequest, name: str, fixed: Mapping[str, Any]) -> Slot:
+        """Where a call has the value of parameter `name`; else it is the statement's own."""
+        bound, own = self._dialect.bound, self._dialect.bound(fixed[name])
+
+        def given(call: Call) -> Any:
+            value = call.params.get(name, own)
+            return value if type(value) in AS_IT_IS else bound(value)
+
+        def limit(call: Call) -> Any:
+            return given(call) if call.limit is None else call.limit
+
+        def keys(call: Call) -> Any:
+            return given(call) if call.keys is None else bound(spelled(call.keys))
+
+        spelled = self._spelling(request)
+        return {"keys": keys, "limit": limit}.get(name, given)
+
+    def _spelling(self, request: ReadRequest) -> Callable[[Sequence[str]], list[str]]:
+        """Every way the source may write the keys it is asked by."""
+        key = request.dataset.key
+        if request.key == "identity" and key.kind is KeyKind.IDENTITY:
+            return lambda keys: [s for k in keys for s in spellings(k, key.formats)]
+        if request.key == "division":
+            return lambda keys: [s for k in keys for s in place_spellings(self._divisions, k)]
+        return list

@@ -65,9 +65,8 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
     keys = load_keys(settings.keys_dir, create=demo)
     store = open_engine(settings.store_url)
     wiring = registry.Wiring(
-        store=store,
+        store=settings.store_url,
         metadata=metadata,
-        open_engine=lambda url: open_engine(url, readonly=True),
         addresses=settings.sources,
         keys=settings.source_keys,
         outages=settings.outages,

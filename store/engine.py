@@ -13,7 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-ZONE = "Asia/Shanghai"
+ZONE = "Asia/Shanghai"  # of the sessions that write JSON
 BUSY_MS = 2_000  # a writer that waits longer is answered AUDIT_UNAVAILABLE
 
 WRITING = (
@@ -31,8 +31,7 @@ def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> Asyn
 
     SQLite: WAL, synchronous FULL (a commit is on disk when it returns), foreign keys on;
     `readonly` writes nothing: no pragma that lasts, no file where there is none.
-    PostgreSQL: `pool_size` connections in the county's time zone, in which the server's own
-    JSON of a time is the wire form.
+    PostgreSQL: `pool_size` connections, UTC.
     """
     address = make_url(url)
     if address.get_backend_name() == "sqlite":
@@ -43,15 +42,11 @@ def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> Asyn
             event.listen(engine.sync_engine, "do_connect", _existing(needed))
         event.listen(engine.sync_engine, "connect", _pragmas(readonly))
         return engine
-    settings = {"timezone": ZONE, "application_name": "hub"}
+    settings = {"timezone": "UTC", "application_name": "hub"}
     if readonly:
         settings["default_transaction_read_only"] = "on"
     return create_async_engine(
-        url,
-        pool_size=pool_size,
-        max_overflow=0,
-        connect_args={"server_settings": settings},
-        json_deserializer=str,  # JSON text goes into the answer as it is
+        url, pool_size=pool_size, max_overflow=0, connect_args={"server_settings": settings}
     )
 
 

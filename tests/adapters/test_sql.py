@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.contract import EXTRA, KEY, SEPARATOR, Call, Output, ReadRequest, Ride
+from adapters.database import StatementFault, open_database
 from adapters.identity import with_check_digit
 from adapters.resilience import Guard
-from adapters.sql import SqlSource, StatementFault
+from adapters.sql import SqlSource
 from catalog.datasets import FieldType
 from catalog.errors import SourceUnavailable
 from catalog.grades import Mask
@@ -110,9 +110,10 @@ async def source(catalog: Catalog, store_url: str) -> SqlSource:
     async with engine.begin() as connection:
         for statement in ROWS:
             await connection.execute(text(statement))
+    await engine.dispose()
     spec = catalog.sources["fields"]
-    guard = Guard(spec.name, faults=(SQLAlchemyError, OSError))
-    return SqlSource(spec, engine, catalog.divisions, guard=guard, mask=_unmasked)
+    database = open_database(store_url, statement_s=3)
+    return SqlSource(spec, database, catalog.divisions, guard=Guard(spec.name), mask=_unmasked)
 
 
 def _unmasked(_mask: Mask, value: object, _kind: FieldType) -> object:

@@ -148,9 +148,8 @@ async def _opened(
     keys = load_keys(settings.keys_dir, create=False)
     store = open_engine(store_url)
     wiring = registry.Wiring(
-        store=store,
+        store=store_url,
         metadata=metadata,
-        open_engine=lambda url: open_engine(url, readonly=True),
         addresses={k: v for k, v in settings.sources.items() if k != HTTP_SOURCE},
         keys={},
         outages={},
@@ -159,6 +158,7 @@ async def _opened(
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     keeper = BookKeeper(store, catalog, demo=True)
     await keeper.load()
+    await store.dispose()
     setting = Setting(
         words=Words(catalog, synthetic=True),
         sources=sources,

@@ -1,0 +1,88 @@
+"""A database that answers statements: how the SQL sources reach their drivers.
+
+SQLAlchemy builds the statements; a warm read goes past it, straight to the driver. What a
+driver raises is told in three words only, because its texts hold statements and values:
+StatementFault (ours), Fault DOWN (worth a second try) and Fault TIMEOUT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from sqlalchemy.engine import URL, Dialect, make_url
+from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from adapters.resilience import Fault
+from store.engine import open_engine
+
+Row = tuple[Any, ...]
+
+
+class StatementFault(RuntimeError):
+    """The database refused a statement of ours; names the driver's error class, no value."""
+
+
+class Database(Protocol):
+    """One address. `dialect` renders its statements; connections are made on demand."""
+
+    dialect: Dialect
+
+    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
+        """All rows of one statement, by position. StatementFault, or Fault.
+
+        If the asker is cancelled, the statement is stopped in the database, and no other
+        asker is handed a connection that is still busy with it.
+        """
+
+    async def close(self) -> None:
+        """Give every connection back. Harmless twice; a later fetch opens anew."""
+
+
+def open_database(url: str, *, statement_s: float) -> Database:
+    """The database of an SQLAlchemy address, for reading only; nothing is opened yet.
+
+    PostgreSQL by itself stops a statement that runs for `statement_s`.
+    """
+    address = make_url(url)
+    if address.drivername == "postgresql+asyncpg":
+        from adapters.postgres_pool import PostgresPool  # its driver is not always installed
+
+        return PostgresPool(address, statement_s=statement_s)
+    if address.drivername == "sqlite+aiosqlite" and address.database and not address.query:
+        from adapters.sqlite_pool import SqlitePool
+
+        return SqlitePool(Path(address.database), dialect_of(address))
+    return EngineDatabase(open_engine(url, readonly=True))
+
+
+def dialect_of(address: URL) -> Dialect:
+    """The dialect that renders statements for this address."""
+    made: Dialect = address.get_dialect()()
+    return made
+
+
+class EngineDatabase:
+    """Any other address, through SQLAlchemy's own engine and pool."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.dialect: Dialect = engine.dialect
+        self._engine = engine
+
+    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
+        """All rows, as plain tuples."""
+        try:
+            async with self._engine.connect() as connection:
+                result = await connection.exec_driver_sql(text, tuple(values))
+                return [tuple(row) for row in result]
+        except (ProgrammingError, DataError) as error:
+            # Ours, not the source's: it must not open the breaker for everybody.
+            raise StatementFault(type(error.orig).__name__) from None
+        except (SQLAlchemyError, OSError):
+            raise Fault(again=True) from None
+
+    async def close(self) -> None:
+        """Dispose of the pool."""
+        await self._engine.dispose()
