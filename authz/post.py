@@ -24,8 +24,8 @@ class Post:
 class Asker:
     """One principal with all posts. `day` is the Asia/Shanghai date of the database clock.
 
-    `bound` is the household the case number narrows to; None means not bound. `real_name`
-    stays out of ``repr``, so that no log can hold it.
+    Of one request is only the case: `bound` is the household its number narrows to; None means
+    not bound. `real_name` stays out of ``repr``, so that no log can hold it.
     """
 
     principal_id: str
@@ -33,7 +33,6 @@ class Asker:
     posts: tuple[Post, ...]
     purpose: str
     day: date
-    request_id: str
-    case_no: str | None = None
-    bound: str | None = None
-    real_name: str | None = field(default=None, repr=False, compare=False)
+    case_no: str | None = field(default=None, kw_only=True)
+    bound: str | None = field(default=None, kw_only=True)
+    real_name: str | None = field(default=None, repr=False, compare=False, kw_only=True)

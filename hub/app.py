@@ -1,4 +1,4 @@
-"""Puts the parts together: ``create_app(settings)`` -> Starlette. Routes in one visible list."""
+"""Puts the parts together: ``create_app(hub)`` -> the ASGI app. Routes in one visible list."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters import registry
 from adapters.identity import citizen_uid
@@ -26,7 +27,7 @@ from catalog.grades import Mask
 from catalog.load import load
 from hub import limits
 from hub.asking import Askers
-from hub.endpoint import graphql
+from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
 from hub.rejects import Rejects
@@ -44,7 +45,7 @@ from store.engine import open_engine
 from store.tables import metadata
 
 LOG_SUITE = "sha256"
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")  # all but POST: our own 405
+GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
     tokens=limits.TOKENS,
     operations=limits.OPERATIONS,
@@ -84,6 +85,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         deadline_s=settings.source_deadline_s,
         operation_s=settings.deadline_s,
     )
+    keeper = BookKeeper(store, catalog, demo)
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
     return Hub(
         settings=settings,
@@ -92,8 +94,8 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         tokens=tokens,
         store=store,
         sources=sources,
-        keeper=BookKeeper(store, catalog, demo),
-        askers=Askers(store, tokens, catalog),
+        keeper=keeper,
+        askers=Askers(store, tokens, catalog, keeper),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
         release=Release(log, SubjectTokens(keys.audit)),
@@ -160,7 +162,7 @@ async def readyz(request: Request) -> Response:
     return JSONResponse({"status": "ready"})
 
 
-def create_app(hub: Hub) -> Starlette:
+def create_app(hub: Hub) -> ASGIApp:
     """The ASGI application of one worker."""
 
     @contextlib.asynccontextmanager
@@ -168,9 +170,10 @@ def create_app(hub: Hub) -> Starlette:
         async with running(hub):
             yield
 
+    graphql = Endpoint(hub)
     app = Starlette(
         routes=[
-            Route("/graphql", graphql, methods=METHODS),
+            Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
@@ -178,4 +181,14 @@ def create_app(hub: Hub) -> Starlette:
     )
     app.router.redirect_slashes = False  # it would answer with the caller's own Host and query
     app.state.hub = hub
-    return app
+    return _straight(graphql, app)
+
+
+def _straight(graphql: ASGIApp, app: ASGIApp) -> ASGIApp:
+    """`app`, but a question goes to its endpoint at once: the way there costs 40 µs."""
+
+    async def front(scope: Scope, receive: Receive, send: Send) -> None:
+        asked = scope["type"] == "http" and scope["path"] == GRAPHQL
+        await (graphql if asked else app)(scope, receive, send)
+
+    return front

@@ -1,30 +1,36 @@
-"""Who asks: verified token + headers -> Asker. Anonymous is refused before anything is read.
+"""Who asks: verified token + headers -> Known. Anonymous is refused before anything is read.
 
 Posts come from the store, so that a transfer or a suspension counts on the next request; they
-are kept for at most a second. A case number narrows the rights to that case's household, and
-only if the case is the asker's business.
+are kept for at most a second, and so is what was made of them: an account that asks again
+within that second, with the same token and purpose, is one look-up. A new policy book ends it
+at once, the token's end to the second. No token is kept, only its digest.
+
+A case number narrows the rights to that case's household, and only if the case is the asker's
+business. What it narrows them to is made anew each time: a household is in no cache.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from hashlib import sha256
 from time import monotonic
 from zoneinfo import ZoneInfo
 
-from cachetools import TTLCache
+from cachetools import LRUCache
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from authz.book import PolicyBook
 from authz.gate import Gate
+from authz.keeper import BookKeeper
 from authz.post import Asker
 from catalog.errors import Forbidden, SourceUnavailable, Unauthenticated
 from catalog.load import Catalog
-from hub.identity import Claims, Tokens, bearer, purpose
+from hub.identity import PURPOSE_HEADER, Claims, Tokens, bearer, purpose
 from hub.release import Visit
 from store.accounts import HeldPost, posts_of
 from store.cases import case_file
@@ -33,74 +39,148 @@ POSTS_S = 1.0  # how long posts may be remembered (authorisation 6)
 POSTS_KEPT = 4_096
 CASE_HEADER = "x-case-no"
 _CASE_NO = re.compile(r"[A-Z0-9][A-Z0-9-]{3,31}\Z")
+_CLIENT = re.compile(r"[a-z0-9._-]{1,40}\Z")
 _ZONE = ZoneInfo("Asia/Shanghai")
+
+Headers = Mapping[bytes, bytes]
+"""Lower-case name -> value as it came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An account that may ask for one purpose.
+
+    `gate`: its rights; the same Gate while account, posts, purpose, day and book are the same,
+    unless a case number narrows it. `client` and `basis` go into the record, `context` is what
+    the engine is told beside the question.
+    """
+
+    gate: Gate
+    client: str
+    basis: str
+    context: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Posts as the store has them; `until` monotonic seconds, at midnight at the latest."""
+
+    posts: tuple[HeldPost, ...]
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A Known to be used again; `until` that of its posts, `expires` by the tokens' clock."""
+
+    known: Known
+    until: float
+    expires: float
 
 
 class Askers:
-    """Makes Askers; one per worker."""
+    """Recognises who asks; one per worker."""
 
-    def __init__(self, engine: AsyncEngine, tokens: Tokens, catalog: Catalog) -> None:
+    def __init__(
+        self, engine: AsyncEngine, tokens: Tokens, catalog: Catalog, keeper: BookKeeper
+    ) -> None:
         self._engine, self._tokens, self._catalog = engine, tokens, catalog
-        self._posts: TTLCache[str, list[HeldPost]] = TTLCache(
-            POSTS_KEPT, ttl=POSTS_S, timer=monotonic
-        )
+        self._keeper = keeper
+        self._posts: LRUCache[str, _Held] = LRUCache(POSTS_KEPT)
+        self._ready: dict[tuple[bytes, bytes | None], _Ready] = {}
+        self._gates: LRUCache[Asker, Gate] = LRUCache(POSTS_KEPT)
+        self._book: PolicyBook | None = None  # the one all Gates are of
 
-    def claims(self, headers: Mapping[str, str]) -> Claims:
+    def claims(self, headers: Headers) -> Claims:
         """The verified token's claims. Unauthenticated if there is none that holds."""
-        return self._tokens.verify(bearer(headers.get("authorization")))
+        return self._tokens.verify(bearer(_text(headers, b"authorization")))
 
-    async def asker(
-        self, claims: Claims, headers: Mapping[str, str], book: PolicyBook, request_id: str
-    ) -> Asker:
-        """The asker of one request, not yet bound to a case. PurposeRequired, Unauthenticated."""
-        why = purpose(headers, claims, self._catalog.purposes)
-        return await self._known(claims, why, book, request_id)
+    async def known(self, headers: Headers) -> Known:
+        """Who asks, not yet bound to a case. Unauthenticated, PurposeRequired, Forbidden."""
+        key = (sha256(headers.get(b"authorization", b"")).digest(), headers.get(b"x-purpose"))
+        ready = self._ready.get(key)
+        if (
+            ready is not None
+            and monotonic() < ready.until
+            and self._tokens.now() < ready.expires
+            and self._keeper.current() is ready.known.gate.book
+        ):
+            return ready.known
+        return await self._recognised(key, headers)
 
-    async def narrowed(self, asker: Asker, headers: Mapping[str, str], book: PolicyBook) -> Asker:
-        """The asker bound to the case of ``X-Case-No``, if it is given. Forbidden CASE."""
-        case_no = headers.get(CASE_HEADER, "").strip()
-        return await self._narrowed(asker, case_no, book) if case_no else asker
+    async def narrowed(self, known: Known, headers: Headers) -> Known:
+        """Bound to the case of ``X-Case-No``, if it is given. Forbidden CASE."""
+        case_no = (_text(headers, b"x-case-no") or "").strip()
+        if not case_no:
+            return known
+        asker = await self._narrowed(known.gate, case_no)
+        gate = Gate(known.gate.book, asker, self._catalog)
+        return replace(known, gate=gate, context=_context(gate, self._catalog))
 
     def visit_of(self, claims: Claims, visit: Visit) -> Visit:
         """The visit of an account whose request was refused before its purpose was known."""
-        nobody = Asker(claims.sub, "official", (), "", datetime.now(_ZONE).date(), visit.request_id)
+        nobody = Asker(claims.sub, "official", (), "", datetime.now(_ZONE).date())
         return Visit(visit.request_id, "", visit.ip, nobody)
 
-    async def _known(self, claims: Claims, why: str, book: PolicyBook, request_id: str) -> Asker:
-        held = await self._held(claims.sub)
-        if not held:
-            raise Unauthenticated("账号未启用、已停用或没有岗位", reason="TOKEN_INVALID")
-        return Asker(
-            principal_id=claims.sub,
-            kind="official",
-            posts=tuple(book.post(p.dept, p.role, p.region_path) for p in held),
-            purpose=why,
-            day=datetime.now(_ZONE).date(),
-            request_id=request_id,
-        )
+    # -- the first time in a second
 
-    async def _held(self, principal_id: str) -> list[HeldPost]:
+    async def _recognised(self, key: tuple[bytes, bytes | None], headers: Headers) -> Known:
+        claims, book = self.claims(headers), self._keeper.current()
+        named = {PURPOSE_HEADER: _text(headers, b"x-purpose") or ""}
+        why = purpose(named, claims, self._catalog.purposes)
+        held = await self._held(claims.sub)
+        if not held.posts:
+            raise Unauthenticated("账号未启用、已停用或没有岗位", reason="TOKEN_INVALID")
+        gate = self._gate(claims.sub, held.posts, why, book)
+        client = claims.client if _CLIENT.match(claims.client) else ""
+        basis = self._catalog.purposes[why].legal_basis
+        known = Known(gate, client, basis, _context(gate, self._catalog))
+        self._keep(key, _Ready(known, held.until, self._tokens.end(claims)))
+        return known
+
+    def _keep(self, key: tuple[bytes, bytes | None], ready: _Ready) -> None:
+        self._ready.pop(key, None)  # put last again: the first are the ones to go
+        self._ready[key] = ready
+        if len(self._ready) > POSTS_KEPT:
+            del self._ready[next(iter(self._ready))]
+
+    def _gate(self, account: str, held: tuple[HeldPost, ...], why: str, book: PolicyBook) -> Gate:
+        if book is not self._book:  # nothing may keep an old book alive
+            self._gates.clear()
+            self._ready.clear()
+            self._book = book
+        posts = tuple(book.post(p.dept, p.role, p.region_path) for p in held)
+        asker = Asker(account, "official", posts, why, datetime.now(_ZONE).date())
+        gate = self._gates.get(asker)
+        if gate is None:
+            gate = self._gates[asker] = Gate(book, asker, self._catalog)
+        return gate
+
+    async def _held(self, principal_id: str) -> _Held:
         found = self._posts.get(principal_id)
-        if found is None:
+        if found is None or monotonic() >= found.until:
+            # Counted from before the question: what is told may be as old as that.
+            until, now = monotonic(), datetime.now(_ZONE)
+            until += min(POSTS_S, _to_midnight(now))
             try:
                 async with self._engine.connect() as connection:
-                    today = datetime.now(_ZONE).date()
-                    found = await posts_of(connection, principal_id, today)
+                    posts = await posts_of(connection, principal_id, now.date())
             except (SQLAlchemyError, OSError):
                 raise SourceUnavailable("账号库暂时不可用", reason="DOWN", source="hub") from None
-            self._posts[principal_id] = found
+            found = self._posts[principal_id] = _Held(tuple(posts), until)
         return found
 
-    async def _narrowed(self, asker: Asker, case_no: str, book: PolicyBook) -> Asker:
+    # -- a case
+
+    async def _narrowed(self, gate: Gate, case_no: str) -> Asker:
         """The asker bound to one case's household; the same refusal for any other number."""
         row = await self._case(case_no) if _CASE_NO.match(case_no) else None
         if row is None:
             raise _no_case()
         region, owner, household = row
-        gate = Gate(book, asker, self._catalog)
         if household is None or not gate.demand("Case.basic", "read", region, owner).allowed:
             raise _no_case()
-        return replace(asker, case_no=case_no, bound=household)
+        return replace(gate.asker, case_no=case_no, bound=household)
 
     async def _case(self, case_no: str) -> tuple[str, str, str | None] | None:
         wanted = select(
@@ -112,6 +192,39 @@ class Askers:
         except (SQLAlchemyError, OSError):
             raise SourceUnavailable("诉求件库暂时不可用", reason="DOWN", source="hub") from None
         return None if row is None else (row[0], row[1], row[2])
+
+
+def _context(gate: Gate, catalog: Catalog) -> Mapping[str, object]:
+    """What ``viewer`` answers: the request's own facts, no governed data."""
+    asker, places = gate.asker, catalog.divisions.by_path
+    facts = {
+        "account": asker.principal_id,
+        "posts": [
+            {
+                "department": post.dept,
+                "role": post.role,
+                "division": places[post.base].code,
+                "divisionName": places[post.base].name,
+            }
+            for post in asker.posts
+        ],
+        "purpose": asker.purpose,
+        "purposeTitle": catalog.purposes[asker.purpose].title,
+        "caseNo": asker.case_no,
+        "policyVersion": gate.book.version,
+    }
+    return {"viewer": facts}
+
+
+def _text(headers: Headers, name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _to_midnight(now: datetime) -> float:
+    """Seconds to the end of the day: rights have dates."""
+    ends = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
+    return (ends - now).total_seconds()
 
 
 def _no_case() -> Forbidden:

@@ -87,7 +87,7 @@ class Tokens:
             client_id={"essential": True},
         )
         self._known: TLRUCache[bytes, Claims] = TLRUCache(
-            CACHED, ttu=lambda _digest, claims, _now: claims.exp + SKEW_S, timer=clock
+            CACHED, ttu=lambda _digest, claims, _now: self.end(claims), timer=clock
         )
 
     def issue(
@@ -125,6 +125,14 @@ class Tokens:
             known = self._checked(token)
             self._known[digest] = known
         return known
+
+    def now(self) -> float:
+        """Seconds since 1970 by the clock that tokens are measured with."""
+        return self._clock()
+
+    def end(self, claims: Claims) -> float:
+        """The moment by that clock from which the token is expired."""
+        return claims.exp + SKEW_S
 
     def _checked(self, token: str) -> Claims:
         self._check_header(token)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-# The body, before anything is read from it
+# The head and the body, before anything is read from them
+HEAD_BYTES: Final = 64 * 1024  # a token has 500 bytes, all headers of a proxy 8 KiB
 BODY_BYTES: Final = 1024 * 1024  # the largest approved document with its variables has < 100 kB
 JSON_DEPTH: Final = 64  # Python's decoder recurses: 5,000 levels end it
 JSON_MEMBERS: Final = 5_000  # a bulk look-up sends 200 keys

@@ -16,7 +16,8 @@ from traceback import extract_tb
 from typing import Any, TextIO
 
 import structlog
-from opentelemetry.trace import format_trace_id, get_current_span
+
+from hub.trace import CURRENT
 
 BLOT = "[已隐去]"
 DEEPEST = 5  # frames of an error that are worth a line
@@ -66,9 +67,9 @@ def _formatter(chain: list[Any]) -> logging.Formatter:
 
 
 def _add_trace(_logger: object, _method: str, event: Event) -> Event:
-    context = get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = format_trace_id(context.trace_id)
+    name = CURRENT.get()
+    if name:
+        event["trace_id"] = name
     return event
 
 

@@ -19,14 +19,24 @@ from audit.tokens import SubjectTokens
 from authz.post import Asker
 from catalog.divisions import COUNTY
 from catalog.errors import AuditUnavailable, HubError
+from hub.decoding import GRAPHQL_JSON, JSON
 from hub.limits import ERRORS_SHOWN
 from resolvers.answer import Answer
 from resolvers.assemble import formatted
 from resolvers.plan import Disclosure, ReadDisclosure
 
-GRAPHQL_JSON = "application/graphql-response+json"
 STATUS = {kind.code: kind.status for kind in HubError.__subclasses__()}
 PLAIN_STATUS = frozenset({401, 403, 405, 406, 413, 415, 429, 500, 503, 504})
+_STANDING = {
+    media: (
+        (b"content-type", f"{media}; charset=utf-8".encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"vary", b"Accept, Origin"),
+    )
+    for media in (JSON, GRAPHQL_JSON)
+}
+_ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
 AUDITED = "audit_event"  # reading this data set is itself an AUDIT_READ (audit P6)
 
 
@@ -46,7 +56,7 @@ class Sent:
     """Status, headers and body, ready to leave."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Sequence[tuple[bytes, bytes]]
     body: bytes
 
 
@@ -67,12 +77,11 @@ class Release:
         if answer.errors:
             shown = answer.errors[:ERRORS_SHOWN]
             payload["errors"] = [_named(e, visit.request_id) for e in shown]
-        extensions = dict(answer.extensions) | {"audit": _receipt(receipt)}
+        extensions = {**answer.extensions, "audit": _receipt(receipt)}
         if len(answer.errors) > ERRORS_SHOWN:
             extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
         payload["extensions"] = extensions
-        status = _status(answer, media)
-        return Sent(status, _headers(visit, media, receipt), orjson.dumps(payload))
+        return _sent(_status(answer, media), visit, media, receipt, payload)
 
     async def refusal(self, error: HubError, visit: Visit, media: str) -> Sent:
         """A request refused before it was an operation; recorded if we know whose it is."""
@@ -99,12 +108,7 @@ class Release:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
         if receipt is not None:
             payload["extensions"] = {"audit": _receipt(receipt)}
-        headers = dict(_headers(visit, media, receipt))
-        if error.status == 401:
-            headers["WWW-Authenticate"] = "Bearer"
-        if error.status == 405:
-            headers["Allow"] = "POST"
-        return Sent(error.status, headers, orjson.dumps(payload))
+        return _sent(error.status, visit, media, receipt, payload, *_ADDED.get(error.status, ()))
 
     # -- Disclosure -> Draft
 
@@ -200,18 +204,26 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
     return {"idx": receipt.idx, "leaf": receipt.leaf, "log": receipt.log}
 
 
-def _headers(visit: Visit, media: str, receipt: Receipt | None) -> dict[str, str]:
-    headers = {
-        "Content-Type": f"{media}; charset=utf-8",
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        "Vary": "Accept, Origin",
-        "X-Request-Id": visit.request_id,
-    }
+def _sent(
+    status: int,
+    visit: Visit,
+    media: str,
+    receipt: Receipt | None,
+    payload: Mapping[str, Any],
+    *added: tuple[bytes, bytes],
+) -> Sent:
+    """The bytes and what is said about them. Parts of `payload` may be orjson.Fragments."""
+    body = orjson.dumps(payload)
+    headers = [
+        *_STANDING[media],
+        (b"x-request-id", visit.request_id.encode()),
+        (b"content-length", b"%d" % len(body)),
+        *added,
+    ]
     if receipt is not None:
-        headers["X-Audit-Id"] = str(receipt.idx)
-        headers["X-Audit-Receipt"] = receipt.leaf
-    return headers
+        headers.append((b"x-audit-id", b"%d" % receipt.idx))
+        headers.append((b"x-audit-receipt", receipt.leaf.encode()))
+    return Sent(status, headers, body)
 
 
 def _status(answer: Answer, media: str) -> int:

@@ -2,15 +2,16 @@
 
 Never an argument, variable, query text, URL, SQL parameter, header value, error message:
 whoever reads traces has no rights to the data. Exceptions are not recorded on spans, since
-their texts quote values. Nothing is exported unless an exporter is handed in; spans still
-carry the trace id that names the request everywhere else.
+their texts quote values. Without an exporter no span is made at all: what is left of one is
+the name of the request (`trace.py`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import Token
 from enum import StrEnum
 
 from opentelemetry.sdk.resources import Resource
@@ -18,6 +19,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from hub.trace import CURRENT, may_hold_person, named
 
 SERVICE = "data-sharing-hub"
 
@@ -49,60 +52,104 @@ class Attribute(StrEnum):
     BATCH = "hub.batch"
 
 
+_KNOWN = frozenset(Attribute)
 NUMBERS = frozenset({Attribute.ROWS, Attribute.COST, Attribute.BATCH})
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.]{0,63}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _MANY_DIGITS = re.compile(r"\d{7}")  # a word is no place for an id number or a telephone
-_ID_NUMBER = re.compile(r"\d{17}[\dx]", re.IGNORECASE)  # the trace id goes into log and record
 _PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class Unexported:
+    """What stands for a span that nobody will see: the name of its request."""
+
+    __slots__ = ("_before", "name")
+    _before: Token[str]
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> Unexported:
+        self._before = CURRENT.set(self.name)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        CURRENT.reset(self._before)
+
+    def is_recording(self) -> bool:
+        """Never: what would be marked need not be worked out."""
+        return False
+
+
+AnySpan = Span | Unexported
 
 
 class Telemetry:
     """The tracer; `exporter` None exports nothing."""
 
     def __init__(self, exporter: SpanExporter | None = None) -> None:
-        self._provider = TracerProvider(
-            resource=Resource({"service.name": SERVICE}), shutdown_on_exit=False
-        )
-        if exporter is not None:
-            self._provider.add_span_processor(SimpleSpanProcessor(exporter))
-        self._tracer = self._provider.get_tracer(SERVICE)
+        self._provider = None if exporter is None else _provider(exporter)
+        self._tracer = None if self._provider is None else self._provider.get_tracer(SERVICE)
 
-    @contextmanager
     def span(
         self,
         name: SpanName,
         attributes: Mapping[Attribute, str | int] | None = None,
         *,
         traceparent: str | None = None,
-    ) -> Iterator[Span]:
+    ) -> AbstractContextManager[AnySpan]:
         """A current span; `traceparent` takes over a caller's trace id, if it is a valid one.
 
         One that may hold an id number is not: the trace id stands in every record and log line.
         """
-        taken = traceparent and not _ID_NUMBER.search(traceparent)
+        if self._tracer is not None:
+            return self._exported(SpanName(name), attributes or {}, traceparent)
+        if type(name) is not SpanName:
+            SpanName(name)
+        if traceparent is None:
+            return Unexported(CURRENT.get() or named(None))
+        return Unexported(named(traceparent))
+
+    @contextmanager
+    def _exported(
+        self, name: SpanName, attributes: Mapping[Attribute, str | int], traceparent: str | None
+    ) -> Iterator[AnySpan]:
+        assert self._tracer is not None  # noqa: S101  span looked
+        taken = traceparent and not may_hold_person(traceparent)
         context = _PROPAGATOR.extract({"traceparent": traceparent}) if taken else None
         with self._tracer.start_as_current_span(
-            SpanName(name), context=context, record_exception=False, set_status_on_exception=False
+            name, context=context, record_exception=False, set_status_on_exception=False
         ) as span:
-            for key, value in (attributes or {}).items():
-                mark(span, key, value)
-            yield span
+            before = CURRENT.set(trace_id(span))
+            try:
+                for key, value in attributes.items():
+                    mark(span, key, value)
+                yield span
+            finally:
+                CURRENT.reset(before)
 
     def close(self) -> None:
         """Export what is left."""
-        self._provider.shutdown()
+        if self._provider is not None:
+            self._provider.shutdown()
 
 
-def mark(span: Span, key: Attribute, value: str | int) -> None:
+def _provider(exporter: SpanExporter) -> TracerProvider:
+    made = TracerProvider(resource=Resource({"service.name": SERVICE}), shutdown_on_exit=False)
+    made.add_span_processor(SimpleSpanProcessor(exporter))
+    return made
+
+
+def mark(span: AnySpan, key: Attribute, value: str | int) -> None:
     """Set one attribute; ValueError (without the value) if key or value is not allowed."""
     if not _allowed(key, value):
         raise ValueError(f"span attribute {key} is not allowed with this value")
-    span.set_attribute(Attribute(key).value, value)
+    if not isinstance(span, Unexported):
+        span.set_attribute(Attribute(key).value, value)
 
 
 def _allowed(key: str, value: object) -> bool:
-    if key not in frozenset(Attribute):
+    if key not in _KNOWN:
         return False
     if key in NUMBERS:
         return isinstance(value, int) and not isinstance(value, bool)
@@ -113,6 +160,8 @@ def _allowed(key: str, value: object) -> bool:
     return bool(_WORD.match(value)) and not _MANY_DIGITS.search(value)
 
 
-def trace_id(span: Span) -> str:
+def trace_id(span: AnySpan) -> str:
     """The request's name everywhere: 32 hex digits."""
+    if isinstance(span, Unexported):
+        return span.name
     return format_trace_id(span.get_span_context().trace_id)

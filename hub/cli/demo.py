@@ -67,7 +67,9 @@ def demo(
         stop("--as、--purpose、--case-no、--variables 只用于 --once FILE", USAGE)
     site = _site(folder, scale)
     if serve:
-        asyncio.run(run.serve(site, port, click.echo))
+        import uvloop
+
+        uvloop.run(run.serve(site, port, click.echo))
         return
     raise SystemExit(0 if asyncio.run(run.show(site, click.echo)) else FAILED)
 

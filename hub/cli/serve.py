@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from hub import logs
@@ -13,17 +15,10 @@ def serve() -> None:
     """Check what must be there, then listen."""
     settings = load_settings()
     logs.configure(settings.log_level)
-    import uvicorn
-
+    from hub import server
     from hub.app import assemble, create_app
     from hub.start import ready
 
     ready(settings)
-    uvicorn.run(
-        create_app(assemble(settings)),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-    )
+    with contextlib.suppress(KeyboardInterrupt):  # the usual end in a terminal
+        server.serve(create_app(assemble(settings)), settings.host, settings.port)

@@ -27,6 +27,7 @@ from hub.app import assemble, create_app, running
 from hub.demo.department import insurance
 from hub.demo.site import HTTP_SOURCE, Site
 from hub.demo.table import table
+from hub.server import config
 from hub.settings import Settings
 from hub.start import ready
 from hub.verdict import said
@@ -152,11 +153,9 @@ async def explained(site: Site, account: str, question: Question, purpose: str |
 async def _planned(
     made: Hub, site: Site, account: str, question: Question, purpose: str | None
 ) -> tuple[Plan, Gate]:
-    book = made.keeper.current()
     issued = _headers(made, site, account, purpose, None)
-    headers = {name.lower(): value for name, value in issued.items()}
-    asker = await made.askers.asker(made.askers.claims(headers), headers, book, "explain")
-    gate = Gate(book, asker, made.catalog)
+    headers = {name.lower().encode(): value.encode() for name, value in issued.items()}
+    gate = (await made.askers.known(headers)).gate
     asked = engine.Question(question.text, None, question.variables)
     return made.engine.explain(asked, gate), gate
 
@@ -222,7 +221,8 @@ class PortTaken(Readable):
 
 def _bound(port: int) -> socket.socket:
     """A loopback socket; PortTaken. (uvicorn's own binding ends the program with a trace.)"""
-    made = socket.socket()
+    # Named as TCP: else asyncio leaves Nagle's algorithm on, which costs 40 ms an answer.
+    made = socket.socket(proto=socket.IPPROTO_TCP)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind((LOOPBACK, port))
@@ -237,10 +237,7 @@ async def _listening(made: Hub, port: int) -> AsyncIterator[str]:
     """The application on a loopback port; gives its address."""
     bound = _bound(port)
     address = f"http://{LOOPBACK}:{bound.getsockname()[1]}"
-    config = uvicorn.Config(
-        create_app(made), lifespan="off", log_config=None, access_log=False, server_header=False
-    )
-    server = _Server(config)
+    server = _Server(config(create_app(made), lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
         while not server.started:

@@ -22,6 +22,7 @@ RESPONSES = {
     "FileResponse",
     "RedirectResponse",
 }
+MESSAGES = {"http.response.start", "http.response.body", "http.response.pathsend"}
 UNSAFE_LIMITS = {
     "QueryDepthLimiter",
     "MaxAliasesLimiter",
@@ -115,16 +116,26 @@ def makes_sent(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def makes_response(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
-    yield from (node for node in ast.walk(tree) if called(node) in RESPONSES)
+    for node in ast.walk(tree):
+        message = isinstance(node, ast.Constant) and node.value in MESSAGES
+        if message or called(node) in RESPONSES:
+            yield node
 
 
 def responds_with_more_than_sent(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
-    """In the endpoint a response's body is the one release.py made."""
+    """In the endpoint status, headers and body are those release.py made."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and called(node) in RESPONSES:
-            body = node.args[0] if node.args else None
-            if body is None or ast.unparse(body) != "sent.body":
-                yield node
+        if called(node) in RESPONSES:
+            yield node
+        for key, value in _items(node):
+            if key in ("status", "headers", "body") and ast.unparse(value) != f"sent.{key}":
+                yield value
+
+
+def _items(node: ast.AST) -> Iterator[tuple[object, ast.expr]]:
+    if isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            yield (key.value if isinstance(key, ast.Constant) else None), value
 
 
 def responds_with_data(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
@@ -240,9 +251,21 @@ HABITS = [
         but=("hub/endpoint.py", "hub/app.py"),
     ),
     Habit(
+        "nobody else answers past the framework either",
+        makes_response,
+        ("hub/asking.py", "x = {'type': 'http.response.body'}"),
+        but=("hub/endpoint.py", "hub/app.py"),
+    ),
+    Habit(
         "the endpoint sends what the door made",
         responds_with_more_than_sent,
-        ("hub/endpoint.py", "x = Response(answer.data, 200)"),
+        ("hub/endpoint.py", "x = {'type': 'http.response.body', 'body': answer.data}"),
+        within=("hub/endpoint.py",),
+    ),
+    Habit(
+        "the endpoint makes no response of its own",
+        responds_with_more_than_sent,
+        ("hub/endpoint.py", "x = Response(sent.body, 200)"),
         within=("hub/endpoint.py",),
     ),
     Habit(

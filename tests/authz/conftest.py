@@ -49,6 +49,15 @@ def asker(demo_book: PolicyBook) -> NewAsker:
         day: date = DAY,
     ) -> Asker:
         held: tuple[Post, ...] = tuple(demo_book.post(*one) for one in posts)
-        return Asker("zhelai-01", "official", held, purpose, day, "req-1", case_no, bound, "张三")
+        return Asker(
+            "zhelai-01",
+            "official",
+            held,
+            purpose,
+            day,
+            case_no=case_no,
+            bound=bound,
+            real_name="张三",
+        )
 
     return make

@@ -87,7 +87,7 @@ def valid_rule(rng: random.Random, catalog: Catalog) -> Rule:
 
 def random_asker(rng: random.Random) -> Asker:
     posts = tuple(random_post(rng) for _ in range(rng.randint(1, 3)))
-    return Asker("x", "official", posts, rng.choice(("aid.file", "aid.review")), DAY, "r")
+    return Asker("x", "official", posts, rng.choice(("aid.file", "aid.review")), DAY)
 
 
 def random_post(rng: random.Random) -> Post:

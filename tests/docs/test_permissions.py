@@ -61,7 +61,7 @@ def _gate(book: PolicyBook, catalog: Catalog, column: Column) -> Gate:
     post = book.post(column.dept, column.role, column.base)
     case_no, bound = ("SQ1", "household") if column.case else (None, None)
     day = date(2026, 11, 1)
-    asker = Asker("a", "official", (post,), column.purpose, day, "r", case_no, bound)
+    asker = Asker("a", "official", (post,), column.purpose, day, case_no=case_no, bound=bound)
     return Gate(book, asker, catalog)
 
 

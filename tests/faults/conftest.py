@@ -16,6 +16,7 @@ from hub.app import assemble, create_app
 from hub.demo.load import load_store
 from hub.demo.site import Site, prepared
 from hub.found import found
+from hub.server import config
 from hub.worker import Hub
 from store.migrate import upgrade
 
@@ -70,10 +71,7 @@ def listening() -> Listening:
 @contextlib.asynccontextmanager
 async def _listening(site: Site, **given: object) -> AsyncIterator[tuple[Hub, str]]:
     hub = assemble(site.settings(None, **given))
-    config = uvicorn.Config(
-        create_app(hub), host="127.0.0.1", port=0, log_config=None, access_log=False
-    )
-    server = _Server(config)
+    server = _Server(config(create_app(hub)))
     task = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(READY_S):

@@ -105,7 +105,7 @@ class Desk:
         found_ = self.accounts[account]
         post = self.book.post(found_.dept, found_.role, found_.region)
         purpose = purpose or found_.purposes[0]
-        return Asker(account, "official", (post,), purpose, DAY, "test", **more)
+        return Asker(account, "official", (post,), purpose, DAY, **more)
 
     def gate(self, account: str, purpose: str | None = None, **more: Any) -> Gate:
         return Gate(self.book, self.asker(account, purpose, **more), self.catalog)

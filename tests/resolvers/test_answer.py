@@ -278,7 +278,7 @@ def test_a_hundred_posts_share_two_plans_and_judging_one_is_cheap(desk: Desk) ->
             continue
         posts += 1
         post = desk.book.post("rev", role, path)
-        asker = Asker(f"a{posts}", "official", (post,), "report", DAY, "test")
+        asker = Asker(f"a{posts}", "official", (post,), "report", DAY)
         gate = Gate(desk.book, asker, desk.catalog)
         told = desk.runner.run(engine.answer(Question(text, None, {}), gate, {}))
         assert told.errors == ()

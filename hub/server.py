@@ -1,0 +1,70 @@
+"""The HTTP server under the application: uvicorn on uvloop and httptools, in one place.
+
+Both are asked for by name: a server that silently took a slower loop, or a parser with other
+limits, would be another server than the one that was tested. httptools keeps whatever a client
+sends as the head of a request; `Guarded` ends a connection whose head has no end.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.config import LifespanType
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hub.limits import HEAD_BYTES
+
+STARTUP_FAILURE = 3  # the exit code uvicorn itself gives to a server that never listened
+
+
+class Guarded(HttpToolsProtocol):
+    """A connection that may send HEAD_BYTES (and what comes with them) without a body's byte.
+
+    So are trailers bounded, which are kept like headers. A body is counted by who reads it.
+    """
+
+    _bare = 0  # bytes since the last that belonged to a body or ended a request
+
+    def data_received(self, data: bytes) -> None:
+        """Hand on what came; 400 and the end for a head that is too long."""
+        self._bare += len(data)
+        super().data_received(data)
+        if self._bare > HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("The head of the request is too long.")
+
+    def on_body(self, body: bytes) -> None:
+        """A head has ended."""
+        self._bare = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """A request has ended."""
+        self._bare = 0
+        super().on_message_complete()
+
+
+def config(
+    app: ASGIApp, host: str = "127.0.0.1", port: int = 0, *, lifespan: LifespanType = "on"
+) -> uvicorn.Config:
+    """How `app` is served: no access log (addresses hold questions), no name of the server."""
+    return uvicorn.Config(
+        app,
+        host,
+        port,
+        loop="uvloop",
+        http=Guarded,
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )
+
+
+def serve(app: ASGIApp, host: str, port: int) -> None:
+    """Listen until a signal comes; ends the program with STARTUP_FAILURE if it cannot."""
+    server = uvicorn.Server(config(app, host, port))
+    server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
