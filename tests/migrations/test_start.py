@@ -30,6 +30,8 @@ SHAPE = {
     "FROM information_schema.columns WHERE table_schema = 'public'",
 }
 
+HEAD = "tallies"  # the newest revision
+
 
 def execute(url: str, *statements: str) -> list[Row[Any]]:
     async def run() -> list[Row[Any]]:
@@ -79,12 +81,12 @@ def lines(statement: str) -> Iterator[str]:
 
 
 def test_up_down_up_ends_where_up_ended(store_url: str) -> None:
-    assert migrate.status(store_url) == (None, "start")
+    assert migrate.status(store_url) == (None, HEAD)
     migrate.upgrade(store_url)
     up = shape(store_url)
-    assert migrate.status(store_url) == ("start", "start")
+    assert migrate.status(store_url) == (HEAD, HEAD)
     migrate.downgrade(store_url)
-    assert migrate.status(store_url) == (None, "start")
+    assert migrate.status(store_url) == (None, HEAD)
     assert shape(store_url) == {}
     migrate.upgrade(store_url)
     assert shape(store_url) == up
@@ -153,7 +155,7 @@ def test_a_migration_that_fails_leaves_nothing_behind(store_url: str) -> None:
     with pytest.raises(Exception, match="already exists"):
         migrate.upgrade(store_url)
     assert shape(store_url) == before
-    assert migrate.status(store_url) == (None, "start")
+    assert migrate.status(store_url) == (None, HEAD)
 
 
 def test_the_divisions_are_there_from_the_start(store_url: str) -> None:
