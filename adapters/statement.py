@@ -35,6 +35,7 @@ from adapters.contract import (
     TableMap,
 )
 from adapters.dialect import Dialect, plain_table
+from adapters.grouped import grouped
 from catalog.datasets import Dataset
 from catalog.grades import Mask
 
@@ -50,8 +51,10 @@ class Statements:
     # -- rows with rights of their own
 
     def rows(self, request: ReadRequest) -> Built:
-        """SELECT over the Lens's source: a page, the rows of many parents, or a count."""
+        """SELECT over the Lens's source: a page, the rows of many parents, groups or a count."""
         source = self._source(request)
+        if request.group is not None:
+            return grouped(source, request.group, self._dialect)
         if request.count:
             return self._count(request, source)
         columns, shown = self._shown(request, source)
