@@ -59,6 +59,24 @@ class Leaf:
     param: str
 
 
+class Bucket(StrEnum):
+    """How a group's key is made of a column: its value, its month in Beijing, its place."""
+
+    VALUE = "VALUE"
+    MONTH = "MONTH"
+    TOWNSHIP = "TOWNSHIP"
+    VILLAGE = "VILLAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupKey:
+    """One key of a grouping: its `name` in the row, the source's column, how it is made."""
+
+    name: str
+    column: str
+    bucket: Bucket
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A keyset page: `after` tells whether a cursor's values are bound; one row more is read."""
@@ -164,7 +182,9 @@ class ReadRequest:
     an edge, None for a root. `lens` for SQL rows with rights of their own; `masks` for rows
     under their citizen's rights, one state per column and batch; `codes` then says that the
     rows' own region is compared with the bound list ``codes``. `order` raw columns. `rides`
-    travel beside the rows; with `whole` the rows themselves come as one JSON text.
+    travel beside the rows; with `whole` the rows themselves come as one JSON text. `group`:
+    groups instead of rows, their keys in the order of the answer; then ``count`` and
+    ``suppressed`` (always false here), at most the bound number ``limit`` of groups.
     """
 
     dataset: Dataset
@@ -180,6 +200,7 @@ class ReadRequest:
     count: bool = False
     rides: tuple[Ride, ...] = ()
     whole: Whole | None = None
+    group: tuple[GroupKey, ...] | None = None
     prefix: str = "r"
 
 

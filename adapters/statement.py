@@ -35,6 +35,7 @@ from adapters.contract import (
     Whole,
 )
 from adapters.dialect import Dialect, plain_table
+from adapters.grouped import grouped
 from adapters.riding import RIDING, Built, Riding, columns_of, order_of
 from catalog.datasets import Dataset
 from catalog.grades import Mask
@@ -52,8 +53,10 @@ class Statements:
     # -- rows with rights of their own
 
     def rows(self, request: ReadRequest) -> Built:
-        """SELECT over the Lens's source: a page, the rows of many parents, a count, or a text."""
+        """SELECT over the Lens's source: rows, those of many parents, a text, groups, a count."""
         source = self._source(request)
+        if request.group is not None:
+            return grouped(source, request.group, self._dialect)
         if request.count:
             return self._count(request, source)
         rows = self._picked(request, source)

@@ -32,7 +32,13 @@ class Gate:
         self._lenses: dict[tuple[str, Mode, str | None], Lens] = {}
 
     def lens(self, dataset: Dataset, mode: Mode, identifier: str | None = None) -> Lens:
-        """The data set as this asker may see it. LOOKUP names the `identifier` column."""
+        """The data set as this asker may see it. LOOKUP names the `identifier` column.
+
+        COUNT gives the Lens of LIST if that has rows, else the Lens of TALLY.
+        """
+        if mode is Mode.COUNT:
+            listed = self.lens(dataset, Mode.LIST)
+            return self.lens(dataset, Mode.TALLY) if listed.rows.empty else listed
         key = (dataset.name, mode, identifier)
         if key not in self._lenses:
             kept = self.book.kept((*self._key, key), lambda: self._lens(dataset, mode, identifier))
@@ -51,16 +57,26 @@ class Gate:
 
     def refusal(self, dataset: Dataset, mode: Mode, identifier: str | None = None) -> Verdict:
         """Why a Lens has no rows, without naming a row; Verdict(True) if it has some."""
+        if mode is Mode.COUNT:
+            listed = self.refusal(dataset, Mode.LIST)
+            # Who has no line for listing may have one for counting, under another purpose.
+            silent = listed.reason is Reason.NO_RULE
+            return self.refusal(dataset, Mode.TALLY) if silent else listed
         for obj, act in self._needed(dataset, mode, identifier):
             verdict = self._blocked(obj, act) or self.book.refusal(self.asker, obj, act)
             if not verdict.allowed:
                 return verdict
         if not self.lens(dataset, mode, identifier).rows.empty:
             return Verdict(True)
-        reason = Reason.CASE if self._unbound(dataset) else Reason.OWNER
+        if mode is Mode.TALLY:
+            reason = Reason.REACH if self._bound is None else Reason.CASE
+        else:
+            reason = Reason.CASE if self._unbound(dataset) else Reason.OWNER
         return Verdict(False, reason, None, self.book.ask(dataset.object))
 
     def _lens(self, dataset: Dataset, mode: Mode, identifier: str | None) -> Lens:
+        if mode is Mode.TALLY:
+            return self._tally(dataset)
         needed = self._needed(dataset, mode, identifier)
         rows = self._rows(dataset, needed)
         made: dict[tuple[str, Mask], CellRule] = {}  # shared by the columns of a group
@@ -82,6 +98,35 @@ class Gate:
             self._basis,
         )
 
+    def _tally(self, dataset: Dataset) -> Lens:
+        """The rows published counts are made of: every row or none; no masked column.
+
+        All or nothing, because a part of a published table tells its other part; not under a
+        case number, because the numbers are everybody's and not one household's.
+        """
+        rows = NOTHING if dataset.tally is None else self._scope(dataset.tally, "tally")
+        rows = rows if rows.whole and self._bound is None else NOTHING
+        seen, unseen = (cell_rule(rows, s, NOTHING, Mask.NONE) for s in (rows, NOTHING))
+        plain = {
+            f.name for f in dataset.fields if f.object == dataset.object and f.mask is Mask.NONE
+        }
+        return Lens(
+            dataset=dataset,
+            mode=Mode.TALLY,
+            identifier=None,
+            rows=rows,
+            cells={f.name: seen if f.name in plain else unseen for f in dataset.fields},
+            rules=self._tally_rules(dataset),
+            day=self.asker.day,
+            bound=None,
+            basis=self._basis,
+        )
+
+    def _tally_rules(self, dataset: Dataset) -> tuple[str, ...]:
+        if dataset.tally is None or self._blocked(dataset.tally, "tally") is not None:
+            return ()
+        return tuple(sorted(self.book.rule_ids(self.asker, dataset.tally, "tally")))
+
     def _facet(self, dataset: Dataset) -> FacetLens:
         def folded(obj: str, act: str) -> Scope:
             return self._scope(obj, act).for_owner(dataset.provider)
@@ -96,6 +141,8 @@ class Gate:
     def _needed(
         self, dataset: Dataset, mode: Mode, identifier: str | None
     ) -> tuple[tuple[str, str], ...]:
+        if mode is Mode.TALLY:
+            return ((dataset.tally or dataset.object, "tally"),)
         read = (dataset.object, "read")
         if mode is Mode.KEY:
             return (read,)

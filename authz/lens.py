@@ -52,11 +52,16 @@ ADULT_AT = 14  # years; 个人信息保护法第二十八条
 
 
 class Mode(StrEnum):
-    """How rows are come by: by key or relation, by enumeration, by exact identifier."""
+    """How rows are come by: by key or relation, by enumeration, by exact identifier.
+
+    COUNT asks for numbers alone; its Lens is that of LIST (exact) or of TALLY (published).
+    """
 
     KEY = "KEY"
     LIST = "LIST"
     LOOKUP = "LOOKUP"
+    COUNT = "COUNT"
+    TALLY = "TALLY"
 
 
 class CellState(StrEnum):

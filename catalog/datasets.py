@@ -159,6 +159,7 @@ class Dataset:
     `birth` decides the class of minors, `bound` the household a case number narrows to,
     `person_name` the source's own spelling of the name, for the match grade. `clean`: the
     source's own text is the wire text, so that rows may ride as JSON without a decoder.
+    `tally`: the object of its published counts, for those who may not list its rows.
     """
 
     name: str
@@ -186,6 +187,7 @@ class Dataset:
     nests: tuple[Nest, ...]
     fields: tuple[Field, ...]
     clean: bool = False
+    tally: str | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -267,6 +269,7 @@ def _dataset(
         facet=_facet(table),
         nests=tuple(_nest(t) for t in table.subs("nest")),
         clean=table.flag("clean", False),
+        tally=_tally(table, words),
         fields=fields,
     )
     if not fields:
@@ -294,6 +297,13 @@ def _provider(table: Table, words: Words, default: str) -> str:
     if provider not in words.departments:
         raise table.fail("provider", f"`{provider}` is no department")
     return provider
+
+
+def _tally(table: Table, words: Words) -> str | None:
+    found = table.optional("tally")
+    if found is not None and found not in words.objects:
+        raise table.fail("tally", f"`{found}` is no authorisation object: see objects.toml")
+    return found
 
 
 def _sharing(table: Table, words: Words) -> Sharing:

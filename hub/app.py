@@ -43,6 +43,7 @@ from resolvers.roots.root import Words
 from schema.build import build
 from store.engine import open_engine
 from store.tables import metadata
+from store.tallies import Tallies
 
 LOG_SUITE = "sha256"
 GRAPHQL = "/graphql"
@@ -84,6 +85,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         page_max=settings.page_max,
         deadline_s=settings.source_deadline_s,
         operation_s=settings.deadline_s,
+        tallies=Tallies(store),
     )
     keeper = BookKeeper(store, catalog, demo)
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)

@@ -82,8 +82,22 @@ class PartOf:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class GroupOf:
+    """A part of a group, by the field's own name: a key, its count, whether it is withheld."""
+
+
 Binding = (
-    ColumnOf | EdgeTo | FacetOf | FacetRows | RootOf | AccessOf | ProvenanceOf | ContextOf | PartOf
+    ColumnOf
+    | EdgeTo
+    | FacetOf
+    | FacetRows
+    | RootOf
+    | AccessOf
+    | ProvenanceOf
+    | ContextOf
+    | PartOf
+    | GroupOf
 )
 
 

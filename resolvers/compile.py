@@ -24,6 +24,7 @@ from authz.gate import Gate
 from authz.lens import CellState, Lens
 from catalog.datasets import Dataset, FieldType, RegionKind
 from catalog.load import Catalog
+from resolvers import grouped
 from resolvers.plan import (
     Kind,
     Out,
@@ -68,7 +69,17 @@ class Planner:
     def _root(self, read: Read) -> None:
         if refused(self._gate, read) is not None:
             return  # nothing is prepared, so nothing can be asked
-        self._statement(read, self._lens(read))
+        if read.group is not None:
+            self._grouped(read, self._lens(read))
+        else:
+            self._statement(read, self._lens(read))
+
+    def _grouped(self, read: Read, lens: Lens) -> None:
+        """One statement; nothing hangs below a group, and it rides nowhere."""
+        source = read.dataset.source
+        prepared = self._sources[source].prepare(grouped.request(read, lens))
+        layout = {name: i for i, name in enumerate(prepared.columns)}
+        self._planned[read.id] = PlannedRead(read, source, {}, prepared, None, layout)
 
     def _lens(self, read: Read) -> Lens:
         return self._gate.lens(read.dataset, read.mode, read.identifier)

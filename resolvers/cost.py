@@ -16,6 +16,7 @@ from resolvers.execute import Setting
 from resolvers.plan import Read, Shape
 
 LIST = 10  # rows of a list without pages: a household has four members, a case two orders
+GROUPED = 100  # a grouping reads every row of its Lens: no less than the largest page
 
 Arguments = Mapping[int, Mapping[str, Any] | HubError]
 
@@ -39,6 +40,8 @@ def _below(read: Read, parents: int, arguments: Arguments, setting: Setting) -> 
 
 
 def _rows(read: Read, arguments: Arguments, setting: Setting) -> int:
+    if read.group is not None:
+        return GROUPED
     if not read.connection:
         return LIST if read.many else 1
     given = arguments.get(read.id, {})

@@ -13,6 +13,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -21,20 +22,24 @@ from adapters.contract import EXTRA, KEY, SEPARATOR, SUBJECT, Call, Rows, Source
 from authz.gate import Gate
 from authz.lens import CellState, Mode
 from catalog.datasets import RegionKind
+from catalog.divisions import region_path
 from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
 from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_by_sides
+from resolvers.document import too_complex
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
+from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL, coordinates
 from resolvers.plan import Kind, Plan, PlannedRead, Read, ReadDisclosure
+from resolvers.publication import Published, Tallies, published
 from resolvers.refusal import refused
 from resolvers.roots.root import Words
 
 Row = tuple[Any, ...]
 Item = tuple[Row, Env | None]
 FACET_ROWS = 100  # rows of one facet shown per person
-HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key"}
 WHOLE = 0  # where a whole root's text lies in its one row
+HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key", Mode.COUNT: "tally"}
 LINKED = 3  # facets of so many providers on one person are their own risk class (1.1.8)
 
 
@@ -46,7 +51,8 @@ class RowMode(Exception):
 class Setting:
     """What an execution needs beside the Plan; one per worker.
 
-    `deadline_s` of one source's call, `operation_s` of the whole operation.
+    `deadline_s` of one source's call, `operation_s` of the whole operation. `tallies`: the
+    store's published tables.
     """
 
     words: Words
@@ -57,6 +63,7 @@ class Setting:
     page_max: int
     deadline_s: float
     operation_s: float
+    tallies: Tallies | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -163,6 +170,9 @@ class Execution:
     async def _fetch_root(
         self, read: Read, result: Result, told: ReadDisclosure, params: dict[str, Any]
     ) -> None:
+        if read.group is not None:
+            await self._fetch_groups(read, result, told, params)
+            return
         window = result.window = self._window(read)
         limit = None
         if window is not None:
@@ -196,6 +206,39 @@ class Execution:
         tell(told, result.planned, told_by_sides(result.planned, (side,)))
         for child in read.children:
             self._ridden(child, () if row is None else (row,), result.layout)
+
+    async def _fetch_groups(
+        self, read: Read, result: Result, told: ReadDisclosure, params: dict[str, Any]
+    ) -> None:
+        """Groups instead of rows: counted now, or as they were published."""
+        lens = self._gate.lens(read.dataset, read.mode)
+        if lens.mode is Mode.TALLY:
+            table = await self._published(read, result.planned, params)
+            result.layout, result.rows, result.as_of = table.layout, table.rows, table.made_at
+            told.as_of, told.asked = int(table.made_at.timestamp() * 1_000_000), True
+        else:
+            found = await self._read(result.planned, Call(None, params, limit=GROUPS + 1))
+            if len(found.rows) > GROUPS:
+                raise too_complex("groups", GROUPS, None)
+            result.rows = list(found.rows)
+        told.rows = len(result.rows)
+        at = result.layout.get("division")
+        if at is not None:
+            told.areas |= {region_path(row[at])[:9] for row in result.rows}
+
+    async def _published(
+        self, read: Read, planned: PlannedRead, params: Mapping[str, Any]
+    ) -> Published:
+        async def base(since: datetime, until: datetime) -> Sequence[Row]:
+            window = {f"r{read.id}_{FROM}": since, f"r{read.id}_{UNTIL}": until}
+            call = Call(None, {**params, **window}, limit=CUBE_CELLS)
+            rows = (await self._read(planned, call)).rows
+            if len(rows) == CUBE_CELLS:  # cut off: better no publication than a wrong one
+                raise too_complex("groups", CUBE_CELLS, None)
+            return rows
+
+        day, policy = self._gate.asker.day, self.plan.policy
+        return await published(self._setting.tallies, read.group or (), day, policy, base)
 
     def _params(self, read: Read) -> dict[str, Any]:
         """The request's own values: filters from the arguments, bounds from the Lens."""
@@ -493,7 +536,8 @@ class Execution:
         if read.kind in (Kind.ROOT, Kind.EDGE):
             made = self._gate.lens(read.dataset, read.mode, read.identifier)
             rules, lens = made.rules, made.digest
-        by = tuple(f"{read.dataset.type}.{_plain(w.column)}" for w in read.where)
+        by = coordinates(read)
+        by += tuple(f"{read.dataset.type}.{_plain(w.column)}" for w in read.where)
         told = ReadDisclosure(
             dataset=read.dataset.name,
             source=read.dataset.source,

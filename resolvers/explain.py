@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from adapters.contract import Source
 from authz.gate import Gate
-from authz.lens import CellState
+from authz.lens import CellState, Mode
 from authz.rule import NO_END, Rule
 from authz.scope import Scope
 from catalog.datasets import RegionKind
@@ -25,6 +25,8 @@ STATES = {
     CellState.HIDDEN: "隐藏",
     CellState.MIXED: "逐行而定",
 }
+EXACT = "本人范围内精确计数"
+PUBLISHED = "本期发布的汇总表（过少的不公布，取整；每期只做一次，人人相同）"
 HOW = {Kind.ROOT: "根", Kind.EDGE: "关系", Kind.FACET: "部门数据", Kind.NEST: "下级数据"}
 
 
@@ -63,12 +65,27 @@ class _Printer:
         if error is not None:
             yield f"{pad}    拒绝：{error.message}（{error.reason}），不取任何数据"
             return
-        if read.kind in (Kind.FACET, Kind.NEST):
+        if read.group is not None:
+            yield from self._groups(read, read.group, pad)
+        elif read.kind in (Kind.FACET, Kind.NEST):
             yield from self._facet(read, pad)
         else:
             yield from self._rows(read, pad)
         for child in read.children:
             yield from self._read(child, depth + 1)
+
+    def _groups(self, read: Read, by: Sequence[str], pad: str) -> Iterator[str]:
+        """Counts: over whose rows, by what, exact or as published, by which statement."""
+        planned = self._plan.reads[read.id]
+        lens = self._gate.lens(read.dataset, read.mode)
+        yield f"{pad}    行：{self._words(lens.rows)}；规则 {self._cited(lens.rules)}"
+        words = self._catalog.codes["CaseDimension"]
+        titles = "，".join(words[name] for name in by) or "（总数）"
+        published = lens.mode is Mode.TALLY
+        yield f"{pad}    汇总：按 {titles}；{PUBLISHED if published else EXACT}"
+        if planned.prepared is not None:
+            when = "本期首次查询时的语句" if published else "语句"
+            yield f"{pad}    {when}：{_flat(planned.prepared.describe())}"
 
     def _rows(self, read: Read, pad: str) -> Iterator[str]:
         planned = self._plan.reads[read.id]
@@ -156,7 +173,10 @@ class _Printer:
             return
         kinds = "AUDIT_READ" if any(r.dataset.source == "audit" for r in reads) else "READ"
         names = "，".join(dict.fromkeys(r.dataset.name for r in reads)) or "无"
-        yield f"审计记录 {kinds}：数据集 {names}；每列明文与脱敏行数、所见人员代号、规则编号"
+        told = "每列明文与脱敏行数、所见人员代号" if any(r.group is None for r in reads) else ""
+        counts = "汇总的维度与组数（不涉及人员）" if any(r.group is not None for r in reads) else ""
+        what = "；".join(text for text in (told, counts) if text)
+        yield f"审计记录 {kinds}：数据集 {names}；{what}、规则编号"
 
 
 def _line(rule: Rule) -> str:

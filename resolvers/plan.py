@@ -166,7 +166,8 @@ class Read:
 
     `id` is its number in the Shape, `path` its response path from the root, `parent` and
     `child` the raw columns of an edge (``identity`` or ``division`` for a facet). `extra` raw
-    columns are fetched for children, cursors and the log, never for the answer.
+    columns are fetched for children, cursors and the log, never for the answer. `group`:
+    groups by these dimensions (``CaseDimension``), in this order, instead of rows.
     """
 
     id: int
@@ -189,6 +190,7 @@ class Read:
     connection: bool = False
     total: bool = False
     slot: Slot | None = None
+    group: tuple[str, ...] | None = None
     outs: tuple[Out, ...] = ()
     parts: tuple[Part, ...] = ()
     children: tuple[Read, ...] = ()

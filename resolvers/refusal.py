@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from authz.gate import Gate
 from catalog.errors import BadUserInput, Forbidden, HubError
+from resolvers.grouped import fault
 from resolvers.plan import Read
 
 
@@ -21,5 +22,5 @@ def refused(gate: Gate, read: Read) -> HubError | None:
     fields = [w.column for w in read.where if w.column in read.dataset.by_name]
     unclear = next((c for c in fields if not lens.filterable(c)), None)
     if unclear is None:
-        return None
+        return fault(read, lens) if read.group is not None else None
     return BadUserInput(f"不能按 `{unclear}` 筛选：该列对您不是明文", reason="FILTER_NOT_CLEAR")

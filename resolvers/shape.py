@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import Any
 
 from graphql import (
@@ -46,6 +47,7 @@ from resolvers.binding import (
     EdgeTo,
     FacetOf,
     FacetRows,
+    GroupOf,
     PartOf,
     ProvenanceOf,
     RootOf,
@@ -72,9 +74,12 @@ from resolvers.plan import (
 from resolvers.roots import ROOTS
 from resolvers.roots.root import leaf
 
+SHAPING = frozenset({"CaseDimension"})
+"""Enumerations whose values choose the statement itself; other values are bound to it."""
+
 
 def signature(variables: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What of the variables can change a statement: presence, nulls, booleans."""
+    """What of the variables can change a statement: presence, nulls, booleans, dimensions."""
     return tuple((name, _mark(value)) for name, value in sorted(variables.items()))
 
 
@@ -83,7 +88,11 @@ def _mark(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         return signature(value)
-    return "L" if isinstance(value, list) else "V"
+    if isinstance(value, Enum) and type(value).__name__ in SHAPING:
+        return value.value
+    if isinstance(value, list):
+        return ("L", *(m for m in map(_mark, value) if m != "V"))
+    return "V"
 
 
 @dataclass(frozen=True)
@@ -221,6 +230,7 @@ class Shaper:
             where=tuple(leaf(g, param) for g, param in given),
             binds=tuple(Bind(param, g.path, g.convert) for g, param in given),
             identifier=root.identifier,
+            group=root.group,
             slot=Slot(asked.definition, asked.node, connection),
         )
         read, out = self._finish(seed, asked, args)
@@ -271,7 +281,7 @@ class Shaper:
         else:
             outs = self._object(asked.type, asked.details, builder)
             out = OutRead(*place, seed.many, seed.required, seed.nodes)
-        ordered = seed.many or seed.kind is Kind.ROOT
+        ordered = (seed.many or seed.kind is Kind.ROOT) and seed.group is None
         order = tuple((EXTRA + c, down) for c, down in seed.dataset.order) if ordered else ()
         read = replace(
             seed,
@@ -297,6 +307,8 @@ class Shaper:
         binding = self._bindings.of(asked.kind.name, asked.name)
         if isinstance(binding, ColumnOf):
             return self._column(asked, builder, binding)
+        if isinstance(binding, GroupOf):
+            return self._leaf(asked, asked.name)
         if isinstance(binding, EdgeTo):
             return self._edge(asked, builder, binding)
         if isinstance(binding, FacetOf):
@@ -311,9 +323,12 @@ class Shaper:
 
     def _column(self, asked: Asked, builder: _Builder, binding: ColumnOf) -> Out:
         builder.columns[binding.column] = None
+        return self._leaf(asked, binding.column)
+
+    def _leaf(self, asked: Asked, column: str) -> Out:
         return OutColumn(
             asked.key,
-            binding.column,
+            column,
             asked.coordinate,
             asked.type.name,
             asked.required,

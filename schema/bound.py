@@ -25,6 +25,7 @@ from resolvers.binding import (
     EdgeTo,
     FacetOf,
     FacetRows,
+    GroupOf,
     PartOf,
     ProvenanceOf,
     RootOf,
@@ -138,6 +139,10 @@ class Kit:
     def part(self, type_text: str, description: str) -> StrawberryField:
         """A part of a connection, page info, access entry or context value."""
         return self._field(type_text, description, PartOf(""))
+
+    def group(self, type_text: str, description: str) -> StrawberryField:
+        """A key of a group, its count, or whether that is withheld."""
+        return self._field(type_text, description, GroupOf())
 
     def context(self, type_text: str, description: str, name: str) -> StrawberryField:
         """A value of the request itself."""

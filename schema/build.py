@@ -19,6 +19,7 @@ from schema.codes import codes
 from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
+from schema.stats import stats
 from schema.words import audit, catalogue, division, viewer
 
 
@@ -27,7 +28,8 @@ def build(catalog: Catalog) -> Bindings:
     kit = Kit(catalog)
     texts = scalars()
     kit.names |= texts | codes(catalog)
-    for make in (shared, division, catalogue, household, case, supervision, citizen, audit, viewer):
+    words = (shared, division, catalogue, audit, viewer)
+    for make in (*words, household, case, stats, supervision, citizen):
         make(kit)
     inputs(kit)
     config = StrawberryConfig(auto_camel_case=False, scalar_map=definitions(texts))

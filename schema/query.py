@@ -13,6 +13,9 @@ BY_CASE_NO: Arguments = {"caseNo": ("String!", "诉求编号")}
 BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
 BY_NAME: Arguments = {"name": ("String!", "目录项代码")}
+BY_DIMENSIONS: Arguments = {
+    "by": ("[CaseDimension!]!", "分组维度，按此顺序排列；空列表为一行总数；乡镇与村不能同用")
+}
 IN_DIVISION: Arguments = {"division": ("DivisionCode", "该区划及其下级；缺省为您的全部辖区")}
 DIVISIONS: Arguments = {"level": ("Level", "行政层级"), "parent": ("DivisionCode", "上级区划")}
 OF_PROVIDER: Arguments = {"provider": ("String", "提供单位的部门代码")}
@@ -78,6 +81,12 @@ def query(kit: Kit) -> Any:
         "divisions": root("[Division!]", "区划列表", "divisions", DIVISIONS),
         "case": root("Case", "按编号查诉求件", "case", BY_CASE_NO),
         "cases": root("CaseConnection", "诉求件列表，新的在前", "cases", _filter("CaseFilter")),
+        "caseStats": root(
+            "[CaseStat!]",
+            "诉求件汇总。筛选同 cases；仅可汇总者不能筛选，且只能按固定汇总表的维度分组",
+            "case_stats",
+            {**_filter("CaseFilter"), **BY_DIMENSIONS},
+        ),
         "supervisionOrder": root(
             "SupervisionOrder", "按单号查督办单", "supervision_order", BY_ORDER_NO
         ),

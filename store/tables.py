@@ -5,7 +5,7 @@ For migrations and the drift check; nothing else needs all tables at once.
 
 from __future__ import annotations
 
-from store import accounts, audit, cases, policy, register, supervision, words
+from store import accounts, audit, cases, policy, register, supervision, tallies, words
 from store.metadata import metadata
 
 __all__ = [
@@ -16,5 +16,6 @@ __all__ = [
     "policy",
     "register",
     "supervision",
+    "tallies",
     "words",
 ]

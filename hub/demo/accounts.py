@@ -13,6 +13,7 @@ FILE = ("aid.file", "aid.verify")
 DESK = ("aid.file", "aid.verify", "aid.review")
 REVIEW = ("aid.review",)
 OFFICE = ("supervise", "report")
+REPORT = ("report",)
 AUDIT = ("audit",)
 
 
@@ -44,6 +45,7 @@ def accounts(village: str) -> tuple[DemoAccount, ...]:
         DemoAccount("bange-town-01", "蚌峨乡经办人", "韦某丙", "rev", "town", "532622206", DESK),
         DemoAccount("mca-dept-01", "县民政局经办人", "李某丁", "mca", "dept", "532622", REVIEW),
         DemoAccount("office-01", "领导小组办公室", "王某戊", "rev", "office", "532622", OFFICE),
+        DemoAccount("authority-01", "数据主管", "岑某庚", "rev", "authority", "532622", REPORT),
         DemoAccount("auditor-01", "审计员（安全官）", "陶某己", "rev", "auditor", "532622", AUDIT),
         DemoAccount("lab", "接口测试账号（仅演示）", "测试账号", "rev", "lab", "532622", REVIEW),
     )

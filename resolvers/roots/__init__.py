@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from resolvers.roots import audit, cases, citizens, words
+from resolvers.roots import audit, cases, citizens, stats, words
 from resolvers.roots.root import Args, Root
 
 ROOTS: Mapping[str, Callable[[Args], Root]] = {
@@ -19,6 +19,7 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "datasets": words.datasets,
     "case": cases.case,
     "cases": cases.cases,
+    "case_stats": stats.case_stats,
     "supervision_order": cases.supervision_order,
     "supervision_orders": cases.supervision_orders,
     "audit_events": audit.audit_events,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from authz.lens import Mode
-from resolvers.roots.root import Args, Root, equals, within
+from resolvers.roots.root import Args, Given, Root, equals, within
 
 
 def case(args: Args) -> Root:
@@ -13,16 +13,17 @@ def case(args: Args) -> Root:
 
 def cases(args: Args) -> Root:
     """Cases by state, item, department, overdue and division."""
-    return Root(
-        "case",
-        Mode.LIST,
-        (
-            *equals(args, "state", "filter", "state"),
-            *equals(args, "item", "filter", "item"),
-            *equals(args, "overdue", "filter", "overdue"),
-            *equals(args, "x__handling_dept", "filter", "department"),
-            *within(args, "filter", "division"),
-        ),
+    return Root("case", Mode.LIST, matching(args))
+
+
+def matching(args: Args) -> tuple[Given, ...]:
+    """The conditions of a ``CaseFilter``."""
+    return (
+        *equals(args, "state", "filter", "state"),
+        *equals(args, "item", "filter", "item"),
+        *equals(args, "overdue", "filter", "overdue"),
+        *equals(args, "x__handling_dept", "filter", "department"),
+        *within(args, "filter", "division"),
     )
 
 

@@ -45,12 +45,16 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A root's rows. `identifier`: the column an exact look-up goes by (mode LOOKUP)."""
+    """A root's rows. `identifier`: the column an exact look-up goes by (mode LOOKUP).
+
+    `group`: the dimensions of a root that gives groups instead of rows (mode COUNT).
+    """
 
     dataset: str
     mode: Mode
     given: tuple[Given, ...] = ()
     identifier: str | None = None
+    group: tuple[str, ...] | None = None
 
 
 def as_is(value: Any, _words: Words) -> Any:

@@ -71,7 +71,9 @@ async def test_rows_are_indexed_sliced_and_unpacked_and_json_is_text(pool: Postg
     assert (first, len(row)) == ("1", 5)
 
 
-async def test_a_session_reads_only_in_the_countys_time_and_stops_by_itself(pool: PostgresPool) -> None:
+async def test_a_session_reads_only_in_the_countys_time_and_stops_by_itself(
+    pool: PostgresPool,
+) -> None:
     names = ("TimeZone", "default_transaction_read_only", "statement_timeout", "jit")
     told = [await one(pool, "SELECT current_setting($1)", name) for name in names]
     assert told == ["Asia/Shanghai", "on", "5s", "off"]

@@ -311,3 +311,72 @@ def test_a_warm_lens_is_the_kept_one(book: PolicyBook, catalog: Catalog, asker: 
 
 def test_the_asker_keeps_the_name_out_of_its_repr(asker: NewAsker) -> None:
     assert "张三" not in repr(asker(("rev", "town", ZHELAI)))
+
+
+# ---- counting ----------------------------------------------------------------------------------
+
+AUTHORITY = ("mca", "authority", "532622")
+
+
+def test_who_may_list_counts_under_that_lens(
+    book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    gate, case = Gate(book, asker(("rev", "town", ZHELAI)), catalog), catalog.datasets["case"]
+    assert gate.lens(case, Mode.COUNT) is gate.lens(case, Mode.LIST)
+    assert gate.refusal(case, Mode.COUNT).allowed
+
+
+def test_who_may_only_tally_counts_the_whole_county_or_nothing(
+    book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    case = catalog.datasets["case"]
+    lens = Gate(book, asker(AUTHORITY, purpose="report"), catalog).lens(case, Mode.COUNT)
+    assert (lens.mode, lens.rows.whole, lens.bound) == (Mode.TALLY, True, None)
+    shown = [f.name for f in case.fields if lens.cell(f.name).state is CLEAR]
+    plain = [f.name for f in case.fields if f.object == "Case.basic" and f.mask is Mask.NONE]
+    assert shown == plain
+    assert {lens.cell(name).state for name in ("body", "decision")} == {HIDDEN}
+    assert set(lens.rules) == {
+        r.id for r in book.rules if r.action == "tally" and r.role == "authority"
+    }
+    # One township kept back, and the difference would tell of it: then nothing is published.
+    kept_back = replace(
+        next(r for r in book.rules if r.action == "tally"),
+        role="*", reach="532622205", effect="deny", basis="保护",
+    )  # fmt: skip
+    narrow = PolicyBook(2, (*book.rules, kept_back), {"authority": ()}, catalog)
+    gate = Gate(narrow, asker(AUTHORITY, purpose="report"), catalog)
+    assert gate.lens(case, Mode.COUNT).rows.empty
+    assert gate.refusal(case, Mode.COUNT).reason is Reason.REACH
+
+
+def test_a_masked_column_is_not_tallied(
+    book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    case = catalog.datasets["case"]
+    fields = tuple(replace(f, mask=Mask.HIDE) if f.name == "item" else f for f in case.fields)
+    gate = Gate(PolicyBook(3, book.rules, {"authority": ()}, catalog),
+                asker(AUTHORITY, purpose="report"), catalog)  # fmt: skip
+    lens = gate.lens(replace(case, fields=fields), Mode.COUNT)
+    assert lens.cell("item").state is HIDDEN
+    assert lens.cell("state").state is CLEAR
+
+
+def test_a_data_set_without_published_counts_is_never_tallied(
+    book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    order = catalog.datasets["supervision_order"]
+    gate = Gate(book, asker(AUTHORITY, purpose="report"), catalog)
+    assert order.tally is None
+    assert gate.lens(order, Mode.COUNT).rows.empty
+    assert gate.refusal(order, Mode.COUNT).reason is Reason.NO_RULE
+
+
+def test_counting_is_no_emergency(book: PolicyBook, catalog: Catalog, asker: NewAsker) -> None:
+    case = catalog.datasets["case"]
+    gate = Gate(book, asker(("rev", "town", ZHELAI), purpose="emergency"), catalog)
+    assert gate.lens(case, Mode.COUNT).rows.empty
+    assert not gate.refusal(case, Mode.COUNT).allowed
+    bound = asker(AUTHORITY, purpose="report", case_no="YS1", bound="h1")
+    assert Gate(book, bound, catalog).lens(case, Mode.COUNT).rows.empty
+    assert Gate(book, bound, catalog).refusal(case, Mode.COUNT).reason is Reason.CASE

@@ -84,6 +84,11 @@ FAULTS = [
         "dataset[sample_row].field[status].colour: is unknown: remove it or correct its spelling",
     ),
     ('object = "Citizen.civil_affairs"', 'object = "Citizen.zodiac"', "is no authorisation object"),
+    (
+        'order = ["-day"]\n',
+        'order = ["-day"]\ntally = "Stat.yearly"\n',
+        "tally: `Stat.yearly` is no authorisation object",
+    ),
     ('mask = "HIDE"', 'mask = "BLUR"', "mask: `BLUR` is unknown: use one of NONE HIDE"),
     ('code = "AidStatus"\n', "", "code: is missing: name the code table"),
     ('"ACTIVE"', '"ALIVE"', "values: a value is not in code table AidStatus"),

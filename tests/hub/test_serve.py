@@ -65,7 +65,7 @@ def answering(address: str, process: subprocess.Popen[str]) -> httpx.Response:
 def test_production_refuses_an_empty_store(hub: Hub, production: dict[str, str]) -> None:
     ran = hub("serve", **production)
     assert (ran.code, ran.out) == (OPERATOR, "")
-    assert ran.err == "数据库版本为 空，程序需要 start：请先运行 hub db upgrade\n"
+    assert ran.err == "数据库版本为 空，程序需要 tallies：请先运行 hub db upgrade\n"
 
 
 def test_production_makes_no_keys(hub: Hub, production: dict[str, str], tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_the_demonstration_prints_a_line_that_works_when_pasted(
             assert line, process.communicate()
             said.append(line.rstrip("\n"))
         tokens = [line.split()[-1] for line in said if line.strip().startswith("令牌 ")]
-        assert len(tokens) == len(set(tokens)) == 7
+        assert len(tokens) == len(set(tokens)) == 8
         pasted = subprocess.run(said[-1], shell=True, capture_output=True, text=True, check=True)
         answer = json.loads(pasted.stdout)
         assert "errors" not in answer

@@ -16,7 +16,7 @@ from store.audit import protect, trigger_names
 from store.engine import open_engine
 from store.tables import metadata
 
-HEAD = "townships"  # the newest migration
+HEAD = "tallies"  # the newest migration
 SHAPE = {
     "sqlite": "SELECT type || ' ' || name AS name, sql AS shape FROM sqlite_master "
     "WHERE sql IS NOT NULL AND name <> 'alembic_version'",
@@ -30,6 +30,8 @@ SHAPE = {
     "character_maximum_length, is_nullable, column_default, collation_name) "
     "FROM information_schema.columns WHERE table_schema = 'public'",
 }
+
+HEAD = "tallies"  # the newest revision
 
 
 def execute(url: str, *statements: str) -> list[Row[Any]]:
