@@ -11,12 +11,14 @@ business. What it narrows them to is made anew each time: a household is in no c
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from hashlib import sha256
 from time import monotonic
+from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 from cachetools import LRUCache
@@ -79,14 +81,21 @@ class _Ready:
 
 
 class Askers:
-    """Recognises who asks; one per worker."""
+    """Recognises who asks; one per worker. `clock` gives monotonic seconds."""
 
     def __init__(
-        self, engine: AsyncEngine, tokens: Tokens, catalog: Catalog, keeper: BookKeeper
+        self,
+        engine: AsyncEngine,
+        tokens: Tokens,
+        catalog: Catalog,
+        keeper: BookKeeper,
+        *,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._engine, self._tokens, self._catalog = engine, tokens, catalog
-        self._keeper = keeper
+        self._keeper, self._clock = keeper, clock
         self._posts: LRUCache[str, _Held] = LRUCache(POSTS_KEPT)
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ready: dict[tuple[bytes, bytes | None], _Ready] = {}
         self._gates: LRUCache[Asker, Gate] = LRUCache(POSTS_KEPT)
         self._book: PolicyBook | None = None  # the one all Gates are of
@@ -101,7 +110,7 @@ class Askers:
         ready = self._ready.get(key)
         if (
             ready is not None
-            and monotonic() < ready.until
+            and self._clock() < ready.until
             and self._tokens.now() < ready.expires
             and self._keeper.current() is ready.known.gate.book
         ):
@@ -157,18 +166,22 @@ class Askers:
         return gate
 
     async def _held(self, principal_id: str) -> _Held:
-        found = self._posts.get(principal_id)
-        if found is None or monotonic() >= found.until:
-            # Counted from before the question: what is told may be as old as that.
-            until, now = monotonic(), datetime.now(_ZONE)
-            until += min(POSTS_S, _to_midnight(now))
-            try:
-                async with self._engine.connect() as connection:
-                    posts = await posts_of(connection, principal_id, now.date())
-            except (SQLAlchemyError, OSError):
-                raise SourceUnavailable("账号库暂时不可用", reason="DOWN", source="hub") from None
-            found = self._posts[principal_id] = _Held(tuple(posts), until)
+        # Many requests of one account find at one moment that its second is over: one reads.
+        async with self._turns.setdefault(principal_id, asyncio.Lock()):
+            found = self._posts.get(principal_id)
+            if found is None or self._clock() >= found.until:
+                found = self._posts[principal_id] = await self._read(principal_id)
         return found
+
+    async def _read(self, principal_id: str) -> _Held:
+        # Counted from before the question: what is told may be as old as that.
+        begun, now = self._clock(), datetime.now(_ZONE)
+        try:
+            async with self._engine.connect() as connection:
+                posts = await posts_of(connection, principal_id, now.date())
+        except (SQLAlchemyError, OSError):
+            raise SourceUnavailable("账号库暂时不可用", reason="DOWN", source="hub") from None
+        return _Held(tuple(posts), begun + min(POSTS_S, to_midnight(now)))
 
     # -- a case
 
@@ -221,7 +234,7 @@ def _text(headers: Headers, name: bytes) -> str | None:
     return None if value is None else value.decode("latin-1")
 
 
-def _to_midnight(now: datetime) -> float:
+def to_midnight(now: datetime) -> float:
     """Seconds to the end of the day: rights have dates."""
     ends = datetime.combine(now.date() + timedelta(days=1), time(), now.tzinfo)
     return (ends - now).total_seconds()

@@ -48,8 +48,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
-        given = headers.get(b"traceparent")
-        traceparent = None if given is None else given.decode("latin-1")
+        traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
             visit = Visit(trace_id(span), ip=_address(scope))
             sent = await self._handled(scope["method"], headers, receive, visit)

@@ -61,26 +61,29 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 
 
 class Unexported:
-    """What stands for a span that nobody will see: the name of its request."""
+    """What stands for a span that nobody will see: it gives the request its name, if it is new."""
 
-    __slots__ = ("_before", "name")
+    __slots__ = ("_before", "_name")
     _before: Token[str]
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str = "") -> None:
+        self._name = name
 
     def __enter__(self) -> Unexported:
-        self._before = CURRENT.set(self.name)
+        if self._name:
+            self._before = CURRENT.set(self._name)
         return self
 
     def __exit__(self, *_error: object) -> None:
-        CURRENT.reset(self._before)
+        if self._name:
+            CURRENT.reset(self._before)
 
     def is_recording(self) -> bool:
         """Never: what would be marked need not be worked out."""
         return False
 
 
+_INSIDE = Unexported()  # of the request that has its name already
 AnySpan = Span | Unexported
 
 
@@ -100,14 +103,15 @@ class Telemetry:
     ) -> AbstractContextManager[AnySpan]:
         """A current span; `traceparent` takes over a caller's trace id, if it is a valid one.
 
-        One that may hold an id number is not: the trace id stands in every record and log line.
+        With any other text, also an empty one, a new request begins. One that may hold an id
+        number is not taken over: the trace id stands in every record and log line.
         """
         if self._tracer is not None:
             return self._exported(SpanName(name), attributes or {}, traceparent)
         if type(name) is not SpanName:
             SpanName(name)
-        if traceparent is None:
-            return Unexported(CURRENT.get() or named(None))
+        if traceparent is None and CURRENT.get():
+            return _INSIDE
         return Unexported(named(traceparent))
 
     @contextmanager
@@ -163,5 +167,5 @@ def _allowed(key: str, value: object) -> bool:
 def trace_id(span: AnySpan) -> str:
     """The request's name everywhere: 32 hex digits."""
     if isinstance(span, Unexported):
-        return span.name
+        return CURRENT.get()
     return format_trace_id(span.get_span_context().trace_id)

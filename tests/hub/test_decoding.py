@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from hub.decoding import (
     check_content_type,
     decode_body,
 )
+from hub.limits import JSON_MEMBERS
 
 QUERY = "query A($id: ID) { citizen(id: $id) { name } }"
 
@@ -220,3 +222,53 @@ def test_forms_texts_and_compressed_bodies_are_refused(
     with pytest.raises(UnsupportedMediaType) as caught:
         check_content_type(kind, encoding)
     assert caught.value.status == 415
+
+
+# ---- a short body without escapes skips the walk over its members -------------------------------
+
+ATOMS = ['"a"', '"k"', '"\\u0000"', '"\\ud800"', '"\0"', "1", "-0", "1.5", "1e999", "NaN", "9" * 21]
+MARKS = ["{", "}", "[", "]", ",", ":", '"', "\\", " ", "{}", "[]", '{"query":"a","variables":']
+pieces = st.lists(st.sampled_from([*ATOMS, *MARKS]), max_size=30).map("".join)
+json_like = st.recursive(
+    st.sampled_from(ATOMS),
+    lambda inner: (
+        st.lists(inner, max_size=4).map(lambda v: "[" + ",".join(v) + "]")
+        | st.lists(st.tuples(st.sampled_from(["k", "l", "\\u006b"]), inner), max_size=3).map(
+            lambda v: "{" + ",".join(f'"{k}":{x}' for k, x in v) + "}"
+        )
+    ),
+    max_leaves=12,
+).map(lambda text: f'{{"query":"a","variables":{{"x":{text}}}}}')
+
+
+def outcome(raw: bytes) -> object:
+    try:
+        return decode_body(raw)
+    except BadRequest as error:
+        return error.reason, error.message
+
+
+@given(json_like | pieces)
+@settings(max_examples=600, deadline=None)
+def test_a_short_body_is_judged_like_the_same_body_among_blanks(text: str) -> None:
+    """Blanks change no meaning, but a body of this length is walked through."""
+    blanks = " " * (2 * JSON_MEMBERS + 1)
+    assert outcome(text.encode()) == outcome((text + blanks).encode())
+
+
+@pytest.mark.parametrize(
+    "dense",
+    [
+        lambda n: "[" + ",".join(["1"] * n) + "]",
+        lambda n: "[" + ",".join(["[]"] * n) + "]",
+        lambda n: "[" + ",".join(["[1]"] * (n // 2)) + "]",
+        lambda n: "{" + ",".join(f'"{chr(0x4E00 + i)}":1' for i in range(n)) + "}",
+    ],
+    ids=["numbers", "lists", "lists of one", "one-letter keys"],
+)
+def test_no_body_of_so_few_characters_has_too_many_members(dense: Callable[[int], str]) -> None:
+    for members in (JSON_MEMBERS - 3, JSON_MEMBERS, JSON_MEMBERS + 2):
+        text = f'{{"query":"","x":{dense(members)}}}'
+        within = members + 2 <= JSON_MEMBERS
+        assert (outcome(text.encode()) == Params("", None, {})) is within
+        assert within or len(text) > 2 * JSON_MEMBERS
