@@ -53,6 +53,7 @@ async def test_a_receipt_names_a_record_that_others_can_read(
     assert (row.kind, row.subject_count) == ("READ", 1)
     assert leaf(row.body.encode()).hex() == row.leaf == receipt.leaf
     assert json.loads(row.body)["actor"] == "zhelai-town-01"
+    assert await log.indexed()
     assert [r.how for r in await sql("SELECT how FROM audit_subject ORDER BY how")] == [
         "SEEN",
         "SOUGHT",
@@ -105,9 +106,9 @@ async def test_many_waiters_share_few_transactions(
 async def test_an_answer_about_1001_people_is_three_records_in_a_row(
     log: AuditLog, engine: AsyncEngine, drafts: Drafts, sql: Sql
 ) -> None:
-    people = tuple(f"{n:032x}" for n in range(1001))
+    people = b"".join(n.to_bytes(16) for n in range(1001))
     receipts = await asyncio.gather(
-        log.append(drafts(subjects=people, sought=())), *(log.append(drafts(n)) for n in range(5))
+        log.append(drafts(subjects=people, sought=b"")), *(log.append(drafts(n)) for n in range(5))
     )
     assert receipts[0].idx == 1
     assert [r.idx for r in receipts[1:]] == [4, 5, 6, 7, 8]
@@ -410,7 +411,7 @@ async def test_a_command_s_record_is_in_the_command_s_transaction(
         receipt = await log.append_in(connection, drafts(kind=Kind.MUTATION))
     async with engine.connect() as connection:
         await connection.execute(text("INSERT INTO thing VALUES (2)"))
-        await log.append_in(connection, drafts(kind=Kind.MUTATION, subjects=(), sought=()))
+        await log.append_in(connection, drafts(kind=Kind.MUTATION, subjects=b"", sought=b""))
         await connection.rollback()
     assert receipt.idx == 1
     assert await sql("SELECT id FROM thing") == [(1,)]

@@ -188,7 +188,7 @@ async def test_a_writer_s_time_that_goes_back_is_found(engine: AsyncEngine) -> N
     # A forger who knows the format: everything fits but the hour.
     forged = number(
         [entry(Draft(Kind.HUB_START), "forged")],
-        Head(0, b"", 2),
+        Head(0, b"", "", 2),
         writer="node/1",
         ticks=Ticks(lambda: 1_000),
     )
