@@ -137,12 +137,16 @@ def run(url: str, *, window: int = WINDOW, progress: Progress | None = None) -> 
 
 
 async def check(
-    engine: AsyncEngine, *, window: int = WINDOW, progress: Progress | None = None
+    engine: AsyncEngine,
+    *,
+    window: int = WINDOW,
+    progress: Progress | None = None,
+    clock: Callable[[], int] = now_us,
 ) -> Verdicts:
-    """Verify the log of a store that is open. CannotRead if it cannot be read."""
+    """Verify the log of a store that is open; `clock` is µs UTC. CannotRead if it cannot be."""
     try:
         async with engine.connect() as connection:
-            return await _Walk(await _snapshot(connection), window, progress).run()
+            return await _Walk(await _snapshot(connection), window, progress, clock).run()
     except (SQLAlchemyError, OSError) as error:
         raise CannotRead(type(error).__name__) from error
 
@@ -189,8 +193,15 @@ class _Found:
 class _Walk:
     """One pass over the log."""
 
-    def __init__(self, connection: AsyncConnection, window: int, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        window: int,
+        progress: Progress | None,
+        clock: Callable[[], int],
+    ) -> None:
         self._connection, self._window, self._progress = connection, window, progress
+        self._clock = clock
         self._found = _Found()
         self._frontier = Frontier()
         self._writers: dict[str, _WriterSeen] = {}
@@ -294,7 +305,7 @@ class _Walk:
             self._found.add(0, Code.SUBJECT_INDEX, "the subject index has no cursor")
         if at > size:
             self._found.add(size, Code.SUBJECT_INDEX, f"indexed up to {at} of {size} records")
-        elif at < size and self._all_stopped() and now_us() - self._last_ts > INDEX_LAG_US:
+        elif at < size and self._all_stopped() and self._clock() - self._last_ts > INDEX_LAG_US:
             about = f"all writers have stopped, but only {at} of {size} records are indexed"
             self._found.add(at, Code.SUBJECT_INDEX, about)
 
