@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from audit.derived import COLUMNS, columns, index_rows
+from audit.derived import COLUMNS, columns
 from audit.record import Entry, Stamp, stamp
 from audit.tree import Frontier, leaf
 
 EVENT_COLUMNS = (*COLUMNS, "leaf", "body")
 STEP_US = 1_000_000  # less is the drift that time servers correct all day
-SUBJECT_COLUMNS = ("subject", "key_ver", "idx", "how")
 
 
 def now_us() -> int:
@@ -48,10 +47,11 @@ class Ticks:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The locked head row and the writer's own counter."""
+    """The head row and the writer's own counter. `root` is hex."""
 
     size: int
     frontier: bytes
+    root: str
     wseq: int
 
 
@@ -65,13 +65,11 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows to insert and the new head. `events` and `subjects` in the order of the columns."""
+    """Rows to insert, in the order of `EVENT_COLUMNS`, and the new head."""
 
     events: list[tuple[Any, ...]]
-    subjects: list[tuple[bytes, int, int, str]]
     places: list[Place]
     head: Head
-    root: str
 
 
 class Writer(Protocol):
@@ -99,10 +97,9 @@ class OutOfOrder(Exception):
 
 
 def number(entries: Sequence[Entry], head: Head, *, writer: str, ticks: Ticks) -> Batch:
-    """Give each entry its place after `head`; call only while the head row is locked."""
+    """Give each entry its place after `head`; write it only if the head is still there."""
     frontier = Frontier.decode(head.size, head.frontier)
     events: list[tuple[Any, ...]] = []
-    subjects: list[tuple[bytes, int, int, str]] = []
     places: list[Place] = []
     for offset, one in enumerate(entries):
         at = Stamp(head.size + offset, ticks.next(), writer, head.wseq + offset + 1)
@@ -110,7 +107,7 @@ def number(entries: Sequence[Entry], head: Head, *, writer: str, ticks: Ticks) -
         hashed = leaf(record.text.encode())
         frontier.append(hashed)
         events.append((*columns(record.body), hashed.hex(), record.text))
-        subjects.extend(index_rows(record.body))
         places.append(Place(at.idx, hashed.hex()))
-    moved = Head(frontier.size, frontier.encode(), head.wseq + len(entries))
-    return Batch(events, subjects, places, moved, frontier.root().hex())
+    root = frontier.root().hex()
+    moved = Head(frontier.size, frontier.encode(), root, head.wseq + len(entries))
+    return Batch(events, places, moved)

@@ -1,12 +1,15 @@
 """What is read off a record's body: the columns people search by, and the subject index.
 
-The writer fills them from here and verify compares them with what this gives again.
+The writer fills the columns from here, `index.py` the index, and verify compares both with
+what this gives again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from audit.subjects import seen_count, seen_tokens
 
 _AS_IT_IS = {  # column: field of the body; an absent one is NULL
     "idx": "idx",
@@ -36,6 +39,7 @@ _FIELDS = tuple(_AS_IT_IS.values())
 _MADE = ("op_name", "op_hash", "row_count", "subject_count", "break_glass", "part", "parts")
 
 COLUMNS = (*_AS_IT_IS, *_MADE)
+SUBJECT_COLUMNS = ("subject", "key_ver", "idx", "how")
 
 
 def columns(body: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -46,7 +50,7 @@ def columns(body: Mapping[str, Any]) -> tuple[Any, ...]:
         op.get("name"),
         op.get("hash"),
         body.get("rows", 0),
-        len(body.get("subjects", ())),
+        seen_count(body),
         body.get("break_glass", False),
         body.get("part", 1),
         body.get("parts", 1),
@@ -55,6 +59,6 @@ def columns(body: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def index_rows(body: Mapping[str, Any]) -> Iterator[tuple[bytes, int, int, str]]:
     """Rows of `audit_subject`: (subject, key_ver, idx, how). Seen wins over sought."""
-    seen = dict.fromkeys(body.get("subjects", ()), "SEEN")
-    for token, how in (dict.fromkeys(body.get("sought", ()), "SOUGHT") | seen).items():
-        yield bytes.fromhex(token), body["key_ver"], body["idx"], how
+    sought = dict.fromkeys(map(bytes.fromhex, body.get("sought", ())), "SOUGHT")
+    for token, how in (sought | dict.fromkeys(seen_tokens(body), "SEEN")).items():
+        yield token, body["key_ver"], body["idx"], how

@@ -10,6 +10,8 @@ Whatever fails is `AuditUnavailable(reason="WRITE")`: nothing may leave the hub 
 A COMMIT whose outcome is unknown is tried once more with the same ids, and finds what the
 first try left behind. A waiter that is cancelled gets no receipt, but its record stays:
 over-reporting is accepted, under-reporting is not.
+
+The subject index follows behind (`index.py`): nobody waits for it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.batch import (
     EVENT_COLUMNS,
-    SUBJECT_COLUMNS,
     Head,
     OutOfOrder,
     Place,
@@ -36,12 +37,15 @@ from audit.batch import (
     now_us,
     number,
 )
+from audit.index import Steps, SubjectIndex
+from audit.postgres_index import PostgresIndex
 from audit.postgres_writer import PostgresWriter
 from audit.record import BadRecord, Draft, Entry, Kind, Receipt, entry, is_code, parts
+from audit.sqlite_index import SqliteIndex
 from audit.sqlite_writer import SqliteWriter
 from audit.tree import EMPTY_ROOT, SUITE
 from catalog.errors import AuditUnavailable
-from store.audit import audit_event, audit_head, audit_subject, audit_writer
+from store.audit import audit_event, audit_head, audit_writer
 
 WAIT_S = 2.0  # longer than this nobody should wait for an answer's record
 QUEUE = 4_096  # waiting answers; more are refused at once, so memory stays bounded
@@ -51,12 +55,18 @@ BATCH = 512  # records a transaction: one commit stays below some 50 ms
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """For the health page. `size` records at the last commit; `error` the last failure's kind."""
+    """For the health page. `size` records at the last commit; `error` the last failure's kind.
+
+    `unindexed` of these records were behind the subject index's cursor at its last step,
+    within a second or so; `index_error` is that step's failure.
+    """
 
     running: bool
     queued: int
     size: int | None
     error: str | None
+    unindexed: int | None = None
+    index_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,7 @@ class AuditLog:
         self._clock, self._ticks = clock, Ticks(clock)
         self._wait_s, self._limit, self._batch = wait_s, queue, batch
         self._writer = _writer(engine, writer, self._ticks)
+        self._index = SubjectIndex(_steps(engine))
         self._jobs: deque[_Job] = deque()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -112,13 +123,18 @@ class AuditLog:
             raise self._refusal(error) from error
         self._task = asyncio.create_task(self._run(), name="audit")
         try:
-            return await self.append(boot or Draft(Kind.HUB_START))
+            receipt = await self.append(boot or Draft(Kind.HUB_START))
         except BaseException:
             await self._end()
             raise
+        self._index.start()
+        return receipt
 
     async def stop(self) -> None:
-        """Write HUB_STOP as the last record, drain, disconnect. AuditUnavailable if it cannot."""
+        """Write HUB_STOP as the last record, drain, index, disconnect.
+
+        AuditUnavailable if it cannot be written; everything has ended all the same.
+        """
         if self._task is None:
             return
         try:
@@ -148,10 +164,7 @@ class AuditLog:
             batch = number(entries, head, writer=self._name, ticks=self._ticks)
             named = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in batch.events]
             await connection.execute(audit_event.insert(), named)
-            index = [dict(zip(SUBJECT_COLUMNS, row, strict=True)) for row in batch.subjects]
-            if index:
-                await connection.execute(audit_subject.insert(), index)
-            await self._move(connection, batch.head, batch.root)
+            await self._move(connection, batch.head)
         except Exception as error:
             raise self._refusal(error) from error
         return self._receipt(batch.places[0])
@@ -159,7 +172,23 @@ class AuditLog:
     def state(self) -> LogState:
         """Whether records can be written, as far as the last batch knows."""
         running = self._task is not None and not self._task.done() and not self._closing
-        return LogState(running, len(self._jobs), self._size, self._error)
+        return LogState(
+            running,
+            len(self._jobs),
+            self._size,
+            self._error,
+            self._unindexed(),
+            self._index.error,
+        )
+
+    async def indexed(self) -> bool:
+        """Index all that this log has written so far; False if it could not be done in time."""
+        return await self._index.catch_up(self._size or 0)
+
+    def _unindexed(self) -> int | None:
+        if self._size is None or self._index.reached is None:
+            return None
+        return max(0, self._size - self._index.reached)
 
     def _enqueue(self, draft: Draft) -> _Job:
         self._refuse_if_closed()
@@ -252,6 +281,9 @@ class AuditLog:
                 ),
                 {"log": self._log_id, "suite": SUITE, "frontier": b"", "root": EMPTY_ROOT.hex()},
             )
+            await connection.execute(
+                text("INSERT INTO audit_index (id, next_idx) VALUES (1, 0) ON CONFLICT DO NOTHING")
+            )
             await connection.execute(audit_writer.insert(), {"writer": self._name, "last_wseq": 0})
             head = (await connection.execute(select(audit_head.c.log, audit_head.c.suite))).one()
             if tuple(head) != (self._log_id, SUITE):
@@ -260,14 +292,14 @@ class AuditLog:
     async def _locked(self, connection: AsyncConnection) -> Head:
         # An UPDATE takes the lock in both databases; SQLite has no FOR UPDATE.
         lock = update(audit_head).values(size=audit_head.c.size)
-        row = await connection.execute(lock.returning(audit_head.c.size, audit_head.c.frontier))
-        size, frontier = row.one()
+        columns = (audit_head.c.size, audit_head.c.frontier, audit_head.c.root)
+        size, frontier, root = (await connection.execute(lock.returning(*columns))).one()
         own = select(audit_writer.c.last_wseq).where(audit_writer.c.writer == self._name)
-        return Head(size, frontier, (await connection.execute(own)).scalar_one())
+        return Head(size, frontier, root, (await connection.execute(own)).scalar_one())
 
-    async def _move(self, connection: AsyncConnection, head: Head, root: str) -> None:
+    async def _move(self, connection: AsyncConnection, head: Head) -> None:
         await connection.execute(
-            update(audit_head).values(size=head.size, frontier=head.frontier, root=root)
+            update(audit_head).values(size=head.size, frontier=head.frontier, root=head.root)
         )
         own = update(audit_writer).where(audit_writer.c.writer == self._name)
         await connection.execute(own.values(last_wseq=head.wseq))
@@ -282,6 +314,7 @@ class AuditLog:
         if task is not None:
             await task
         await self._writer.close()
+        await self._index.stop(self._size)
 
     def _receipt(self, place: Place) -> Receipt:
         return Receipt(place.idx, place.leaf, self._log_id)
@@ -297,12 +330,19 @@ def _writer(engine: AsyncEngine, name: str, ticks: Ticks) -> Writer:
     return PostgresWriter(engine.url, writer=name, ticks=ticks)
 
 
+def _steps(engine: AsyncEngine) -> Steps:
+    if engine.dialect.name == "sqlite":
+        return SqliteIndex(engine.url.database or "")
+    return PostgresIndex(engine.url)
+
+
 def uuid7(us: int) -> str:
     """A UUID of version 7 (RFC 9562): µs UTC cut to ms, then 74 random bits."""
     noise = int.from_bytes(os.urandom(10))
     value = (us // 1000 & (1 << 48) - 1) << 80 | noise
     value = value & ~(0xF << 76) | 0x7 << 76
-    return str(uuid.UUID(int=value & ~(0x3 << 62) | 0x2 << 62))
+    text = f"{value & ~(0x3 << 62) | 0x2 << 62:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _refuse(jobs: Iterable[_Job], error: Exception) -> None:

@@ -1,22 +1,30 @@
-"""The log's connection to PostgreSQL: four round trips a batch, whatever its size.
+"""The log's connection to PostgreSQL: one round trip a batch while nobody else writes.
 
-BEGIN, lock and read the head, one statement for all four tables, COMMIT. Arrays instead of
-one INSERT a row: the text of the statement stays the same and is prepared once.
+The writer remembers where its last commit left the log, numbers the next batch from there
+and sends it as one statement, which is a transaction by itself:
+
+    head still there? ──yes──► head, counter, records move together ──► COMMIT
+                      └──no──► nothing happens: another writer was here
+
+Then, and whenever an outcome is unknown, the batch goes the long way: BEGIN, lock and read
+the head, the same statement, COMMIT. A writer that finds the head where it left it is alone
+again and goes the short way with its next batch; two that write at once both stay on the
+long one, where the head's lock makes them wait instead of trying in vain.
+
+Arrays instead of one INSERT a row: the text of a statement stays the same and is prepared
+once. One record alone, the usual case of a quiet hour, has a statement without arrays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary, Table
+from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
 from sqlalchemy.engine import URL
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from audit.batch import (
     EVENT_COLUMNS,
-    SUBJECT_COLUMNS,
     Batch,
     Head,
     NotDurable,
@@ -25,8 +33,9 @@ from audit.batch import (
     Ticks,
     number,
 )
+from audit.postgres_link import PostgresLink
 from audit.record import Entry
-from store.audit import audit_event, audit_subject
+from store.audit import audit_event
 
 # A replica that hangs while it holds the head lock is thrown out after 5 s; the others
 # have answered AUDIT_UNAVAILABLE after 2 s by then (audit T12).
@@ -36,7 +45,6 @@ SESSION = {
     "idle_in_transaction_session_timeout": "5s",
     "statement_timeout": "5s",
 }
-COMMAND_S = 5.0  # the server does not answer at all
 DURABLE = {
     "fsync": {"on"},
     "synchronous_commit": {"on", "remote_apply"},
@@ -45,12 +53,10 @@ DURABLE = {
 
 # Both rows are locked, so both are read as the last committed writer left them.
 _LOCKED = (
-    "SELECT h.size, h.frontier, w.last_wseq FROM audit_head h, audit_writer w "
+    "SELECT h.size, h.frontier, h.root, w.last_wseq FROM audit_head h, audit_writer w "
     "WHERE h.id = 1 AND w.writer = $1 FOR UPDATE"
 )
 _FOUND = "SELECT idx, leaf FROM audit_event WHERE id = ANY($1::text[]) ORDER BY idx"
-_HEAD = "UPDATE audit_head SET size = ${}, frontier = ${}, root = ${} WHERE id = 1"
-_COUNTER = "UPDATE audit_writer SET last_wseq = ${} WHERE writer = ${} AND last_wseq = ${}"
 
 
 class PostgresWriter:
@@ -58,51 +64,49 @@ class PostgresWriter:
 
     def __init__(self, url: URL, *, writer: str, ticks: Ticks) -> None:
         self._writer, self._ticks = writer, ticks
-        self._engine = create_async_engine(
-            url,
-            poolclass=NullPool,
-            connect_args={"server_settings": SESSION, "command_timeout": COMMAND_S},
-        )
-        self._connection: AsyncConnection | None = None
-        self._driver: Any = None
+        self._link = PostgresLink(url, SESSION)
+        self._left: Head | None = None
+        """Where our last commit left the log; None if we do not know."""
+        self._alone = False
 
     async def open(self) -> None:
         """Connect. NotDurable if an acknowledged commit might not be on disk."""
-        if self._driver is not None:
-            return
-        self._connection = await self._engine.connect()
-        self._driver = (await self._connection.get_raw_connection()).driver_connection
-        for name, good in DURABLE.items():
-            value = await self._driver.fetchval(f"SHOW {name}")
-            if value not in good:
-                raise NotDurable(f"{name} {value}: {' or '.join(sorted(good))} is needed")
+        await self._link.driver(_durable)
 
     async def write(self, entries: Sequence[Entry], *, again: bool) -> list[Place]:
-        """One transaction under the head row's lock."""
-        await self.open()
-        driver = self._driver
-        await driver.execute("BEGIN")
-        head = await self._lock(driver)
-        # The lock is held: had an earlier try been committed, its rows would be seen now.
-        places = await self._found(driver, entries) if again else []
-        places = places or await self._insert(driver, entries, head)
-        await driver.execute("COMMIT")
-        return places
+        """One transaction: at once if the head is where we left it, else under its lock."""
+        driver = await self._link.driver(_durable)
+        left = self._left
+        if self._alone and left is not None and not again:
+            batch = await self._inserted(driver, entries, left)
+            if batch is not None:
+                self._left = batch.head
+                return batch.places
+        return await self._under_lock(driver, entries, again)
 
     async def reset(self) -> None:
         """Cut the connection; the server rolls back what was not committed."""
-        connection, driver = self._connection, self._driver
-        self._connection = self._driver = None
-        if driver is not None:
-            driver.terminate()
-        if connection is not None:
-            await connection.invalidate()
-            await connection.close()
+        self._left = None
+        await self._link.reset()
 
     async def close(self) -> None:
         """For good."""
-        await self.reset()
-        await self._engine.dispose()
+        await self._link.close()
+
+    async def _under_lock(self, driver: Any, entries: Sequence[Entry], again: bool) -> list[Place]:
+        await driver.execute("BEGIN")
+        head = await self._lock(driver)
+        self._alone = self._left in (head, None)
+        # The lock is held: had an earlier try been committed, its rows would be seen now.
+        if again and (found := await self._found(driver, entries)):
+            await driver.execute("COMMIT")
+            return found
+        batch = await self._inserted(driver, entries, head)
+        if batch is None:
+            raise OutOfOrder("head or counter moved under the lock")
+        await driver.execute("COMMIT")
+        self._left = batch.head
+        return batch.places
 
     async def _lock(self, driver: Any) -> Head:
         row = await driver.fetchrow(_LOCKED, self._writer)
@@ -114,43 +118,49 @@ class PostgresWriter:
         rows = await driver.fetch(_FOUND, [e.id for e in entries])
         return [Place(*row) for row in rows]
 
-    async def _insert(self, driver: Any, entries: Sequence[Entry], head: Head) -> list[Place]:
+    async def _inserted(self, driver: Any, entries: Sequence[Entry], head: Head) -> Batch | None:
+        """The batch, or None if the log is not where `head` says: then nothing happened."""
         batch = number(entries, head, writer=self._writer, ticks=self._ticks)
-        # INVARIANT: the head moves only with its records.
-        done = await driver.execute(_WRITE, *self._values(batch, head))
-        if done != "UPDATE 1":
-            raise OutOfOrder("the writer's counter moved under the lock")
-        return batch.places
+        done = await driver.execute(*self._statement(batch, head))
+        return batch if done == f"INSERT 0 {len(entries)}" else None
 
-    def _values(self, batch: Batch, was: Head) -> list[Any]:
-        events = list(zip(*batch.events, strict=True))
-        subjects = list(zip(*batch.subjects, strict=True)) or [()] * len(SUBJECT_COLUMNS)
-        head = batch.head
-        moved = [head.size, head.frontier, batch.root, head.wseq, self._writer, was.wseq]
-        return [*events, *subjects, *moved]
+    def _statement(self, batch: Batch, was: Head) -> tuple[Any, ...]:
+        to = batch.head
+        move = (to.size, to.frontier, to.root, to.wseq, self._writer, was.size, was.root, was.wseq)
+        if len(batch.events) == 1:
+            return _ONE, *move, *batch.events[0]
+        return _MANY, *move, *zip(*batch.events, strict=True)
 
 
-def _array(column: Column[Any]) -> str:
+async def _durable(driver: Any) -> None:
+    for name, good in DURABLE.items():
+        value = await driver.fetchval(f"SHOW {name}")
+        if value not in good:
+            raise NotDurable(f"{name} {value}: {' or '.join(sorted(good))} is needed")
+
+
+# INVARIANT: the head moves only with its records, and they only with the head.
+_MOVE = (
+    "WITH moved AS (UPDATE audit_head h SET size = $1, frontier = $2, root = $3 "
+    "FROM audit_writer w WHERE h.id = 1 AND h.size = $6 AND h.root = $7 "
+    "AND w.writer = $5 AND w.last_wseq = $8 RETURNING h.id), "
+    "counted AS (UPDATE audit_writer SET last_wseq = $4 "
+    "WHERE writer = $5 AND EXISTS (SELECT FROM moved)) "
+    "INSERT INTO audit_event ({}) {} WHERE EXISTS (SELECT FROM moved)"
+)
+_FIRST = 9  # number of the parameter after those of the move
+
+
+def _type(column: Column[Any]) -> str:
     kinds = {BigInteger: "bigint", Integer: "int", Boolean: "boolean", LargeBinary: "bytea"}
     return next((name for kind, name in kinds.items() if isinstance(column.type, kind)), "text")
 
 
-def _unnest(table: Table, columns: Sequence[str], first: int) -> str:
-    arrays = ",".join(
-        f"${at}::{_array(table.c[name])}[]" for at, name in enumerate(columns, start=first)
-    )
-    return f"INSERT INTO {table.name} ({','.join(columns)}) SELECT * FROM unnest({arrays})"  # noqa: S608  our own names
+def _insertion(source: str, parameter: Callable[[int, str], str]) -> str:
+    types = (_type(audit_event.c[name]) for name in EVENT_COLUMNS)
+    values = ",".join(parameter(at, kind) for at, kind in enumerate(types, start=_FIRST))
+    return _MOVE.format(",".join(EVENT_COLUMNS), source.format(values))
 
 
-def _statement() -> str:
-    subject = len(EVENT_COLUMNS) + 1
-    size = subject + len(SUBJECT_COLUMNS)
-    steps = (
-        f"WITH event AS ({_unnest(audit_event, EVENT_COLUMNS, 1)})",
-        f"subject AS ({_unnest(audit_subject, SUBJECT_COLUMNS, subject)})",
-        f"head AS ({_HEAD.format(size, size + 1, size + 2)})",
-    )
-    return f"{', '.join(steps)} {_COUNTER.format(size + 3, size + 4, size + 5)}"
-
-
-_WRITE = _statement()
+_ONE = _insertion("SELECT {}", lambda at, kind: f"${at}::{kind}")
+_MANY = _insertion("SELECT * FROM unnest({})", lambda at, kind: f"${at}::{kind}[]")

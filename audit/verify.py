@@ -7,6 +7,10 @@ so that a log in use can be verified while it grows:
     body ──parse──► canonical text, columns, subjects      compared with body, columns, index
     body ──► writer's own sequence and time                each writer counts 1, 2, 3 …
 
+The subject index follows the log (`index.py`): below its cursor it must say what the bodies
+say, from the cursor on nothing. A cursor that stays behind when every writer has stopped
+is a fault, too: a stop brings the index up to date.
+
 Three verdicts are kept apart. *integrity*: what is there is what was written.
 *completeness*: nothing is missing. *indexes*: a search by citizen finds every record.
 Without an outside checkpoint a tail that was cut together with its head cannot be seen
@@ -29,14 +33,15 @@ from sqlalchemy.engine import Row, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from audit.batch import EVENT_COLUMNS
+from audit.batch import EVENT_COLUMNS, now_us
 from audit.derived import COLUMNS, columns, index_rows
 from audit.record import canonical
 from audit.tree import EMPTY_ROOT, SUITE, Frontier, leaf
-from store.audit import audit_event, audit_head, audit_subject, audit_writer
+from store.audit import audit_event, audit_head, audit_index, audit_subject, audit_writer
 from store.engine import open_engine
 
 WINDOW = 500  # records a step: with 500 subjects each, some 60 MB of index rows
+INDEX_LAG_US = 5_000_000  # a stopped log may be this old before its index must be complete
 KEPT_FINDINGS = 100  # listed one by one; the rest is counted
 
 Progress = Callable[[int, int], None]
@@ -96,6 +101,8 @@ class Verdicts:
     first_bad: int | None
     unstopped: tuple[str, ...]
     """Writers without HUB_STOP: running now, or ended without a word (killed, power cut)."""
+    unindexed: int = 0
+    """Records that the subject index has not reached yet: a search would not find them."""
 
     @property
     def integrity(self) -> bool:
@@ -130,12 +137,16 @@ def run(url: str, *, window: int = WINDOW, progress: Progress | None = None) -> 
 
 
 async def check(
-    engine: AsyncEngine, *, window: int = WINDOW, progress: Progress | None = None
+    engine: AsyncEngine,
+    *,
+    window: int = WINDOW,
+    progress: Progress | None = None,
+    clock: Callable[[], int] = now_us,
 ) -> Verdicts:
-    """Verify the log of a store that is open. CannotRead if it cannot be read."""
+    """Verify the log of a store that is open; `clock` is µs UTC. CannotRead if it cannot be."""
     try:
         async with engine.connect() as connection:
-            return await _Walk(await _snapshot(connection), window, progress).run()
+            return await _Walk(await _snapshot(connection), window, progress, clock).run()
     except (SQLAlchemyError, OSError) as error:
         raise CannotRead(type(error).__name__) from error
 
@@ -182,22 +193,34 @@ class _Found:
 class _Walk:
     """One pass over the log."""
 
-    def __init__(self, connection: AsyncConnection, window: int, progress: Progress | None) -> None:
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        window: int,
+        progress: Progress | None,
+        clock: Callable[[], int],
+    ) -> None:
         self._connection, self._window, self._progress = connection, window, progress
+        self._clock = clock
         self._found = _Found()
         self._frontier = Frontier()
         self._writers: dict[str, _WriterSeen] = {}
         self._next = 0
+        self._cursor = 0
+        self._last_ts = 0
         self._subjects = 0
 
     async def run(self) -> Verdicts:
         head = (await self._connection.execute(select(audit_head))).one_or_none()
         total = head.size if head is not None else 0
+        cursor = (await self._connection.execute(select(audit_index.c.next_idx))).scalar()
+        self._cursor = cursor or 0
         while rows := await self._rows():
             await self._judge(rows)
             if self._progress is not None:
                 self._progress(self._frontier.size, max(total, self._frontier.size))
         await self._judge_index(self._next, None, set())
+        self._judge_cursor(cursor)
         self._judge_head(head)
         await self._judge_writers()
         return self._verdicts(head)
@@ -218,7 +241,8 @@ class _Walk:
             if body is not None:
                 self._judge_columns(row, body)
                 self._judge_writer(row.idx, body)
-                index.update((subject, ver, row.idx, how) for subject, ver, _, how in _index(body))
+                if row.idx < self._cursor:
+                    index.update((token, ver, row.idx, how) for token, ver, _, how in _index(body))
         await self._judge_index(first, self._next, index)
 
     def _judge_body(self, row: Row[Any]) -> Mapping[str, Any] | None:
@@ -257,6 +281,7 @@ class _Walk:
         if ts < seen.ts:
             self._found.add(idx, Code.CLOCK_BACK, "earlier than the writer's record before it")
         seen.wseq, seen.ts, seen.stopped = wseq, ts, body.get("kind") == "HUB_STOP"
+        self._last_ts = max(self._last_ts, ts)
         return None
 
     async def _judge_index(
@@ -269,7 +294,23 @@ class _Walk:
         stored = {tuple(row) for row in await self._connection.execute(query)}
         self._subjects += len(stored)
         for idx in sorted({row[2] for row in stored ^ wanted}):
-            self._found.add(idx, Code.SUBJECT_INDEX, "the subject index differs from the body")
+            about = "the subject index differs from the body"
+            if idx >= self._cursor:
+                about = "in the subject index, though its cursor has not come there"
+            self._found.add(idx, Code.SUBJECT_INDEX, about)
+
+    def _judge_cursor(self, cursor: int | None) -> None:
+        size, at = self._next, self._cursor
+        if cursor is None and size:
+            self._found.add(0, Code.SUBJECT_INDEX, "the subject index has no cursor")
+        if at > size:
+            self._found.add(size, Code.SUBJECT_INDEX, f"indexed up to {at} of {size} records")
+        elif at < size and self._all_stopped() and self._clock() - self._last_ts > INDEX_LAG_US:
+            about = f"all writers have stopped, but only {at} of {size} records are indexed"
+            self._found.add(at, Code.SUBJECT_INDEX, about)
+
+    def _all_stopped(self) -> bool:
+        return all(seen.stopped for seen in self._writers.values())
 
     def _judge_head(self, head: Row[Any] | None) -> None:
         end = self._next
@@ -309,6 +350,7 @@ class _Walk:
             counts=dict(self._found.counts),
             first_bad=self._found.first,
             unstopped=tuple(sorted(w for w, s in self._writers.items() if not s.stopped)),
+            unindexed=max(0, self._next - self._cursor),
         )
 
 

@@ -114,7 +114,7 @@ class Release:
 
     def _draft(self, told: Disclosure, visit: Visit) -> Draft:
         reads = tuple(_entry(r) for r in told.reads)
-        seen = sorted({uid for r in told.reads for uid in r.subjects})
+        seen = set().union(*(r.subjects for r in told.reads))
         audited = any(r.dataset == AUDITED for r in told.reads)
         areas = sorted({a for r in told.reads for a in r.areas})
         return replace(
@@ -131,9 +131,9 @@ class Release:
             areas=tuple(areas),
             linkage=told.linkage,
             reads=reads,
-            subjects=tuple(self._tokens.token(uid) for uid in seen),
+            subjects=self._tokens.tokens(seen),
             # Two aliases may look for one person; a record names each person once.
-            sought=tuple(self._tokens.token(uid) for uid in dict.fromkeys(told.sought)),
+            sought=self._tokens.tokens(dict.fromkeys(told.sought)),
             key_ver=self._tokens.version,
             policy=str(told.policy),
         )
@@ -168,16 +168,21 @@ def _entry(told: ReadDisclosure) -> ReadEntry:
         how=told.how,
         rows=told.rows,
         subjects=len(told.subjects),
-        clear={k: v for k, v in told.clear.items() if v},
-        masked={k: v for k, v in told.masked.items() if v},
+        clear=_some_of(told.clear),
+        masked=_some_of(told.masked),
         hidden=dict(told.hidden),
         by=told.by,
         rules=told.rules,
         lens=told.lens,
         as_of=told.as_of,
-        states={k: v for k, v in told.states.items() if v},
+        states=_some_of(told.states),
         total=told.total,
     )
+
+
+def _some_of(counts: dict[str, int]) -> dict[str, int]:
+    """The counts that are not zero; usually all."""
+    return counts if all(counts.values()) else {k: v for k, v in counts.items() if v}
 
 
 def _safe_name(name: str | None) -> str:

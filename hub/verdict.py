@@ -15,6 +15,8 @@ def said(verdicts: Verdicts) -> str:
     size = f"{verdicts.size} 条记录，{verdicts.subjects} 条对象索引，根 {verdicts.root[:16]}…"
     if verdicts.unstopped:
         size += f"；{len(verdicts.unstopped)} 次启动没有停止记录（仍在运行或曾被中断）"
+    if verdicts.unindexed:
+        size += f"；{verdicts.unindexed} 条记录尚未编入对象索引"
     if not verdicts.counts:
         return f"日志完好：{size}"
     found = "，".join(f"{code} {count}" for code, count in verdicts.counts.items())

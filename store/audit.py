@@ -1,4 +1,4 @@
-"""The access log's tables: events, their subject index, the head of the tree, its writers.
+"""The access log's tables: events, subject index and its cursor, head of the tree, writers.
 
 `body` is the truth; every other column of `audit_event` is derived from it and checked
 against it by `hub audit verify`. Rows of event and subject are never changed: triggers
@@ -106,6 +106,15 @@ audit_writer = Table(
     metadata,
     Column("writer", BYTES, primary_key=True),
     Column("last_wseq", BigInteger, nullable=False),
+)
+
+# Records below `next_idx` are in the subject index, which follows the log.
+audit_index = Table(
+    "audit_index",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    Column("next_idx", BigInteger, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
 )
 
 FROZEN = ("audit_event", "audit_subject")

@@ -50,4 +50,5 @@ def _told(verdicts: log.Verdicts) -> dict[str, object]:
         "firstBad": verdicts.first_bad,
         "findings": {str(code): count for code, count in verdicts.counts.items()},
         "unstopped": list(verdicts.unstopped),
+        "unindexed": verdicts.unindexed,
     }

@@ -15,7 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from audit.log import AuditLog, writer_name
 from audit.record import Draft, Kind, Op, ReadEntry
 from audit.tokens import SubjectTokens
-from store.audit import audit_event, audit_head, audit_subject, audit_writer, protect
+from store.audit import (
+    audit_event,
+    audit_head,
+    audit_index,
+    audit_subject,
+    audit_writer,
+    protect,
+)
 from store.engine import open_engine
 from store.metadata import metadata
 
@@ -27,7 +34,7 @@ Drafts = Callable[..., Draft]
 
 @pytest.fixture
 def audit_url(store_url: str) -> str:
-    """A store with the log's four tables and their triggers."""
+    """A store with the log's five tables and their triggers."""
     asyncio.run(_create(store_url))
     return store_url
 
@@ -35,7 +42,7 @@ def audit_url(store_url: str) -> str:
 async def _create(url: str) -> None:
     engine = open_engine(url)
     async with engine.begin() as connection:
-        tables = [audit_event, audit_subject, audit_head, audit_writer]
+        tables = [audit_event, audit_subject, audit_head, audit_writer, audit_index]
         await connection.run_sync(metadata.create_all, tables=tables)
         await connection.run_sync(protect)
     await engine.dispose()
@@ -110,8 +117,8 @@ def drafts(tokens: SubjectTokens) -> Drafts:
             area="532622205",
             areas=("532622205",),
             reads=(read,),
-            subjects=(tokens.token(f"uid-{number}"),),
-            sought=(tokens.token(f"uid-{number + 1}"),),
+            subjects=tokens.tokens((f"uid-{number}",)),
+            sought=tokens.tokens((f"uid-{number + 1}",)),
             policy="12",
         )
         return replace(draft, **changes)

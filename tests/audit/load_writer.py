@@ -26,7 +26,7 @@ async def main(url: str, node: str, count: int | None) -> None:
 
     async def client() -> None:
         for number in numbers:
-            tokens = tuple(f"{number * 4 + n:032x}" for n in range(3))
+            tokens = b"".join((number * 4 + n).to_bytes(16) for n in range(3))
             receipt = await log.append(
                 Draft(Kind.READ, actor=node, request=f"{node}-{number}", subjects=tokens)
             )

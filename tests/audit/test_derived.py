@@ -17,7 +17,7 @@ def test_columns_are_read_off_the_body() -> None:
         code="X",
         op=Op("Name", "ab" * 32),
         reads=(ReadEntry("d", "s", "row", 4, 1), ReadEntry("e", "s", "row", 5, 1)),
-        subjects=("ab" * 16,),
+        subjects=b"\xab" * 16,
         break_glass=True,
     )
     body = stamp(entry(draft, "the-id"), AT).body
@@ -48,7 +48,7 @@ def test_every_column_of_the_table_is_derived() -> None:
 
 
 def test_who_is_seen_and_sought_is_seen() -> None:
-    draft = Draft(Kind.READ, subjects=("ab" * 16,), sought=("cd" * 16, "ab" * 16), key_ver=2)
+    draft = Draft(Kind.READ, subjects=b"\xab" * 16, sought=b"\xcd" * 16 + b"\xab" * 16, key_ver=2)
     assert sorted(index_rows(stamp(entry(draft, "the-id"), AT).body)) == [
         (b"\xab" * 16, 2, 7, "SEEN"),
         (b"\xcd" * 16, 2, 7, "SOUGHT"),

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from audit.batch import EVENT_COLUMNS, Head, Ticks, number
+from audit.batch import EVENT_COLUMNS, Head, Ticks, now_us, number
 from audit.log import AuditLog
 from audit.record import Draft, Kind, entry
 from audit.verify import CannotRead, Code, Exit, Verdicts, check, run
@@ -145,6 +145,22 @@ TAMPERINGS: dict[str, tuple[tuple[str, ...], int, set[Code]]] = {
         7,
         {Code.SUBJECT_INDEX},
     ),
+    "move the index's cursor back": (
+        ("UPDATE audit_index SET next_idx = 7",),
+        7,
+        {Code.SUBJECT_INDEX},
+    ),
+    "move the index's cursor on": (
+        ("UPDATE audit_index SET next_idx = 40",),
+        RECORDS,
+        {Code.SUBJECT_INDEX},
+    ),
+    "delete the index's cursor": (("DELETE FROM audit_index",), 0, {Code.SUBJECT_INDEX}),
+    "delete the index": (
+        ("DELETE FROM audit_subject",),
+        1,
+        {Code.SUBJECT_INDEX},
+    ),
     "cut the tail": (("DELETE FROM audit_event WHERE idx >= 9",), 9, {Code.GAP}),
     "cut the tail with its head's size": (
         (
@@ -181,6 +197,41 @@ async def test_each_verdict_stands_for_itself(written: AsyncEngine) -> None:
     assert (verdicts.integrity, verdicts.completeness, verdicts.indexes) == (True, True, False)
 
 
+async def test_a_stopped_log_whose_index_lags_is_found_after_five_seconds(
+    written: AsyncEngine,
+) -> None:
+    """Rows and cursor agree: only that nobody will index the rest gives it away."""
+    await tamper(
+        written,
+        "DELETE FROM audit_subject WHERE idx >= 7",
+        "UPDATE audit_index SET next_idx = 7",
+    )
+    soon = await check(written)
+    assert (soon.exit, soon.unindexed) == (Exit.INTACT, RECORDS - 7)
+    later = await check(written, clock=lambda: now_us() + 6_000_000)
+    assert (later.exit, later.first_bad, later.unindexed) == (Exit.TAMPERED, 7, RECORDS - 7)
+    assert [f.about for f in later.findings] == [
+        "all writers have stopped, but only 7 of 12 records are indexed"
+    ]
+
+
+async def test_a_log_in_use_may_have_an_index_behind_it(
+    written: AsyncEngine, drafts: Drafts
+) -> None:
+    log = AuditLog(written, "node/2", LOG)
+    await log.start()
+    await tamper(
+        written,
+        "DELETE FROM audit_subject WHERE idx >= 7",
+        "UPDATE audit_index SET next_idx = 7",
+    )
+    verdicts = await check(written, clock=lambda: now_us() + 60_000_000)
+    assert verdicts.exit is Exit.INTACT
+    await log.stop()
+    verdicts = await check(written, clock=lambda: now_us() + 60_000_000)
+    assert (verdicts.exit, verdicts.unindexed, verdicts.subjects) == (Exit.INTACT, 0, 20)
+
+
 async def test_a_writer_s_time_that_goes_back_is_found(engine: AsyncEngine) -> None:
     log = AuditLog(engine, "node/1", LOG)
     await log.start()
@@ -188,7 +239,7 @@ async def test_a_writer_s_time_that_goes_back_is_found(engine: AsyncEngine) -> N
     # A forger who knows the format: everything fits but the hour.
     forged = number(
         [entry(Draft(Kind.HUB_START), "forged")],
-        Head(0, b"", 2),
+        Head(0, b"", "", 2),
         writer="node/1",
         ticks=Ticks(lambda: 1_000),
     )

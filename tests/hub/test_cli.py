@@ -33,7 +33,7 @@ OK, FAILED, USAGE, OPERATOR = 0, 1, 2, 3
 
 Hub = Callable[..., Any]
 
-HEAD = "tallies"  # the newest migration
+HEAD = "index_follows"  # the newest migration
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -35,6 +35,10 @@ def test_a_start_without_a_stop_is_told_of_an_intact_log() -> None:
     assert told == f"日志完好：{SIZE}；2 次启动没有停止记录（仍在运行或曾被中断）"
 
 
+def test_records_that_a_search_would_not_find_yet_are_told() -> None:
+    assert said(verdicts(unindexed=3)) == f"日志完好：{SIZE}；3 条记录尚未编入对象索引"
+
+
 def test_the_three_verdicts_are_kept_apart() -> None:
     told = said(verdicts(counts={Code.SUBJECT_INDEX: 2}, first_bad=3))
     first = "日志被改动：首个有误的记录是第 3 条（SUBJECT_INDEX 2）"

@@ -83,7 +83,7 @@ async def test_only_an_address_is_written_as_one(
 async def test_an_answer_that_cannot_be_recorded_leaves_the_attempt_in_the_log(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(SubjectTokens, "token", lambda _self, _uid: "no token")
+    monkeypatch.setattr(SubjectTokens, "tokens", lambda _self, _uids: b"no token")
     before = len(await desk.records())
     answer = await desk.ask(TOWN, BY_NUMBER, _number(desk))
     assert (answer.status_code, answer.json().get("data")) == (503, None)

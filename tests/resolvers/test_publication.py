@@ -134,7 +134,7 @@ def gate_of(
     **more: Any,
 ) -> Gate:
     post = desk.book.post(dept, role, "532622")
-    return Gate(desk.book, Asker("x", "official", (post,), purpose, day, "r", **more), desk.catalog)
+    return Gate(desk.book, Asker("x", "official", (post,), purpose, day, **more), desk.catalog)
 
 
 def answered(desk: Desk, engine: Engine, gate: Gate, by: str, where: str = "") -> Answer:
