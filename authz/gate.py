@@ -5,6 +5,11 @@ One per request; it turns an asker and a book into a Lens per data set, and says
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any, TypeVar
+
+from cachetools import LRUCache
+
 from authz.book import PolicyBook, Verdict
 from authz.facet import FacetColumn, FacetLens
 from authz.lens import CellRule, Lens, Mode, cell_rule
@@ -16,6 +21,8 @@ from catalog.datasets import PERSONAL, Dataset
 from catalog.grades import Mask
 from catalog.load import Catalog
 
+KEPT = 256  # operations of one account that are hot at once
+T = TypeVar("T")
 ANY_HOUSEHOLD = ""
 """Stands for the bound household in a Lens that is kept for others: no person in a cache."""
 
@@ -30,6 +37,8 @@ class Gate:
         self._opened = asker.case_no is not None and asker.bound is not None
         self._key = (asker.posts, asker.purpose, asker.day, self._bound, self._opened)
         self._lenses: dict[tuple[str, Mode, str | None], Lens] = {}
+        self._facets: dict[str, FacetLens] = {}
+        self._kept: LRUCache[Hashable, Any] = LRUCache(KEPT)
 
     def lens(self, dataset: Dataset, mode: Mode, identifier: str | None = None) -> Lens:
         """The data set as this asker may see it. LOOKUP names the `identifier` column.
@@ -46,9 +55,22 @@ class Gate:
             self._lenses[key] = kept if bound is None else kept.narrowed(bound)
         return self._lenses[key]
 
+    def kept(self, key: Hashable) -> Any:
+        """What `keep` was given under this key; None if it is not there."""
+        return self._kept.get(key)
+
+    def keep(self, key: Hashable, value: T) -> T:
+        """Remember what follows from these rights alone; it dies with the Gate."""
+        self._kept[key] = value
+        return value
+
     def facet(self, dataset: Dataset) -> FacetLens:
         """A department's data set under the rights to the persons it speaks of."""
-        return self.book.kept((*self._key, dataset.name), lambda: self._facet(dataset))
+        found = self._facets.get(dataset.name)
+        if found is None:
+            found = self.book.kept((*self._key, dataset.name), lambda: self._facet(dataset))
+            self._facets[dataset.name] = found
+        return found
 
     def demand(self, obj: str, act: str, region: str, owner: str, minor: bool = False) -> Verdict:
         """May the asker do `act` on one row? The reason if not."""

@@ -19,12 +19,11 @@ from graphql import (
     execute_sync,
     get_variable_values,
 )
-from graphql.execution.values import VariableValues, get_argument_values
+from graphql.execution.values import VariableValues
 
 from authz.gate import Gate
 from catalog.divisions import COUNTY
 from catalog.errors import (
-    BadUserInput,
     DeadlineExceeded,
     Forbidden,
     HubError,
@@ -38,7 +37,8 @@ from resolvers.cost import check
 from resolvers.document import Documents, Limits, Operation
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import Disclosure, OutIntrospection, Plan, ReadDisclosure, Shape
-from resolvers.shape import Shaper, signature
+from resolvers.ready import Ready, ready
+from resolvers.shape import Shaper, arguments, signature, unfit
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
 
@@ -79,6 +79,9 @@ class Engine:
         self._plans: LRUCache[Any, Plan] = LRUCache(PLANS)
         self._json_mode = json_mode
         self.planned = 0  # Plans made, i.e. statements rendered
+        self.shaped = 0  # Shapes made
+        self.judged = 0  # sets of variables that graphql-core had to coerce
+        self._version = 0
 
     async def answer(self, question: Question, gate: Gate, context: Mapping[str, Any]) -> Answer:
         """Never raises a HubError: a refused or invalid operation is an Answer too."""
@@ -102,6 +105,10 @@ class Engine:
     # -- the steps
 
     def _variables(self, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
+        plain = operation.variables.take(given)
+        if plain is not None:
+            return plain
+        self.judged += 1
         nodes = operation.node.variable_definitions or ()
         values = get_variable_values(
             self._bindings.schema, nodes, dict(given), max_errors=5, hide_suggestions=True
@@ -112,7 +119,7 @@ class Engine:
             n.variable.name.value for e in values for n in e.nodes or () if hasattr(n, "variable")
         ]
         name = f" `${bad[0]}` " if bad else ""
-        raise BadUserInput(f"变量{name}的值不合要求：请对照类型检查", reason="VARIABLE")
+        raise unfit(f"变量{name}的值不合要求：请对照类型检查", values[0])
 
     def _shape(self, operation: Operation, values: VariableValues) -> Shape:
         key = (operation.sha256, operation.name, signature(values.coerced))
@@ -120,9 +127,21 @@ class Engine:
         if shape is None:
             shaper = Shaper(self._bindings, self._setting.catalog, operation, values)
             shape = self._shapes[key] = shaper.shape(key)
+            self.shaped += 1
         return shape
 
+    def _ready(self, shape: Shape, gate: Gate, json_mode: bool) -> Ready:
+        """The Plan with this asker's values: one look-up while his Gate lives."""
+        key = (shape.key, json_mode)
+        found: Ready | None = gate.kept(key)
+        if found is None:
+            found = gate.keep(key, ready(self._plan(shape, gate, json_mode), gate))
+        return found
+
     def _plan(self, shape: Shape, gate: Gate, json_mode: bool) -> Plan:
+        if gate.book.version > self._version:  # Plans of an older policy are of no more use
+            self._version = gate.book.version
+            self._plans.clear()
         patterns = tuple(
             gate.lens(r.dataset, r.mode, r.identifier).pattern
             for r in shape.walk()
@@ -148,8 +167,8 @@ class Engine:
         spent = check(shape, arguments, self._setting, self._limits.cost)
         introspection = self._introspect(operation, shape, values)
         for json_mode in (self._json_mode, False):
-            plan = self._plan(shape, gate, json_mode)
-            execution = Execution(plan, gate, self._setting, arguments)
+            made = self._ready(shape, gate, json_mode)
+            execution = Execution(made, gate, self._setting, arguments)
             try:
                 async with asyncio.timeout(self._setting.operation_s):
                     await execution.run()
@@ -194,9 +213,7 @@ def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, A
     found: dict[int, Mapping[str, Any] | HubError] = {}
     for read in shape.walk():
         if read.slot is not None:
-            found[read.id] = get_argument_values(
-                read.slot.definition, read.slot.node, values, None, True
-            )
+            found[read.id] = arguments(read.slot.arguments, values)
     return found
 
 

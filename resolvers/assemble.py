@@ -119,10 +119,10 @@ def answer(
 
 def _parts(value: Any, parts: Sequence[Part]) -> Any:
     """A plain value of the request, cut to what was asked."""
-    if value is None or not parts:
-        return value
     if isinstance(value, list | tuple):
         return [_parts(v, parts) for v in value]
+    if not isinstance(value, Mapping):
+        return value
     return {
         p.key: p.name[1:] if p.name.startswith("=") else _parts(value[p.name], p.parts)
         for p in parts
@@ -138,7 +138,7 @@ class _Builder:
         self._results, self._plan = execution.results, execution.plan
         self._seal = execution.seal
         self._errors, self._leaves = errors, leaves
-        self._reads = {r.id: r for r in execution.plan.shape.walk()}
+        self._reads = execution.plan.shape.by_id
         self._built = 0
 
     def _built_more(self, count: int) -> None:

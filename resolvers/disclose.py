@@ -29,7 +29,7 @@ def told_by_rows(planned: PlannedRead, rows: Sequence[tuple[Any, ...]]) -> Shown
         len(rows),
         () if subject is None else {r[subject] for r in rows if r[subject] is not None},
         () if region is None else {r[region] for r in rows if r[region] is not None},
-        {c: [r[layout[f"{c}__s"]] for r in rows] for c in _mixed(planned)},
+        {c: [r[layout[f"{c}__s"]] for r in rows] for c in planned.mixed},
     )
 
 
@@ -53,7 +53,7 @@ def told_by_sides(planned: PlannedRead, texts: Iterable[str | None]) -> Shown:
     if side.region:
         regions = set(columns[at])
         at += 1
-    letters = dict(zip(_mixed(planned), columns[at:], strict=False))
+    letters = dict(zip(planned.mixed, columns[at:], strict=False))
     return Shown(len(columns[0]), subjects, regions, letters)
 
 
@@ -70,18 +70,13 @@ def tell(told: ReadDisclosure, planned: PlannedRead, shown: Shown) -> None:
     """Add what was shown: rows, persons, places, and the cells per column and state."""
     told.rows += shown.count
     told.subjects.update(shown.subjects)
-    told.areas.update(path[:9] for path in shown.regions)
-    uniform = {c: s for c, s in planned.states.items() if s is not CellState.MIXED}
-    add_states(told, planned.read, uniform, shown.count)
+    told.areas.update([path[:9] for path in shown.regions])
+    add_states(told, planned.read, planned.uniform, shown.count)
     for column, letters in shown.letters.items():
         coordinate, all_ = f"{planned.read.dataset.type}.{column}", "".join(letters)
         for letter, cells in (("C", told.clear), ("M", told.masked)):
             if (found := all_.count(letter)) > 0:
                 cells[coordinate] = cells.get(coordinate, 0) + found
-
-
-def _mixed(planned: PlannedRead) -> list[str]:
-    return [c for c, state in planned.states.items() if state is CellState.MIXED]
 
 
 def add_states(

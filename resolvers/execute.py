@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -29,9 +29,10 @@ from resolvers.cursor import Cursors, Place
 from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_by_sides
 from resolvers.document import too_complex
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
-from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL, coordinates
-from resolvers.plan import Kind, Plan, PlannedRead, Read, ReadDisclosure
+from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL
+from resolvers.plan import Kind, PlannedRead, Read, ReadDisclosure
 from resolvers.publication import Published, Tallies, published
+from resolvers.ready import Ready
 from resolvers.refusal import refused
 from resolvers.roots.root import Words
 
@@ -39,7 +40,6 @@ Row = tuple[Any, ...]
 Item = tuple[Row, Env | None]
 FACET_ROWS = 100  # rows of one facet shown per person
 WHOLE = 0  # where a whole root's text lies in its one row
-HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key", Mode.COUNT: "tally"}
 LINKED = 3  # facets of so many providers on one person are their own risk class (1.1.8)
 
 
@@ -73,12 +73,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A page asked for: how many, from which side, at which place of which list."""
+    """A page asked for: how many, from which side, from a cursor on or from the end."""
 
     size: int
     backward: bool
     started: bool
-    place: Place
 
 
 @dataclass(slots=True)
@@ -106,23 +105,22 @@ class Execution:
 
     def __init__(
         self,
-        plan: Plan,
+        ready: Ready,
         gate: Gate,
         setting: Setting,
         arguments: Mapping[int, Mapping[str, Any] | HubError],
     ) -> None:
-        self.plan, self._gate, self._setting = plan, gate, setting
+        self.plan, self._ready, self._gate, self._setting = ready.plan, ready, gate, setting
         self._arguments = arguments
         self.results: dict[int, Result] = {}
         self.disclosures: dict[int, ReadDisclosure] = {}
         self.sought: list[str] = []
+        self._places: dict[int, Place] = {}
         self._linked: dict[str, set[str]] = defaultdict(set)
 
     async def run(self) -> None:
         """Fetch everything; no exception of a source leaves here."""
-        async with asyncio.TaskGroup() as group:
-            for root in self.plan.shape.roots:
-                group.create_task(self._root(root))
+        await _together([self._root(root) for root in self.plan.shape.roots])
 
     @property
     def linkage(self) -> tuple[str, ...]:
@@ -135,7 +133,7 @@ class Execution:
         window, order = result.window, result.planned.read.order
         assert window is not None  # noqa: S101  only connections have cursors
         values = [row[result.layout[name]] for name, _ in order]
-        return self._setting.cursors.seal(window.place, values)
+        return self._setting.cursors.seal(self._place(result.planned.read), values)
 
     # -- roots
 
@@ -178,10 +176,7 @@ class Execution:
         if window is not None:
             params |= self._after(read, window)
             limit = window.size if result.planned.whole else window.size + 1
-        rows, total = await asyncio.gather(
-            self._read(result.planned, Call(None, params, limit=limit)),
-            self._total(result.planned, params, None),
-        )
+        rows, total = await self._counted(result.planned, None, params, limit)
         if result.planned.whole:
             result.totals = total
             self._take_whole(read, result, told, rows)
@@ -217,7 +212,7 @@ class Execution:
             result.layout, result.rows, result.as_of = table.layout, table.rows, table.made_at
             told.as_of, told.asked = int(table.made_at.timestamp() * 1_000_000), True
         else:
-            found = await self._read(result.planned, Call(None, params, limit=GROUPS + 1))
+            found = await self._read(result.planned, self._call(None, params, GROUPS + 1))
             if len(found.rows) > GROUPS:
                 raise too_complex("groups", GROUPS, None)
             result.rows = list(found.rows)
@@ -231,7 +226,7 @@ class Execution:
     ) -> Published:
         async def base(since: datetime, until: datetime) -> Sequence[Row]:
             window = {f"r{read.id}_{FROM}": since, f"r{read.id}_{UNTIL}": until}
-            call = Call(None, {**params, **window}, limit=CUBE_CELLS)
+            call = self._call(None, {**params, **window}, CUBE_CELLS)
             rows = (await self._read(planned, call)).rows
             if len(rows) == CUBE_CELLS:  # cut off: better no publication than a wrong one
                 raise too_complex("groups", CUBE_CELLS, None)
@@ -242,7 +237,10 @@ class Execution:
 
     def _params(self, read: Read) -> dict[str, Any]:
         """The request's own values: filters from the arguments, bounds from the Lens."""
-        return self._given(read) | self._lens_binds(read)
+        found = {**self._ready.binds[read.id], **self._given(read)}
+        if self._ready.pages[read.id]:
+            found |= self._ride_limits(read)
+        return found
 
     def _given(self, read: Read) -> dict[str, Any]:
         """The arguments' values as the statement wants them; notes who is looked for."""
@@ -259,24 +257,17 @@ class Execution:
             self.sought.append(self._setting.uid(params[read.binds[0].param]))
         return params
 
-    def _lens_binds(self, read: Read) -> dict[str, Any]:
-        lens = self._gate.lens(read.dataset, read.mode, read.identifier)
-        binds: dict[str, Any] = lens.binds(f"r{read.id}")
-        for child in read.children:
-            if self.plan.rides(child.id):
-                binds |= self._lens_binds(child) | self._ride_limit(child)
-        return binds
-
-    def _ride_limit(self, read: Read) -> dict[str, Any]:
-        """How many rows of a riding page each parent gets; RowMode for a page that is refused."""
-        if not read.connection:
-            return {}
-        try:
-            window = self._window(read)
-        except HubError:
-            raise RowMode from None  # each parent's page is refused at its own path
-        assert window is not None  # noqa: S101  a connection has a window
-        return {f"r{read.id}_limit": window.size}
+    def _ride_limits(self, read: Read) -> dict[str, Any]:
+        """How many rows of each riding page a parent gets; RowMode for a page that is refused."""
+        found = {}
+        for page in self._ready.pages[read.id]:
+            try:
+                window = self._window(page)
+            except HubError:
+                raise RowMode from None  # each parent's page is refused at its own path
+            assert window is not None  # noqa: S101  a connection has a window
+            found[f"r{page.id}_limit"] = window.size
+        return found
 
     # -- pages
 
@@ -298,9 +289,18 @@ class Execution:
                 reason="PAGE_SIZE",
             )
         cursor = given.get("before") if backward else given.get("after")
-        return Window(size, backward, cursor is not None, self._place(read, given))
+        return Window(size, backward, cursor is not None)
 
-    def _place(self, read: Read, given: Mapping[str, Any]) -> Place:
+    def _place(self, read: Read) -> Place:
+        """The list a cursor belongs to; made only where there is one."""
+        found = self._places.get(read.id)
+        if found is None:
+            given = self._arguments.get(read.id, {})
+            assert not isinstance(given, HubError)  # noqa: S101  _window raised it
+            found = self._places[read.id] = self._placed(read, given)
+        return found
+
+    def _placed(self, read: Read, given: Mapping[str, Any]) -> Place:
         lens = self._gate.lens(read.dataset, read.mode, read.identifier)
         paging = ("first", "last", "after", "before")
         filters = {k: v for k, v in given.items() if k not in paging}
@@ -316,23 +316,24 @@ class Execution:
         given = self._arguments.get(read.id, {})
         assert not isinstance(given, HubError)  # noqa: S101  _window raised it
         text = str(given["before"] if window.backward else given["after"])
-        values = self._setting.cursors.open(window.place, text)
+        values = self._setting.cursors.open(self._place(read), text)
         return {f"r{read.id}_c{i}": v for i, v in enumerate(values)}
 
     # -- children
 
     async def _children(self, read: Read, items: Sequence[Item]) -> None:
         layout = self.results[read.id].layout
-        async with asyncio.TaskGroup() as group:
-            for child in read.children:
-                if child.kind is Kind.NEST and f"__json_{child.id}" in layout:
-                    continue  # counted with its facet's rows
-                if self.plan.rides(child.id):
-                    self._ridden(child, [row for row, _ in items], layout)
-                elif child.kind is Kind.EDGE:
-                    group.create_task(self._edge(child, items, layout))
-                else:
-                    group.create_task(self._facet(child, items, layout))
+        deeds: list[Coroutine[Any, Any, None]] = []
+        for child in read.children:
+            if child.kind is Kind.NEST and f"__json_{child.id}" in layout:
+                continue  # counted with its facet's rows
+            if self.plan.rides(child.id):
+                self._ridden(child, [row for row, _ in items], layout)
+            elif child.kind is Kind.EDGE:
+                deeds.append(self._edge(child, items, layout))
+            else:
+                deeds.append(self._facet(child, items, layout))
+        await _together(deeds)
 
     async def _edge(self, read: Read, items: Sequence[Item], layout: Mapping[str, int]) -> None:
         planned = self.plan.reads[read.id]
@@ -364,10 +365,7 @@ class Execution:
         if window is not None:
             params |= self._after(read, window)
             limit = window.size + 1
-        rows, totals = await asyncio.gather(
-            self._read(result.planned, Call(keys, params, limit=limit)),
-            self._total(result.planned, params, keys),
-        )
+        rows, totals = await self._counted(result.planned, keys, params, limit)
         result.totals, result.as_of = totals, rows.as_of
         at = result.layout[KEY]
         for row in rows.rows:
@@ -515,7 +513,24 @@ class Execution:
         assert planned.prepared is not None  # noqa: S101  refused Reads never come here
         source = self._setting.sources[planned.source]
         self.disclosures[planned.read.id].asked = True
-        return await source.read(planned.prepared, replace(call, deadline=self._setting.deadline_s))
+        return await source.read(planned.prepared, call)
+
+    async def _counted(
+        self,
+        planned: PlannedRead,
+        keys: list[str] | None,
+        params: Mapping[str, Any],
+        limit: int | None,
+    ) -> tuple[Rows, dict[Any, int]]:
+        """The rows, and beside them their counts if these are asked."""
+        rows = self._read(planned, self._call(keys, params, limit))
+        if planned.counted is None:
+            return await rows, {}
+        both = await asyncio.gather(rows, self._total(planned, params, keys))
+        return both[0], both[1]
+
+    def _call(self, keys: list[str] | None, params: Mapping[str, Any], limit: int | None) -> Call:
+        return Call(keys, params, None, limit, self._setting.deadline_s)
 
     async def _total(
         self, planned: PlannedRead, params: Mapping[str, Any], keys: list[str] | None
@@ -531,29 +546,22 @@ class Execution:
     # -- what was shown
 
     def _disclose(
-        self, read: Read, *, rules: tuple[str, ...] = (), lens: str = ""
+        self, read: Read, *, rules: tuple[str, ...] | None = None, lens: str | None = None
     ) -> ReadDisclosure:
-        if read.kind in (Kind.ROOT, Kind.EDGE):
-            made = self._gate.lens(read.dataset, read.mode, read.identifier)
-            rules, lens = made.rules, made.digest
-        by = coordinates(read)
-        by += tuple(f"{read.dataset.type}.{_plain(w.column)}" for w in read.where)
-        told = ReadDisclosure(
-            dataset=read.dataset.name,
-            source=read.dataset.source,
-            how=HOW[read.mode],
-            lens=lens,
-            rules=rules,
-            by=by,
-        )
-        self.disclosures[read.id] = told
+        told = self.disclosures[read.id] = self._ready.heads[read.id].told(lens, rules)
         return told
+
+
+async def _together(deeds: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """All at once; one alone needs no task of its own."""
+    if len(deeds) == 1:
+        await deeds[0]
+        return
+    async with asyncio.TaskGroup() as group:
+        for deed in deeds:
+            group.create_task(deed)
 
 
 def _shown(rows: Sequence[Row], window: Window | None) -> Sequence[Row]:
     """Without the one row more that tells of a next page."""
     return rows if window is None else rows[: window.size]
-
-
-def _plain(column: str) -> str:
-    return column[len(EXTRA) :] if column.startswith(EXTRA) else column

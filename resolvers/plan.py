@@ -17,6 +17,7 @@ from typing import Any
 from adapters.contract import NO_SIDE, Leaf, Page, Prepared, Side
 from authz.lens import CellState, Mode
 from catalog.datasets import Dataset
+from resolvers.coerce import Arguments
 
 
 class Kind(StrEnum):
@@ -41,8 +42,7 @@ class Bind:
 class Slot:
     """A field with arguments: coerced anew for every request."""
 
-    definition: Any
-    node: Any
+    arguments: Arguments
     connection: bool
 
 
@@ -213,9 +213,18 @@ class Shape:
     variables: tuple[tuple[str, str], ...]
     introspection: bool = False
 
-    def walk(self) -> list[Read]:
+    def walk(self) -> tuple[Read, ...]:
         """All Reads, parents first."""
-        return [r for root in self.roots for r in root.walk()]
+        return self._all
+
+    @cached_property
+    def _all(self) -> tuple[Read, ...]:
+        return tuple(r for root in self.roots for r in root.walk())
+
+    @cached_property
+    def by_id(self) -> Mapping[int, Read]:
+        """The Reads by their numbers."""
+        return {r.id: r for r in self._all}
 
 
 # ---- what may be seen ------------------------------------------------------------------------
@@ -240,6 +249,16 @@ class PlannedRead:
     side: Side = NO_SIDE
     whole: bool = False
     variants: dict[Any, tuple[Prepared, Mapping[str, int]]] = field(default_factory=dict)
+
+    @cached_property
+    def mixed(self) -> tuple[str, ...]:
+        """Columns whose state is decided row by row."""
+        return tuple(c for c, state in self.states.items() if state is CellState.MIXED)
+
+    @cached_property
+    def uniform(self) -> Mapping[str, CellState]:
+        """The state of every other column."""
+        return {c: state for c, state in self.states.items() if state is not CellState.MIXED}
 
 
 @dataclass(frozen=True)
