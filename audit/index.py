@@ -21,7 +21,7 @@ import time
 from typing import Protocol
 
 EVERY_S = 1.0  # a quiet log is indexed within this and one step; 5 s are promised
-FLUSH_S = 10.0  # a stop waits no longer; the next start does the rest
+FLUSH_S = 60.0  # a stop waits no longer; what is left then the next start does
 HELD_S = 0.01  # another process holds the cursor
 
 

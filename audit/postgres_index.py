@@ -33,15 +33,15 @@ WITH held AS (
   FROM held, audit_event e WHERE e.idx >= next_idx AND e.idx < next_idx + {RECORDS}
 ), fresh AS MATERIALIZED (
   SELECT idx, body::jsonb AS body FROM near WHERE upto - subject_count < {SUBJECTS}
+), packed AS MATERIALIZED (  -- else each token would unpack its whole list again
+  SELECT idx, (body->>'key_ver')::int AS key_ver, decode(body->>'{PACKED}', 'base64') AS tokens
+  FROM fresh WHERE body ? '{PACKED}'
 ), seen AS MATERIALIZED (
   SELECT idx, (body->>'key_ver')::int AS key_ver, decode(token, 'hex') AS subject
   FROM fresh, jsonb_array_elements_text(body->'{LIST}') AS token
   UNION ALL
-  SELECT idx, key_ver, substr(packed, at * {TOKEN_BYTES} + 1, {TOKEN_BYTES})
-  FROM (
-    SELECT idx, (body->>'key_ver')::int AS key_ver, decode(body->>'{PACKED}', 'base64') AS packed
-    FROM fresh WHERE body ? '{PACKED}'
-  ) one, generate_series(0, length(packed) / {TOKEN_BYTES} - 1) AS at
+  SELECT idx, key_ver, substr(tokens, at * {TOKEN_BYTES} + 1, {TOKEN_BYTES})
+  FROM packed, generate_series(0, length(tokens) / {TOKEN_BYTES} - 1) AS at
 ), sought AS (
   SELECT idx, (body->>'key_ver')::int AS key_ver, decode(token, 'hex') AS subject
   FROM fresh, jsonb_array_elements_text(body->'sought') AS token

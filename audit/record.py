@@ -392,6 +392,9 @@ _of_documents = _Vocabulary()  # apart: a flood of documents must not wash the o
 
 def _plan_words(draft: Draft) -> list[str]:
     words = [word for word in _of_the_post(draft) if word]
+    words += draft.linkage
+    if len(draft.areas) <= MAX_AREAS:  # else they are not in the body: nothing checks them
+        words += draft.areas
     for read in draft.reads:
         words += (read.dataset, read.source, read.how)
         words += read.by
@@ -399,8 +402,9 @@ def _plan_words(draft: Draft) -> list[str]:
         words += read.clear
         words += read.masked
         words += read.states
-        words += read.hidden
-        words += read.hidden.values()
+        if read.hidden:
+            words += read.hidden
+            words += read.hidden.values()
         if read.lens:
             words.append(read.lens)
     return words
@@ -425,7 +429,10 @@ def _are_numbers(reads: Iterable[ReadEntry]) -> bool:
         numbers += read.clear.values()
         numbers += read.masked.values()
         numbers += read.states.values()
-        numbers += [n for n in (read.as_of, read.total) if n is not None]
+        if read.as_of is not None:
+            numbers.append(read.as_of)
+        if read.total is not None:
+            numbers.append(read.total)
     return {*map(type, numbers)} <= {int}
 
 
@@ -442,24 +449,24 @@ def _check_fields(draft: Draft, texts: tuple[object, ...]) -> None:
 
 def _check_values(draft: Draft, body: Mapping[str, Any]) -> None:
     """Look at every value of the body, except at words that have passed before."""
-    passed = set(_TOKENS)
     plan, op = _plan_words(draft), _op_words(draft.op)
+    known = set(_TOKENS)
     if _of_plans.knows(plan) and _are_numbers(draft.reads):
-        passed |= _OF_THE_PLAN
+        known |= _OF_THE_PLAN
     if _of_documents.knows(op):
-        passed.add("op")
+        known.add("op")
         _check_plain("op", body.get("op", {}).get("hash", _NO_HASH))
     for name, value in body.items():
-        if name not in passed:
+        if name not in known:
             _check_plain(name, value)
-    if "op" not in passed:
+    if "op" not in known:
         _of_documents.add(op)
-    if "reads" not in passed:
+    if "reads" not in known:
         _of_plans.add(plan)
 
 
 _TOKENS = (LIST, PACKED, "sought")  # made here, of bytes
-_OF_THE_PLAN = frozenset({"reads", "kind", "outcome", *_POST})
+_OF_THE_PLAN = frozenset({"reads", "areas", "linkage", "kind", "outcome", *_POST})
 _NO_HASH = "-"
 
 
@@ -484,8 +491,11 @@ def _check_plain(name: str, value: object) -> None:
 
 
 def _check_text(name: str, value: str) -> None:
-    if len(value) >= 18 and not _DIGEST.match(value) and _ID_NUMBER.search(value):
-        raise BadRecord(f"{name} holds what looks like an id number")
+    if len(value) >= 18:
+        if _DIGEST.match(value):
+            return  # it is a code, too
+        if _ID_NUMBER.search(value):
+            raise BadRecord(f"{name} holds what looks like an id number")
     if not _CODE.match(value):
         raise BadRecord(f"{name} is no code: no blanks, no sentences, 128 characters at most")
     if not (value.isascii() or unicodedata.is_normalized("NFC", value)):

@@ -27,6 +27,8 @@ def is_set(tokens: bytes) -> bool:
     """True for whole tokens, none of them twice."""
     if len(tokens) % TOKEN_BYTES:
         return False
+    if len(tokens) <= TOKEN_BYTES:
+        return True
     halves = array("Q", tokens)  # eight bytes of a token tell it from nearly every other
     if len(set(halves[::2])) * TOKEN_BYTES == len(tokens):
         return True

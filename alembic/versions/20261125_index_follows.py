@@ -1,4 +1,4 @@
-"""The subject index follows the log: a cursor; large bodies are stored as they are.
+"""The subject index follows the log: a cursor says how far it has come.
 
 Revision ID: index_follows
 Revises: tallies
@@ -6,7 +6,7 @@ Revises: tallies
 Safe with the previous release running? No: it writes index rows of its own, which the
 follower would meet again. Stop it, upgrade, start the new one.
 Reversible? Stop the hub first: that brings the index up to date, as the previous release
-expects it. Storage of bodies written meanwhile does not change, and need not.
+expects it. Bodies of more than 32 subjects stay in a form that release cannot verify.
 """
 
 from __future__ import annotations

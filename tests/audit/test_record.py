@@ -342,6 +342,15 @@ def test_more_than_32_reads_make_several_records() -> None:
     assert sum(entry(p, ID).body["rows"] for p in made) == sum(range(70))
 
 
+def test_an_area_that_is_not_written_is_not_taken_for_checked() -> None:
+    areas = (*(f"532622{n}" for n in range(100, 120)), ID_NUMBER)
+    assert entry(Draft(Kind.READ, areas=areas), ID).body["areas"] == ["many"]
+    with pytest.raises(BadRecord, match="areas"):
+        entry(Draft(Kind.READ, areas=(ID_NUMBER,)), ID)
+    with pytest.raises(BadRecord, match="linkage"):
+        entry(Draft(Kind.READ, linkage=(ID_NUMBER,)), ID)
+
+
 def test_more_than_twenty_areas_are_many() -> None:
     areas = tuple(f"532622{n}" for n in range(100, 121))
     assert entry(Draft(Kind.READ, areas=areas[:20]), ID).body["areas"] == list(areas[:20])

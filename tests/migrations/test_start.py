@@ -16,7 +16,7 @@ from store.audit import protect, trigger_names
 from store.engine import open_engine
 from store.tables import metadata
 
-HEAD = "index_follows"  # the newest migration
+HEAD = "bodies_lz4"  # the newest migration
 SHAPE = {
     "sqlite": "SELECT type || ' ' || name AS name, sql AS shape FROM sqlite_master "
     "WHERE sql IS NOT NULL AND name <> 'alembic_version'",
@@ -31,7 +31,7 @@ SHAPE = {
     "FROM information_schema.columns WHERE table_schema = 'public'",
 }
 
-HEAD = "index_follows"  # the newest revision
+HEAD = "bodies_lz4"  # the newest revision
 
 
 def execute(url: str, *statements: str) -> list[Row[Any]]:
