@@ -1,0 +1,107 @@
+"""The product and its peers: how each is started, and how each is asked the four questions.
+
+All on the same database at the same time; only one is loaded at a time. The peers have no
+token, no rights and no record, but for PostGraphile's row-level security.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench import county, installed
+from bench.folders import CACHE
+from bench.postgres import Server, free_port
+from bench.process import Process, await_answer, start
+from bench.questions import ACCOUNT, APPLICANTS, DOCUMENTS, PURPOSE, Asked, bodies
+from hub.identity import Tokens
+from hub.keys import load_keys
+from hub.settings import load_settings
+
+PRODUCT = "product"
+DAY_S = 24 * 3600  # longer than any run
+PAGE_MAX = 500  # Q3 asks for 500 rows; the product's own limit is 100
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A running system, asked about citizens `ids`. `path` may hold ``{question}``."""
+
+    name: str
+    address: str
+    processes: tuple[Process, ...]
+    ids: Sequence[str]
+    path: str = "/graphql"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=lambda: DOCUMENTS)
+
+    def asked(self, question: str) -> Asked:
+        """The question as this system is asked it."""
+        url = self.address + self.path.format(question=question)
+        texts = bodies(question, self.documents[question], self.ids)
+        return Asked(question, url, texts, self.headers)
+
+    def memory_mb(self) -> float:
+        """Resident memory of all its processes, MB."""
+        return sum(process.memory_mb() for process in self.processes)
+
+    def stop(self) -> None:
+        """End it."""
+        for process in reversed(self.processes):
+            process.stop()
+
+
+def settings(server: Server, database: str, port: int) -> dict[str, str]:
+    """The product's settings as HUB_* variables: one worker, everything on."""
+    return {
+        "HUB_PROFILE": "demo",
+        "HUB_DATA_DIR": str(CACHE / "data"),
+        "HUB_KEYS_DIR": str(county.KEYS),
+        "HUB_STORE_URL": server.url(database, "postgresql+asyncpg"),
+        "HUB_PORT": str(port),
+        "HUB_PAGE_MAX": str(PAGE_MAX),
+        "HUB_LOG_LEVEL": "WARNING",
+    }
+
+
+def headers(given: Mapping[str, str]) -> dict[str, str]:
+    """A signed token of the township's officer and the purpose; `given` the product's settings."""
+    read = load_settings(given)
+    keys = load_keys(read.keys_dir, create=False)
+    tokens = Tokens(keys.issuer, read.issuer, read.audience)
+    token = tokens.issue(ACCOUNT, [PURPOSE], ttl_s=DAY_S, client="hub-bench")
+    return {"Authorization": f"Bearer {token}", "X-Purpose": PURPOSE}
+
+
+def applicants(server: Server, database: str) -> list[str]:
+    """The citizens Q1 is asked about."""
+    return [row[0] for row in server.rows(APPLICANTS, database)]
+
+
+def product(
+    server: Server, database: str, name: str = PRODUCT, run: Sequence[str] = ("hub", "serve")
+) -> System:
+    """``hub serve``; another module may `run` the same thing with a profiler around it."""
+    port = free_port()
+    (CACHE / "data").mkdir(exist_ok=True)
+    given = settings(server, database, port)
+    process = start(name, (sys.executable, "-m", *run), settings=given)
+    address = f"http://127.0.0.1:{port}"
+    await_answer(process, f"{address}/readyz")
+    return System(name, address, (process,), applicants(server, database), headers=headers(given))
+
+
+def limit(server: Server, database: str) -> System:
+    """Starlette and asyncpg, one hand-written statement a question."""
+    port = free_port()
+    command = (installed.python(), "-m", "bench.peers.limit", server.url(database), str(port))
+    process = start("limit", command)
+    address = f"http://127.0.0.1:{port}"
+    await_answer(process, address)
+    ids = applicants(server, database)
+    return System("limit", address, (process,), ids, path="/{question}")
+
+
+STARTERS: Mapping[str, Callable[[Server, str], System]] = {"limit": limit}
+"""Peer -> how it is started; NotStarted says why not."""
