@@ -6,6 +6,7 @@ token, no rights and no record, but for PostGraphile's row-level security.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from hub.keys import load_keys
 from hub.settings import load_settings
 
 PRODUCT = "product"
+ROLE = "hub_bench_town"  # PostGraphile's; roles belong to the server, not to a database
 DAY_S = 24 * 3600  # longer than any run
 PAGE_MAX = 500  # Q3 asks for 500 rows; the product's own limit is 100
 
@@ -103,5 +105,41 @@ def limit(server: Server, database: str) -> System:
     return System("limit", address, (process,), ids, path="/{question}")
 
 
-STARTERS: Mapping[str, Callable[[Server, str], System]] = {"limit": limit}
+def strawberry(server: Server, database: str) -> System:
+    """Plain Strawberry, DataLoader, SQLAlchemy ORM."""
+    port = free_port()
+    url = server.url(database, "postgresql+asyncpg")
+    process = start("strawberry", (installed.python(), "-m", "bench.peers.orm", url, str(port)))
+    address = f"http://127.0.0.1:{port}"
+    await_answer(process, address)
+    ids = applicants(server, database)
+    return System("strawberry", address, (process,), ids, path="/")
+
+
+def postgraphile(server: Server, database: str) -> System:
+    """PostGraphile 5; a role of its own, so that row-level security binds it and nobody else."""
+    program, folder = installed.node("postgraphile")
+    server.execute(
+        f"DO $$ BEGIN CREATE ROLE {ROLE}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+    )
+    server.execute((folder / "setup.sql").read_text(encoding="utf-8"), database)
+    port = free_port()
+    process = start(
+        "postgraphile",
+        (program, folder / "server.mjs", server.url(database), str(port)),
+        cwd=folder,
+        settings={"GRAPHILE_ENV": "production", "NODE_ENV": "production"},
+    )
+    address = f"http://127.0.0.1:{port}"
+    await_answer(process, address)
+    documents = json.loads((folder / "documents.json").read_text(encoding="utf-8"))
+    ids = applicants(server, database)
+    return System("postgraphile", address, (process,), ids, documents=documents)
+
+
+STARTERS: Mapping[str, Callable[[Server, str], System]] = {
+    "limit": limit,
+    "postgraphile": postgraphile,
+    "strawberry": strawberry,
+}
 """Peer -> how it is started; NotStarted says why not."""
