@@ -7,6 +7,7 @@ token, no rights and no record, but for PostGraphile's row-level security.
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from bench import county, installed
 from bench.folders import CACHE
 from bench.postgres import Server, free_port
-from bench.process import Process, await_answer, start
+from bench.process import NotStarted, Process, await_answer, start
 from bench.questions import ACCOUNT, APPLICANTS, DOCUMENTS, PURPOSE, Asked, bodies
 from hub.identity import Tokens
 from hub.keys import load_keys
@@ -22,6 +23,8 @@ from hub.settings import load_settings
 
 PRODUCT = "product"
 ROLE = "hub_bench_town"  # PostGraphile's; roles belong to the server, not to a database
+SUBGRAPHS = ("citizens", "cases", "events")
+NODE = {"NODE_ENV": "production"}
 DAY_S = 24 * 3600  # longer than any run
 PAGE_MAX = 500  # Q3 asks for 500 rows; the product's own limit is 100
 
@@ -128,7 +131,7 @@ def postgraphile(server: Server, database: str) -> System:
         "postgraphile",
         (program, folder / "server.mjs", server.url(database), str(port)),
         cwd=folder,
-        settings={"GRAPHILE_ENV": "production", "NODE_ENV": "production"},
+        settings={"GRAPHILE_ENV": "production", **NODE},
     )
     address = f"http://127.0.0.1:{port}"
     await_answer(process, address)
@@ -137,9 +140,40 @@ def postgraphile(server: Server, database: str) -> System:
     return System("postgraphile", address, (process,), ids, documents=documents)
 
 
+def hive(server: Server, database: str) -> System:
+    """Hive Gateway before three subgraphs, four processes of node."""
+    program, folder = installed.node("hive")
+    ports = {name: free_port() for name in SUBGRAPHS}
+    pairs = [f"{name}=http://127.0.0.1:{port}/graphql" for name, port in ports.items()]
+    composed = subprocess.run(
+        [program, "compose.mjs", *pairs], cwd=folder, capture_output=True, text=True
+    )
+    if composed.returncode != 0:
+        raise NotStarted(f"composition failed: {composed.stderr.strip()[-200:]}")
+    running: list[Process] = []
+    try:
+        for name, port in ports.items():
+            command = (program, "subgraph.mjs", name, server.url(database), str(port))
+            running.append(start(f"hive-{name}", command, cwd=folder, settings=NODE))
+            await_answer(running[-1], f"http://127.0.0.1:{port}/graphql")
+        port = free_port()
+        gateway = folder / "node_modules" / "@graphql-hive" / "gateway" / "dist" / "bin.js"
+        listen = ("--host", "127.0.0.1", "--port", str(port), "--fork", "1")
+        serve = (program, gateway, "supergraph", "supergraph.graphql", *listen)
+        running.append(start("hive-gateway", serve, cwd=folder, settings=NODE))
+        address = f"http://127.0.0.1:{port}"
+        await_answer(running[-1], f"{address}/healthcheck")
+    except NotStarted:
+        for process in running:
+            process.stop()
+        raise
+    return System("hive", address, tuple(running), applicants(server, database))
+
+
 STARTERS: Mapping[str, Callable[[Server, str], System]] = {
     "limit": limit,
     "postgraphile": postgraphile,
     "strawberry": strawberry,
+    "hive": hive,
 }
 """Peer -> how it is started; NotStarted says why not."""
