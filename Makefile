@@ -31,7 +31,7 @@ check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration dr
 bench: $(STAMPS)/dev ## side by side with peers on one PostgreSQL: reached and demanded, bench/RESULTS.md
 	$(BIN)/python -m bench
 
-bench-smoke: $(STAMPS)/dev ## the bench on one per cent of the county beside the hand-written limit, half a minute
+bench-smoke: $(STAMPS)/dev ## the bench on one per cent of the county beside the hand-written limit, two minutes
 	$(BIN)/python -m bench --percent 1 --peers limit --rounds 1 --seconds 1 --no-growth
 
 fix: $(STAMPS)/dev ## format the code and mend what ruff can mend

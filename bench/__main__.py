@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from pathlib import Path
 import click
 
 from bench import county, growth, installed, report, systems
+from bench.apart import Apart, in_three
 from bench.figures import CLIENTS, PEERS, QUESTIONS, Number
 from bench.folders import CACHE, ROOT
 from bench.postgres import Server, server
@@ -49,6 +51,7 @@ def main(
     grow: bool,
 ) -> None:
     """Measure and write."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(1))  # ends what was started
     CACHE.mkdir(parents=True, exist_ok=True)
     whole = not only and not peers and percent == WHOLE and grow
     questions, compared = only or QUESTIONS, peers or PEERS
@@ -101,6 +104,8 @@ class Run:
         inside = {f"{self.percent} %": growth.inside(self.server, database)}
         profile = growth.profile(self.server, database) if grow else []
         county.drop(self.server, database)
+        self.server.execute(f"DROP ROLE IF EXISTS {systems.ROLE}")
+        apart = in_three(self.server, self.rounds, self.seconds, say) if grow else Apart()
         growths = self._growths() if grow else []
         if grow:
             inside |= self._inside_smaller()
@@ -112,6 +117,7 @@ class Run:
             memory,
             growths,
             inside,
+            apart,
             growth.numbers(inside[f"{self.percent} %"], memory[PRODUCT]),
             profile,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from statistics import median
 from types import MappingProxyType
 
@@ -24,6 +25,7 @@ DEMANDED: Mapping[str, tuple[tuple[float, float | None], ...]] = MappingProxyTyp
 None: no demand. Hive's gateway sends one upstream call for equal requests in flight.
 """
 
+ANSWERS_EACH, LONGEST_S = 3, 20  # answers a client waits for, seconds of a round at most
 OK, SHORT, MISSING = "ok", "short", "missing"
 
 
@@ -75,6 +77,17 @@ def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Spread | None:
 def demanded(question: str, peer: str, clients: int) -> float | None:
     """The ratio demanded; None: none is."""
     return DEMANDED[peer][QUESTIONS.index(question)][CLIENTS.index(clients)]
+
+
+def enough(seconds: int, clients: int, rate: float) -> int:
+    """Seconds after which what is unanswered at the end no longer counts.
+
+    A slow system has answered little when the clients leave: with `rate` answers a second to
+    one client, 32 clients first see one after 32 / rate seconds. Each gets a few.
+    """
+    if rate <= 0:
+        return LONGEST_S
+    return max(seconds, min(LONGEST_S, ceil(ANSWERS_EACH * clients / rate)))
 
 
 def turns(systems: Sequence[str], rounds: int) -> list[list[str]]:

@@ -103,7 +103,7 @@ def profile(server: Server, database: str, question: str = "Q1") -> list[tuple[s
     """Where the time of a warm question goes in the product's process."""
     file = CACHE / "profile.stats"
     file.unlink(missing_ok=True)
-    system = systems.product(server, database, "profiled", ("bench.profiled", str(file)))
+    system = systems.product(server, database, "profiled", run=("bench.profiled", str(file)))
     try:
         asked = system.asked(question)
         load.run(asked, 1, 2)

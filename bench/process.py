@@ -16,6 +16,7 @@ from bench.folders import CACHE, ROOT
 
 READY_S = 60.0
 STOP_S = 10.0
+TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 
 
@@ -34,6 +35,10 @@ class Process:
     def memory_mb(self) -> float:
         """Resident memory of the process and its children, in MB."""
         return sum(_resident_kb(pid) for pid in _family(self.popen.pid)) / 1024
+
+    def busy_s(self) -> float:
+        """Processor seconds of the process and its children so far."""
+        return sum(_ticks(pid) for pid in _family(self.popen.pid)) / TICKS
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it and its children."""
@@ -105,4 +110,13 @@ def _resident_kb(pid: int) -> int:
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_KB
     except OSError:
+        return 0
+
+
+def _ticks(pid: int) -> int:
+    """User and system time: the fields after the name, which may hold anything, in brackets."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[11]) + int(fields[12])
+    except (OSError, IndexError):
         return 0

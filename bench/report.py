@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bench.apart import Apart
 from bench.figures import CLIENTS, PEERS, QUESTIONS, Number, Spread, demanded, ratios
 from bench.growth import Growth
 from bench.rounds import Cell, Checked
@@ -30,6 +31,7 @@ class Found:
     memory_mb: Mapping[str, float] = field(default_factory=dict)
     growths: Sequence[Growth] = ()
     inside: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    apart: Apart = field(default_factory=Apart)
     kept: Sequence[Number] = ()
     profile: Sequence[Sequence[str]] = ()
 
@@ -50,8 +52,9 @@ class Found:
         ]
 
     def others(self) -> list[Number]:
-        """Growth, cold document, overhead, memory."""
-        return [*(n for growth in self.growths for n in growth.numbers()), *self.kept]
+        """Three databases, growth, cold document, overhead, memory."""
+        grown = [n for growth in self.growths for n in growth.numbers()]
+        return [*self.apart.numbers(), *grown, *self.kept]
 
     def _number(self, question: str, peer: str, clients: int) -> Number:
         found = self.ratio(question, peer, clients)
@@ -108,11 +111,17 @@ def _parts(found: Found) -> Iterator[str]:
             yield f"Missing: {found.missing[peer]}\n"
         yield table(RATIO_HEAD, _ratio_rows(found, peer))
     yield "## Answers per second and latency\n"
-    yield table(RATE_HEAD, _rate_rows(found))
+    yield table(RATE_HEAD, _rate_rows(found.cells))
     yield "## Were the answers the same?\n"
     yield table(("question", "system", "objects", "differs at"), _check_rows(found))
     yield "## Memory\n"
     yield table(("system", "resident MB"), ((n, shown(mb)) for n, mb in found.memory_mb.items()))
+    yield "## Citizens, cases and events in three databases\n"
+    yield (
+        table(RATE_HEAD, _rate_rows(found.apart.cells))
+        if found.apart.cells
+        else (f"Missing: {found.apart.why or 'not measured in this run'}\n")
+    )
     for growth in found.growths:
         yield f"## Growth: {growth.what}\n"
         yield f"Median latency, 1 client, ms; demanded at most {growth.most} times the smallest.\n"
@@ -161,19 +170,19 @@ def _ratio_rows(found: Found, peer: str) -> Iterator[Sequence[str]]:
             yield (question, str(clients), *cells)
 
 
-def _rate_rows(found: Found) -> Iterator[Sequence[str]]:
-    for cell in found.cells:
+def _rate_rows(cells: Sequence[Cell]) -> Iterator[Sequence[str]]:
+    for cell in cells:
         wrong = cell.errors()
         for system, loads in cell.loads.items():
             rates = sorted(cell.rates(system))
             middle = f"{shown(rates[len(rates) // 2])} ({shown(rates[0])}–{shown(rates[-1])})"
             slowest = max(one.p99 for one in loads)
-            cells = (middle, shown(cell.p50(system)), shown(slowest), f"{loads[-1].size:,}")
+            measures = (middle, shown(cell.p50(system)), shown(slowest), f"{loads[-1].size:,}")
             yield (
                 cell.question,
                 str(cell.clients),
                 system,
-                *cells,
+                *measures,
                 str(wrong.get(system, 0)),
             )
 

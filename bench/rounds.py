@@ -12,7 +12,7 @@ from typing import Any
 
 from bench import load
 from bench.answers import differences, rows
-from bench.figures import turns
+from bench.figures import enough, turns
 from bench.load import Load
 from bench.questions import Asked
 from bench.systems import System
@@ -80,15 +80,25 @@ def measured(
     seconds: int,
     say: Say,
 ) -> Cell:
-    """Warm everybody up, then load them in turns."""
-    asked = {system.name: system.asked(question) for system in systems}
-    loads: dict[str, list[Load]] = {name: [] for name in asked}
-    for one in asked.values():
-        load.run(one, clients, WARM_S)
-    for order in turns([*asked], rounds):
+    """Warm everybody up, then load them in turns.
+
+    wrk leaves with its connections' requests unanswered: before the next one's turn a system
+    finishes them, else they would slow the next.
+    """
+    named = {system.name: system for system in systems}
+    asked = {name: system.asked(question) for name, system in named.items()}
+    lasting: dict[str, int] = {}
+    loads: dict[str, list[Load]] = {name: [] for name in named}
+    for name, system in named.items():
+        alone = load.run(asked[name], 1, WARM_S)
+        load.run(asked[name], clients, WARM_S)
+        lasting[name] = enough(seconds, clients, alone.rate)
+        system.settle()
+    for order in turns([*named], rounds):
         for name in order:
-            loads[name].append(load.run(asked[name], clients, seconds))
-        last = "  ".join(f"{name} {loads[name][-1].rate:.0f}/s" for name in asked)
+            loads[name].append(load.run(asked[name], clients, lasting[name]))
+            named[name].settle()
+        last = "  ".join(f"{name} {loads[name][-1].rate:.0f}/s" for name in named)
         say(f"{question} {clients:>2} clients  {last}")
     return Cell(question, clients, loads)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -23,6 +24,8 @@ from hub.settings import load_settings
 
 PRODUCT = "product"
 ROLE = "hub_bench_town"  # PostGraphile's; roles belong to the server, not to a database
+SETTLE_S = 20.0  # as long as the slowest needs for 32 answers
+STILL_S, IDLE = 0.2, 0.2  # idle: less than a fifth of a core for so many seconds
 SUBGRAPHS = ("citizens", "cases", "events")
 NODE = {"NODE_ENV": "production"}
 DAY_S = 24 * 3600  # longer than any run
@@ -50,6 +53,20 @@ class System:
     def memory_mb(self) -> float:
         """Resident memory of all its processes, MB."""
         return sum(process.memory_mb() for process in self.processes)
+
+    def settle(self) -> None:
+        """Wait until it has done what was asked of it and is no longer waited for."""
+        end = time.monotonic() + SETTLE_S
+        before = self._busy_s()
+        while time.monotonic() < end:
+            time.sleep(STILL_S)
+            now = self._busy_s()
+            if now - before < STILL_S * IDLE:
+                return
+            before = now
+
+    def _busy_s(self) -> float:
+        return sum(process.busy_s() for process in self.processes)
 
     def stop(self) -> None:
         """End it."""
@@ -85,12 +102,17 @@ def applicants(server: Server, database: str) -> list[str]:
 
 
 def product(
-    server: Server, database: str, name: str = PRODUCT, run: Sequence[str] = ("hub", "serve")
+    server: Server,
+    database: str,
+    name: str = PRODUCT,
+    *,
+    run: Sequence[str] = ("hub", "serve"),
+    more: Mapping[str, str] | None = None,
 ) -> System:
-    """``hub serve``; another module may `run` the same thing with a profiler around it."""
+    """``hub serve`` with `more` settings; another module may `run` it with a profiler around."""
     port = free_port()
     (CACHE / "data").mkdir(exist_ok=True)
-    given = settings(server, database, port)
+    given = settings(server, database, port) | dict(more or {})
     process = start(name, (sys.executable, "-m", *run), settings=given)
     address = f"http://127.0.0.1:{port}"
     await_answer(process, f"{address}/readyz")

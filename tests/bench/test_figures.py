@@ -15,6 +15,7 @@ from bench.figures import (
     Number,
     Spread,
     demanded,
+    enough,
     ratios,
     turns,
 )
@@ -61,3 +62,11 @@ def test_every_round_begins_with_another_system_and_every_second_runs_backwards(
     order = turns(["a", "b", "c"], 4)
     assert order == [["a", "b", "c"], ["a", "c", "b"], ["c", "a", "b"], ["c", "b", "a"]]
     assert {tuple(sorted(one)) for one in order} == {("a", "b", "c")}
+
+
+def test_a_slow_system_is_loaded_until_every_client_has_some_answers() -> None:
+    assert enough(4, 1, 700.0) == 4
+    assert enough(4, 32, 700.0) == 4
+    assert enough(4, 32, 8.0) == 12
+    assert enough(4, 32, 1.0) == 20
+    assert enough(4, 32, 0.0) == 20
