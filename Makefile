@@ -9,7 +9,7 @@ OURS := hub schema resolvers authz adapters audit domain store catalog
 STAMPS := $(VENV)/.stamps
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
 
 demo: $(STAMPS)/run ## the main job: an invented county on SQLite, asked as three posts, log verified
 	@$(BIN)/hub demo
@@ -23,10 +23,16 @@ test: $(STAMPS)/dev ## every test, on SQLite and on a PostgreSQL of its own
 check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
-	$(BIN)/mypy $(OURS) tests alembic
+	$(BIN)/mypy $(OURS) tests alembic bench
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -q -n 2 -m "not postgres and not loopback" tests/architecture tests/schema \
 	  tests/migrations/test_start.py tests/docs
+
+bench: $(STAMPS)/dev ## side by side with peers on one PostgreSQL: reached and demanded, bench/RESULTS.md
+	$(BIN)/python -m bench
+
+bench-smoke: $(STAMPS)/dev ## the bench on one per cent of the county beside the hand-written limit, two minutes
+	$(BIN)/python -m bench --percent 1 --peers limit --rounds 1 --seconds 1 --no-growth
 
 fix: $(STAMPS)/dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff format -q .
@@ -62,4 +68,4 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test check fix schema lock install
+.PHONY: help demo serve test check bench bench-smoke fix schema lock install

@@ -8,7 +8,11 @@ from pathlib import Path
 
 OWN = "data-sharing-hub"
 FORBIDDEN = "casbin"  # stopped in 2025, has the import name of pycasbin, and its files win
-BESIDE = ("tests", "examples")  # folders of the checkout that are imported from or run by path
+BESIDE = (
+    "tests",
+    "examples",
+    "bench",
+)  # folders of the checkout that are imported from or run by path
 
 
 def claims(found: Iterable[Distribution], names: Iterable[str]) -> Iterator[str]:
