@@ -76,7 +76,7 @@ class Engine:
         self._bindings, self._setting, self._limits = bindings, setting, limits
         self.documents = Documents(bindings.schema, limits)
         self._shapes: LRUCache[Any, Shape] = LRUCache(SHAPES)
-        self._plans: LRUCache[Any, Plan] = LRUCache(PLANS)
+        self.plans: LRUCache[Any, Plan] = LRUCache(PLANS)
         self._json_mode = json_mode
         self.planned = 0  # Plans made, i.e. statements rendered
         self.shaped = 0  # Shapes made
@@ -141,18 +141,18 @@ class Engine:
     def _plan(self, shape: Shape, gate: Gate, json_mode: bool) -> Plan:
         if gate.book.version > self._version:  # Plans of an older policy are of no more use
             self._version = gate.book.version
-            self._plans.clear()
+            self.plans.clear()
         patterns = tuple(
             gate.lens(r.dataset, r.mode, r.identifier).pattern
             for r in shape.walk()
             if r.kind in ("root", "edge")
         )
         key = (shape.key, json_mode, gate.book.version, patterns)
-        plan = self._plans.get(key)
+        plan = self.plans.get(key)
         if plan is None:
             self.planned += 1
             planner = Planner(gate, self._setting.catalog, self._setting.sources, json_mode)
-            plan = self._plans[key] = planner.plan(shape, gate.book.version)
+            plan = self.plans[key] = planner.plan(shape, gate.book.version)
         return plan
 
     async def _run(

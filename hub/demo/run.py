@@ -148,6 +148,7 @@ async def explained(site: Site, account: str, question: Question, purpose: str |
     finally:
         for source in made.sources.values():
             await source.close()
+        await made.store.dispose()
 
 
 async def _planned(

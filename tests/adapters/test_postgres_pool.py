@@ -97,6 +97,13 @@ async def test_a_statement_is_prepared_once_on_a_connection_whatever_its_length(
     assert await one(pool, kept) == 1
 
 
+async def test_an_address_may_forbid_prepared_statements(pg_url: str) -> None:
+    pool = open_database(f"{pg_url}?prepared_statement_cache_size=0", statement_s=3)
+    assert [(await pool.fetch("SELECT 1", ()))[0][0] for _ in range(3)] == [1] * 3
+    assert (await pool.fetch("SELECT count(*) FROM pg_prepared_statements", ()))[0][0] == 0
+    await pool.close()
+
+
 async def test_many_askers_share_the_connections_and_wait_their_turn(
     pool: PostgresPool, watcher: asyncpg.Connection
 ) -> None:

@@ -33,7 +33,7 @@ OK, FAILED, USAGE, OPERATOR = 0, 1, 2, 3
 
 Hub = Callable[..., Any]
 
-HEAD = "index_follows"  # the newest migration
+HEAD = "bodies_lz4"  # the newest migration
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -12,15 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.contract import Call, Prepared, ReadRequest, Rows
+from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from adapters.identity import with_check_digit
 from adapters.registry import Absent
+from authz.book import PolicyBook
 from authz.gate import Gate
+from authz.keeper import built
 from authz.lens import Mode
 from authz.post import Asker
 from hub.app import DOCUMENT_LIMITS
 from resolvers.answer import Answer, Engine, Question
 from resolvers.plan import ReadDisclosure
+from store.engine import open_engine
+from store.policy import read_policy_rows
 
 if TYPE_CHECKING:
     from tests.resolvers.conftest import Desk, NewDocument
@@ -226,23 +230,99 @@ def test_relations_followed_to_and_fro_neither_break_a_statement_nor_fill_the_me
 # ---- what a warm request costs -----------------------------------------------------------------
 
 
-def counters(desk: Desk, engine: Engine) -> tuple[int, int, int]:
-    return engine.documents.parsed, engine.planned, desk.book.casbin_calls
+def counters(desk: Desk, engine: Engine) -> tuple[int, ...]:
+    """Documents read, Shapes and Plans made, values judged by graphql-core, calls of Casbin."""
+    made = (engine.documents.parsed, engine.shaped, engine.planned, engine.judged)
+    return (*made, desk.book.casbin_calls)
 
 
 def test_a_warm_request_parses_plans_and_judges_nothing(desk: Desk) -> None:
     engine, variables = desk.engine(True), {"p": "mca"}
     first = desk.ask(engine, "zhelai-town-01", CASES, variables)
     made = counters(desk, engine)
-    assert made[:2] == (1, 1)
+    assert made[:4] == (1, 1, 1, 0)
     before = desk.sent()
     second = desk.ask(engine, "zhelai-town-01", CASES, variables)
     assert counters(desk, engine) == made
+    assert engine.documents.hits == 1
     assert second.data is not None
     assert [r.rows for r in second.disclosure.reads] == [r.rows for r in first.disclosure.reads]
     # Cases, which come as rows since their page shows a cursor, and their count; applicants
     # with household and members, orders and the page of events ride.
     assert desk.sent() - before == 2
+
+
+class Preparing:
+    """A source that counts the statements it is asked to render."""
+
+    json = True
+
+    def __init__(self, inner: Source) -> None:
+        self.name, self._inner, self.prepared = inner.name, inner, 0
+
+    def prepare(self, request: ReadRequest) -> Prepared:
+        self.prepared += 1
+        return self._inner.prepare(request)
+
+    async def read(self, prepared: Prepared, call: Call) -> Rows:
+        return await self._inner.read(prepared, call)
+
+    async def ping(self) -> None:
+        await self._inner.ping()
+
+    async def close(self) -> None:
+        """The inner source is closed by its owner."""
+
+
+def test_a_warm_request_renders_no_statement(desk: Desk) -> None:
+    hub = Preparing(desk.sources["hub"])
+    setting = replace(desk.setting, sources={**desk.sources, "hub": hub})
+    engine = Engine(desk.bindings, setting, DOCUMENT_LIMITS)
+    gate = desk.gate("zhelai-town-01")
+    for _ in range(3):
+        desk.runner.run(engine.answer(Question(CASES, None, {}), gate, {}))
+        assert hub.prepared == 2  # the cases and their count
+
+
+async def _newer(desk: Desk) -> PolicyBook:
+    """The same policy as the store's next version."""
+    engine = open_engine(desk.site.store_url)
+    async with engine.connect() as connection:
+        rows = await read_policy_rows(connection)
+    await engine.dispose()
+    return built(replace(rows, version=rows.version + 1), desk.catalog, demo=True)
+
+
+def test_a_new_policy_makes_plans_anew_and_keeps_documents_and_shapes(desk: Desk) -> None:
+    engine = desk.engine(True)
+    desk.ask(engine, "zhelai-town-01", CASES)
+    assert len(engine.plans) == 1
+    newer = desk.runner.run(_newer(desk))
+    post = newer.post("rev", "town", "532622205")
+    gate = Gate(newer, Asker("x", "official", (post,), "aid.file", DAY), desk.catalog)
+    desk.runner.run(engine.answer(Question(CASES, None, {}), gate, {}))
+    assert (engine.documents.parsed, engine.shaped, engine.planned) == (1, 1, 2)
+    assert len(engine.plans) == 1  # that of the older book is gone
+
+
+MANY_ROWS = """query($n: Int!) { citizens(first: $n) { nodes {
+  name cases(first: 2) { totalCount nodes { caseNo orders { orderNo } } }
+  household { size members { name division { name } } } } } }"""
+
+
+@pytest.mark.parametrize(("json_mode", "statements"), [(True, 1), (False, 7)])
+def test_as_many_statements_for_ten_rows_as_for_ten_thousand(
+    desk: Desk, json_mode: bool, statements: int
+) -> None:
+    setting = replace(desk.setting, page_max=10_000)
+    generous = replace(DOCUMENT_LIMITS, cost=10**9)
+    engine = Engine(desk.bindings, setting, generous, json_mode=json_mode)
+    for size, least in ((2, 10), (5_000, 10_000)):
+        before = desk.sent()
+        answer = desk.ask(engine, "lab", MANY_ROWS, {"n": size})
+        assert answer.errors == ()
+        assert sum(read.rows for read in answer.disclosure.reads) >= least
+        assert desk.sent() - before == statements
 
 
 def test_row_mode_sends_one_statement_a_read_and_one_a_total(desk: Desk) -> None:
