@@ -57,10 +57,11 @@ def main(
     questions, compared = only or QUESTIONS, peers or PEERS
     tools = installed.wrk()
     with server() as database_server:
+        county.clear(database_server)  # what a run that was broken off left
         run = Run(database_server, percent, rounds, seconds)
         found = run.found(questions, compared, grow, tools)
-    folder = ROOT / "bench" if whole else CACHE
-    _write(folder, found)
+        _write(ROOT / "bench" if whole else CACHE, found)
+        county.clear(database_server)
     asked = [n for n in found.numbers() if _within(n, questions, compared)]
     for number in (*asked, *found.others()):
         click.echo(report.line(number))
@@ -104,7 +105,6 @@ class Run:
         inside = {f"{self.percent} %": growth.inside(self.server, database)}
         profile = growth.profile(self.server, database) if grow else []
         county.drop(self.server, database)
-        self.server.execute(f"DROP ROLE IF EXISTS {systems.ROLE}")
         apart = in_three(self.server, self.rounds, self.seconds, say) if grow else Apart()
         growths = self._growths() if grow else []
         if grow:

@@ -34,6 +34,7 @@ STORE = (
     "hub/found.py",
     "bench/volume.py",
 )
+ROLE = "hub_bench_town"  # PostGraphile's; roles belong to the server, not to a database
 KEYS = CACHE / "keys"
 
 
@@ -63,6 +64,14 @@ def copied(server: Server, source: str, what: str) -> str:
     drop(server, name)
     server.execute(f"CREATE DATABASE {name} TEMPLATE {source} STRATEGY FILE_COPY")
     return name
+
+
+def clear(server: Server) -> None:
+    """Drop what runs left: their copies, and the role that only those know. Templates stay."""
+    for row in server.rows("SELECT datname FROM pg_database"):
+        if row[0].startswith(f"{PREFIX}run_"):
+            drop(server, row[0])
+    server.execute(f"DROP ROLE IF EXISTS {ROLE}")
 
 
 def drop(server: Server, name: str) -> None:

@@ -23,7 +23,6 @@ from hub.keys import load_keys
 from hub.settings import load_settings
 
 PRODUCT = "product"
-ROLE = "hub_bench_town"  # PostGraphile's; roles belong to the server, not to a database
 SETTLE_S = 20.0  # as long as the slowest needs for 32 answers
 STILL_S, IDLE = 0.2, 0.2  # idle: less than a fifth of a core for so many seconds
 SUBGRAPHS = ("citizens", "cases", "events")
@@ -145,7 +144,7 @@ def postgraphile(server: Server, database: str) -> System:
     """PostGraphile 5; a role of its own, so that row-level security binds it and nobody else."""
     program, folder = installed.node("postgraphile")
     server.execute(
-        f"DO $$ BEGIN CREATE ROLE {ROLE}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+        f"DO $$ BEGIN CREATE ROLE {county.ROLE}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
     )
     server.execute((folder / "setup.sql").read_text(encoding="utf-8"), database)
     port = free_port()
