@@ -317,7 +317,7 @@ def test_as_many_statements_for_ten_rows_as_for_ten_thousand(
     setting = replace(desk.setting, page_max=10_000)
     generous = replace(DOCUMENT_LIMITS, cost=10**9)
     engine = Engine(desk.bindings, setting, generous, json_mode=json_mode)
-    for size, least in ((2, 10), (5_000, 10_000)):
+    for size, least in ((50, 50), (5_000, 10_000)):
         before = desk.sent()
         answer = desk.ask(engine, "lab", MANY_ROWS, {"n": size})
         assert answer.errors == ()
