@@ -98,7 +98,9 @@ async def test_a_statement_is_prepared_once_on_a_connection_whatever_its_length(
 
 
 async def test_an_address_may_forbid_prepared_statements(pg_url: str) -> None:
-    pool = open_database(f"{pg_url}?prepared_statement_cache_size=0", statement_s=3)
+    option = {"prepared_statement_cache_size": "0"}
+    url = make_url(pg_url).update_query_dict(option).render_as_string(hide_password=False)
+    pool = open_database(url, statement_s=3)
     assert [(await pool.fetch("SELECT 1", ()))[0][0] for _ in range(3)] == [1] * 3
     assert (await pool.fetch("SELECT count(*) FROM pg_prepared_statements", ()))[0][0] == 0
     await pool.close()
