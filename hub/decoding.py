@@ -25,6 +25,7 @@ GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 
 _STRING = re.compile(r'"(?:[^"\\]++|\\(?:.|\Z))*+"?', re.DOTALL)
+_BLANKS = " \t\n\r"  # JSON's own; Python's would be more
 _BRACKET = re.compile(r"[\[\]{}]")
 _UNWRITABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -127,10 +128,14 @@ def _utf8(raw: bytes) -> str:
 
 def _loads(text: str) -> Any:
     _check_depth(text)
+    text = text.strip(_BLANKS)
     try:
-        return _DECODER.decode(text)
+        value, end = _DECODER.raw_decode(text)
     except ValueError:
         raise _bad("JSON", "JSON") from None
+    if end != len(text):
+        raise _bad("JSON", "JSON")
+    return value
 
 
 def _check_depth(text: str) -> None:
@@ -209,11 +214,14 @@ def _check_text(text: str) -> None:
         raise _bad("JSON", "TEXT")
 
 
+_OBJECT = (dict, type(None))  # of `variables` and `extensions` either may be null
+
+
 def _params(body: Mapping[str, Any]) -> Params:
     query, name = body.get("query"), body.get("operationName")
     variables, extensions = body.get("variables"), body.get("extensions")
     named = name is None or isinstance(name, str)
-    mapped = all(v is None or isinstance(v, dict) for v in (variables, extensions))
+    mapped = isinstance(variables, _OBJECT) and isinstance(extensions, _OBJECT)
     if not isinstance(query, str) or not named or not mapped:
         raise _bad("SHAPE", "SHAPE")
     return Params(query, name, variables or {})

@@ -2,7 +2,7 @@
 
 Both are asked for by name: a server that silently took a slower loop, or a parser with other
 limits, would be another server than the one that was tested. httptools keeps whatever a client
-sends as the head of a request; `Guarded` ends a connection whose head has no end.
+sends as the head of a request; `Connection` ends one whose head has no end.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hub.limits import HEAD_BYTES
 STARTUP_FAILURE = 3  # the exit code uvicorn itself gives to a server that never listened
 
 
-class Guarded(HttpToolsProtocol):
+class Connection(HttpToolsProtocol):
     """A connection that may send HEAD_BYTES (and what comes with them) without a body's byte.
 
     So are trailers bounded, which are kept like headers. A body is counted by who reads it.
@@ -54,7 +54,7 @@ def config(
         host,
         port,
         loop="uvloop",
-        http=Guarded,
+        http=Connection,
         lifespan=lifespan,
         log_config=None,
         access_log=False,

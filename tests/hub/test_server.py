@@ -13,7 +13,7 @@ import uvloop
 from starlette.types import Receive, Scope, Send
 
 from hub.limits import HEAD_BYTES
-from hub.server import Guarded, config
+from hub.server import Connection, config
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 READY_S = 15.0
@@ -88,7 +88,7 @@ def head(*lines: bytes, method: bytes = b"POST") -> bytes:
 def test_the_loop_and_the_parser_are_named_not_found() -> None:
     made = config(Counting())
     assert made.get_loop_factory() is uvloop.new_event_loop
-    assert made.http is Guarded
+    assert made.http is Connection
 
 
 async def test_a_request_is_answered_and_so_is_the_next(port: int, app: Counting) -> None:
