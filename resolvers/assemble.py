@@ -123,10 +123,10 @@ def answer(
 
 def _parts(value: Any, parts: Sequence[Part]) -> Any:
     """A plain value of the request, cut to what was asked."""
-    if value is None or not parts:
-        return value
     if isinstance(value, list | tuple):
         return [_parts(v, parts) for v in value]
+    if not isinstance(value, Mapping):
+        return value
     return {
         p.key: p.name[1:] if p.name.startswith("=") else _parts(value[p.name], p.parts)
         for p in parts
