@@ -19,12 +19,11 @@ from graphql import (
     execute_sync,
     get_variable_values,
 )
-from graphql.execution.values import VariableValues, get_argument_values
+from graphql.execution.values import VariableValues
 
 from authz.gate import Gate
 from catalog.divisions import COUNTY
 from catalog.errors import (
-    BadUserInput,
     DeadlineExceeded,
     Forbidden,
     HubError,
@@ -38,7 +37,7 @@ from resolvers.cost import check
 from resolvers.document import Documents, Limits, Operation
 from resolvers.execute import Execution, Setting
 from resolvers.plan import Disclosure, OutIntrospection, Plan, ReadDisclosure, Shape
-from resolvers.shape import Shaper, signature
+from resolvers.shape import Shaper, arguments, signature, unfit
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
 
@@ -112,7 +111,7 @@ class Engine:
             n.variable.name.value for e in values for n in e.nodes or () if hasattr(n, "variable")
         ]
         name = f" `${bad[0]}` " if bad else ""
-        raise BadUserInput(f"变量{name}的值不合要求：请对照类型检查", reason="VARIABLE")
+        raise unfit(f"变量{name}的值不合要求：请对照类型检查", values[0])
 
     def _shape(self, operation: Operation, values: VariableValues) -> Shape:
         key = (operation.sha256, operation.name, signature(values.coerced))
@@ -194,9 +193,7 @@ def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, A
     found: dict[int, Mapping[str, Any] | HubError] = {}
     for read in shape.walk():
         if read.slot is not None:
-            found[read.id] = get_argument_values(
-                read.slot.definition, read.slot.node, values, None, True
-            )
+            found[read.id] = arguments(read.slot.definition, read.slot.node, values)
     return found
 
 

@@ -36,7 +36,7 @@ from adapters.contract import (
 )
 from authz.lens import Mode
 from catalog.datasets import Dataset, KeyKind
-from catalog.errors import BadUserInput, ValidationFailed
+from catalog.errors import BadUserInput, HubError, ValidationFailed
 from catalog.load import Catalog
 from resolvers.binding import (
     AccessOf,
@@ -187,8 +187,8 @@ class Shaper:
                 found = collect_subfields(
                     schema, self._fragments, self._values, operation, kind, details, True
                 )
-        except GraphQLError:
-            raise BadUserInput("@skip 或 @include 的条件不能为空", reason="VARIABLE") from None
+        except GraphQLError as error:
+            raise unfit("@skip 或 @include 的条件不能为空", error) from None
         return (Asked(kind, key, below) for key, below in found.grouped_field_set.items())
 
     def _number(self) -> int:
@@ -211,6 +211,7 @@ class Shaper:
 
     def _root_read(self, asked: Asked, binding: RootOf, reads: list[Read]) -> Out:
         args = self._arguments(asked)
+        # Arguments that do not fit are refused when the Read is asked, before anything is sent.
         root = ROOTS[binding.name](args)
         connection = asked.type.name.endswith("Connection")
         many = connection or bool(is_list_type(_bare(asked.definition.type)))
@@ -227,11 +228,10 @@ class Shaper:
         reads.append(read)
         return out
 
-    def _arguments(self, asked: Asked) -> dict[str, Any]:
-        try:
-            return get_argument_values(asked.definition, asked.node, self._values, None, True)
-        except GraphQLError:
-            raise BadUserInput(f"字段 `{asked.name}` 的参数不合要求", reason="VARIABLE") from None
+    def _arguments(self, asked: Asked) -> Mapping[str, Any]:
+        """The arguments this Shape is made for; none where they cannot be what is declared."""
+        found = arguments(asked.definition, asked.node, self._values)
+        return {} if isinstance(found, HubError) else found
 
     # -- one Read
 
@@ -386,6 +386,26 @@ class Shaper:
 
     def _names(self, asked: Asked) -> tuple[tuple[str, str], ...]:
         return tuple((p.key, p.name) for p in self._parts(asked.type, asked.details))
+
+
+def arguments(
+    definition: GraphQLField, node: FieldNode, values: VariableValues
+) -> Mapping[str, Any] | HubError:
+    """A field's arguments; BadUserInput if null is given where null may not be.
+
+    Such a field fails by itself: the others of the operation are answered.
+    """
+    try:
+        return get_argument_values(definition, node, values, None, True)
+    except GraphQLError as error:
+        return unfit(f"字段 `{node.name.value}` 的参数不合要求", error)
+
+
+def unfit(message: str, error: GraphQLError) -> BadUserInput:
+    """A value that does not fit, in our words, with the places graphql-core found."""
+    places = [{"line": at.line, "column": at.column} for at in error.locations or ()]
+    more = {"locations": places} if places else {}
+    return BadUserInput(message, reason="VARIABLE", **more)
 
 
 def _bare(kind: Any) -> Any:
