@@ -1,280 +1,252 @@
-"""The oracle: graphql-core with one plain resolver a field, over the same rows, for `lab`.
-
-It knows no Plan, no Lens and no statement: rows are dictionaries, an edge is a loop over a
-table. `lab` may read every row and unmask none, so a masked column is masked here by hand.
-"""
+"""The county asked twice: by the hub's engines and by the oracle, over the same files."""
 
 from __future__ import annotations
 
-import importlib.util
-import sqlite3
-import sys
-from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
-from pathlib import Path
+import asyncio
+import contextlib
+import runpy
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, time
 from typing import Any
 
+import httpx
 import pytest
-from graphql import (
-    GraphQLError,
-    GraphQLObjectType,
-    GraphQLSchema,
-    execute_sync,
-    get_named_type,
-    is_list_type,
-    is_non_null_type,
-    parse,
+
+from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
+from adapters.resilience import Guard
+from adapters.rest import RestSource
+from catalog.errors import SourceUnavailable
+from catalog.load import Catalog
+from hub.app import DOCUMENT_LIMITS, mask_text
+from hub.demo.department import program
+from hub.demo.site import HTTP_SOURCE, Site
+from resolvers.answer import Answer, Engine
+from resolvers.binding import Bindings
+from schema.build import build
+from tests.oracle.comparison import (
+    Leaves,
+    differing,
+    told_by_graphql,
+    told_by_hub,
+    without_cursors,
+)
+from tests.oracle.county import NULL, copied, damaged, logged
+from tests.oracle.oracle import Asking, Oracle
+from tests.oracle.rights import Judge
+from tests.oracle.rows import Tables
+from tests.resolvers.conftest import (
+    NOTHING,
+    VIEWER,
+    Desk,
+    bindings,
+    catalog,
+    closed,
+    data_of,
+    desk,
+    document,
+    facts,
+    opened,
+    pg_desk,
+    plain,
+    runner,
+    site,
 )
 
-from adapters.identity import canonical
-from authz.mask import masked
-from catalog.datasets import Dataset, Field, FieldType
-from catalog.grades import Mask
-from catalog.load import Catalog
-from resolvers.binding import Bindings, ColumnOf, ContextOf, EdgeTo, PartOf, RootOf
-from schema.build import build
+__all__ = [
+    "bindings", "catalog", "desk", "document", "facts", "pg_desk", "plain", "runner", "site"
+]  # fmt: skip
 
-_FILE = Path(__file__).parents[1] / "resolvers" / "conftest.py"
-_SPEC = importlib.util.spec_from_file_location("tests_resolvers_conftest", _FILE)
-assert _SPEC is not None
-assert _SPEC.loader is not None
-_shared: Any = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = _shared
-_SPEC.loader.exec_module(_shared)
-
-# The county, its desk and the documents are those of tests/resolvers.
-runner, site, catalog, bindings = _shared.runner, _shared.site, _shared.catalog, _shared.bindings
-desk, facts, document, plain = _shared.desk, _shared.facts, _shared.document, _shared.plain
-
-Row = dict[str, Any]
-CURSOR = "c" * 120  # cursors are sealed: only where there is one can be compared
-PAGE_DEFAULT, PAGE_MAX = 20, 100
-SAID_PAGE = "每页行数 `{}` 超出范围：请用 0 到 100"
+NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+NOW_TOLD = "2026-11-20T10:00:00+08:00"
+GENEROUS = replace(DOCUMENT_LIMITS, cost=10**9, aliases=500, fields=5_000, depth=30)
+"""Limits are the hub's own; what graphql-core answers shall be answered here too."""
 
 
-class Tables:
-    """Every row of the hub's own store, by data set."""
+class Switch:
+    """A source with a switch: up it is the one behind it, down it does not answer."""
 
-    def __init__(self, file: Path, catalog: Catalog) -> None:
-        self.catalog = catalog
-        connection = sqlite3.connect(file)
-        connection.row_factory = sqlite3.Row
-        self._rows = {
-            name: self._sorted(dataset, connection)
-            for name, dataset in catalog.datasets.items()
-            if dataset.source == "hub"
-        }
-        connection.close()
-        self._index: dict[tuple[str, str], dict[Any, list[Row]]] = {}
-        self.places = {row["path"]: row["name"] for row in self._rows["division"]}
+    def __init__(self, behind: Source, title: str) -> None:
+        self.name, self.json, self.behind = behind.name, behind.json, behind
+        self.said = f"{title}未能应答，其余数据照常给出；请稍后再试"
+        self.down, self.refused = False, 0
 
-    def _sorted(self, dataset: Dataset, connection: sqlite3.Connection) -> list[Row]:
-        rows = [dict(r) for r in connection.execute(f"SELECT * FROM {dataset.table}")]
-        for column, down in reversed(dataset.order):
-            rows.sort(key=lambda row: row[column], reverse=down)
-        return rows
+    def prepare(self, request: ReadRequest) -> Prepared:
+        return self.behind.prepare(request)
 
-    def rows(self, name: str, /, **wanted: Any) -> list[Row]:
-        """Rows in the data set's order whose raw columns have these values (None: any)."""
-        given = {k: v for k, v in wanted.items() if v is not None}
-        if not given:
-            return self._rows[name]
-        (column, value), *more = given.items()
-        found = self._by(name, column).get(value, [])
-        return [r for r in found if all(r[k] == v for k, v in more)]
+    async def read(self, prepared: Prepared, call: Call) -> Rows:
+        if self.down:
+            self.refused += 1
+            raise SourceUnavailable(self.said, reason="DOWN", source=self.name)
+        return await self.behind.read(prepared, call)
 
-    def _by(self, name: str, column: str) -> Mapping[Any, list[Row]]:
-        """A table's rows by one column, in their order; made when first asked."""
-        if (name, column) not in self._index:
-            index: dict[Any, list[Row]] = {}
-            for row in self._rows[name]:
-                index.setdefault(row[column], []).append(row)
-            self._index[name, column] = index
-        return self._index[name, column]
+    async def ping(self) -> None:
+        await self.behind.ping()
 
-    def inside(self, name: str, code: str | None, /, **wanted: Any) -> list[Row]:
-        """The same, at or below a division."""
-        rows = self.rows(name, **wanted)
-        if code is None:
-            return rows
-        path = self.path(code)
-        return [r for r in rows if r["region_path"].startswith(path)]
-
-    def path(self, code: str) -> str:
-        """The path of a division code; a GraphQL error if there is none."""
-        found = self.rows("division", code=code)
-        if not found:
-            known = len(code) in (6, 9, 12) and code.isdigit()
-            shown = f" `{code}`" if known else ""
-            raise GraphQLError(f"没有区划代码{shown}：请用砚山县的 12 位国家统计局代码")
-        return str(found[0]["path"])
-
-    def value(self, dataset: Dataset, field: Field, row: Row) -> Any:
-        """A column as `lab` may see it, in its wire form."""
-        raw = row[field.column]
-        if field.mask is not Mask.NONE:
-            return masked(field.mask, raw, self.places.get(row.get("region_path", "")))
-        if raw is None:
-            return None
-        if field.type is FieldType.BOOL:
-            return bool(raw)
-        if field.type is FieldType.LINES:
-            return raw.split()
-        if field.type is FieldType.DATETIME:
-            local = datetime.fromisoformat(raw) + timedelta(hours=8)
-            return local.strftime("%Y-%m-%dT%H:%M:%S+08:00")
-        return raw
+    async def close(self) -> None:
+        await self.behind.close()
 
 
-# ---- roots -------------------------------------------------------------------------------------
+@dataclass
+class Bench:
+    """Asks the hub and the oracle the same and says what differs; counts what was met."""
+
+    desk: Desk
+    oracle: Oracle
+    switches: Mapping[str, Switch]
+    met: Counter[str] = field(default_factory=Counter)
+    _judges: dict[Any, Judge] = field(default_factory=dict)
+
+    def engine(self, json_mode: bool) -> Engine:
+        """A cold Engine that refuses nothing for its size."""
+        return Engine(self.desk.bindings, self.desk.setting, GENEROUS, json_mode=json_mode)
+
+    def leaves(self) -> Leaves:
+        return Leaves(self.desk.bindings.schema)
+
+    def judge(self, account: str, **more: Any) -> Judge:
+        asker = self.desk.asker(account, **more)
+        key = (account, *more.items())
+        if key not in self._judges:
+            self._judges[key] = Judge(self.desk.book.rules, asker, self.desk.catalog)
+        return self._judges[key]
+
+    def expected(
+        self,
+        account: str,
+        text: str,
+        variables: Mapping[str, Any],
+        name: str | None = None,
+        *,
+        cursors: Mapping[str, str] = NOTHING,
+        **more: Any,
+    ) -> tuple[Any, list[Any]]:
+        """The oracle's data and errors as the hub would tell them."""
+        down = {s.name: s.said for s in self.switches.values() if s.down}
+        asking = Asking(self.judge(account, **more), VIEWER, down, NOW_TOLD, cursors)
+        data, errors = self.oracle.answer(text, variables, asking, name)
+        return data, told_by_graphql(errors)
+
+    def differences(
+        self,
+        engine: Engine,
+        account: str,
+        text: str,
+        variables: Mapping[str, Any],
+        name: str | None = None,
+        *,
+        cursors: Mapping[str, str] = NOTHING,
+        **more: Any,
+    ) -> tuple[list[Any], Answer]:
+        """What differs (nothing, if the hub is right) and the hub's answer."""
+        answer = self.desk.ask(engine, account, text, variables, name=name, **more)
+        data, errors = self.expected(account, text, variables, name, cursors=cursors, **more)
+        found: list[Any] = []
+        ours = without_cursors(data_of(answer), data)
+        if ours != data:
+            found.append(("data", _first(ours, data)))
+        elif repr(ours) != repr(data):
+            found.append(("order of keys", ours, data))
+        found += [("error", *pair) for pair in differing(told_by_hub(answer), errors)]
+        self.met["answers"] += 1
+        self.met["errors"] += len(errors)
+        self.met["data null"] += data is None
+        self.met.update(code for code, *_ in errors)
+        return found, answer
 
 
-def code_of(value: Any) -> Any:
-    return getattr(value, "value", value)
+def _first(ours: Any, theirs: Any, path: tuple[Any, ...] = ()) -> Any:
+    """Where two plain values differ first."""
+    if isinstance(ours, dict) and isinstance(theirs, dict) and ours.keys() == theirs.keys():
+        return next(_first(ours[k], theirs[k], (*path, k)) for k in ours if ours[k] != theirs[k])
+    if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        pairs = enumerate(zip(ours, theirs, strict=True))
+        return next(_first(a, b, (*path, i)) for i, (a, b) in pairs if a != b)
+    return path, ours, theirs
 
 
-def citizen(tables: Tables, by: Mapping[str, Any]) -> list[Row]:
-    if by.get("idNumber") is None:
-        return tables.rows("citizen", id=by["id"])
-    number = canonical(by["idNumber"]).id18
-    if number is None:
-        raise GraphQLError("证件号码不正确：请核对位数、出生日期与校验码")
-    return tables.rows("citizen", id18=number)
+# ---- the benches -------------------------------------------------------------------------------
 
 
-def cases(tables: Tables, filter: Mapping[str, Any] | None = None, **_page: Any) -> list[Row]:
-    given = filter or {}
-    return tables.inside(
-        "case",
-        given.get("division"),
-        state=code_of(given.get("state")),
-        item=code_of(given.get("item")),
-        overdue=given.get("overdue"),
-        handling_dept=given.get("department"),
+def _insurance(site: Site, catalog: Catalog) -> RestSource:
+    """The insurance department's own program, asked in this process."""
+    made = runpy.run_path(str(program()))["create_app"]
+    file = site.folder / "sources" / f"{HTTP_SOURCE}.sqlite"
+    app = made(file, clock=lambda: time(10), app_key="demo")
+    spec = catalog.sources[HTTP_SOURCE]
+    return RestSource(
+        spec,
+        "http://department.invalid",
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=app)),
+        guard=Guard(spec.name, title=spec.title),
+        divisions=catalog.divisions,
+        mask=mask_text,
+        app_key="demo",
+        now=lambda: NOW,
     )
 
 
-def orders(tables: Tables, filter: Mapping[str, Any] | None = None, **_page: Any) -> list[Row]:
-    given = filter or {}
-    return tables.inside(
-        "supervision_order",
-        given.get("division"),
-        state=code_of(given.get("state")),
-        kind=code_of(given.get("kind")),
-    )
+def _bench(desk: Desk, oracle: Oracle) -> Bench:
+    """The desk with a switch before each source; the insurance department is connected."""
+    specs = desk.catalog.sources
+    behind = {**desk.sources, HTTP_SOURCE: _insurance(desk.site, desk.catalog)}
+    switches = {name: Switch(source, specs[name].title) for name, source in behind.items()}
+    setting = replace(desk.setting, sources=dict(switches))
+    return Bench(replace(desk, sources=dict(switches), setting=setting), oracle, switches)
 
 
-def divisions(tables: Tables, level: Any = None, parent: str | None = None) -> list[Row]:
-    above = None if parent is None else tables.path(parent)
-    return tables.rows("division", level=code_of(level), parent_path=above)
+@contextlib.contextmanager
+def benched(
+    site: Site, catalog: Catalog, bindings: Bindings, runner: asyncio.Runner
+) -> Iterator[Bench]:
+    """A bench over a site's files; the oracle has a schema of its own, with resolvers."""
+    made = runner.run(opened(site, site.store_url, catalog, bindings, runner))
+    tables = Tables(site.folder / "store.sqlite", site.folder / "sources", catalog)
+    yield _bench(made, Oracle(tables, build(catalog)))
+    runner.run(closed(made))
 
 
-ROOTS: Mapping[str, Callable[..., list[Row]]] = {
-    "citizen": citizen,
-    "citizens": lambda t, division=None, **_page: t.inside("citizen", division),
-    "household": lambda t, id: t.rows("household", id=id),
-    "division": lambda t, code: t.rows("division", path=t.path(code)),
-    "divisions": divisions,
-    "department": lambda t, code: t.rows("department", code=code),
-    "departments": lambda t: t.rows("department"),
-    "dataset": lambda t, name: t.rows("dataset", name=name),
-    "datasets": lambda t, provider=None: t.rows("dataset", provider=provider),
-    "case": lambda t, caseNo: t.rows("case", case_no=caseNo),
-    "cases": cases,
-    "supervision_order": lambda t, orderNo: t.rows("supervision_order", order_no=orderNo),
-    "supervision_orders": orders,
-}
-
-
-# ---- one resolver a field ----------------------------------------------------------------------
-
-
-def page(rows: list[Row], args: Mapping[str, Any]) -> dict[str, Any]:
-    """A connection of rows; cursors are only refused here, never followed."""
-    first, last = args.get("first"), args.get("last")
-    if first is not None and last is not None:
-        raise GraphQLError("first 与 last 只能用一个")
-    size = next((n for n in (first, last) if n is not None), PAGE_DEFAULT)
-    if not 0 <= size <= PAGE_MAX:
-        raise GraphQLError(SAID_PAGE.format(size))
-    if args.get("before" if last is not None else "after") is not None:
-        raise GraphQLError("游标无效：请从第一页重新开始")
-    shown = rows[len(rows) - min(size, len(rows)) :] if last is not None else rows[:size]
-    more = len(rows) > size
-    end = CURSOR if shown else None
-    return {
-        "nodes": shown,
-        "edges": [{"cursor": CURSOR, "node": row} for row in shown],
-        "totalCount": len(rows),
-        "pageInfo": {
-            "hasNextPage": more and last is None,
-            "hasPreviousPage": more and last is not None,
-            "startCursor": end,
-            "endCursor": end,
-        },
-    }
-
-
-def shaped(kind: Any, rows: list[Row], args: Mapping[str, Any]) -> Any:
-    """Rows as the field's type wants them: a page, a list or one."""
-    if get_named_type(kind).name.endswith("Connection"):
-        return page(rows, args)
-    bare = kind.of_type if is_non_null_type(kind) else kind
-    if is_list_type(bare):
-        return rows
-    return rows[0] if rows else None
-
-
-def resolver(
-    tables: Tables, made: Bindings, type_name: str, name: str, kind: Any
-) -> Callable[..., Any] | None:
-    binding = made.of(type_name, name)
-    if isinstance(binding, RootOf) and binding.name in ROOTS:
-        root = ROOTS[binding.name]
-        return lambda _row, _info, **args: shaped(kind, root(tables, **args), args)
-    if isinstance(binding, ColumnOf):
-        dataset = tables.catalog.datasets[made.datasets[type_name]]
-        field = dataset.by_name[binding.column]
-        return lambda row, _info: tables.value(dataset, field, row)
-    if isinstance(binding, EdgeTo):
-        return _edge(tables, binding, kind)
-    if isinstance(binding, ContextOf):
-        return lambda _row, _info: _shared.VIEWER
-    if isinstance(binding, PartOf):
-        return lambda value, _info: value[name]
-    return None  # facets, access, provenance: issue 3 widens the oracle to them
-
-
-def _edge(tables: Tables, binding: EdgeTo, kind: Any) -> Callable[..., Any]:
-    def resolve(row: Row, _info: Any, **args: Any) -> Any:
-        key = row[binding.parent]
-        found = [] if key is None else tables.rows(binding.dataset, **{binding.child: key})
-        return shaped(kind, found, args)
-
-    return resolve
-
-
-class Oracle:
-    """graphql-core over the tables."""
-
-    def __init__(self, tables: Tables, made: Bindings) -> None:
-        self.schema: GraphQLSchema = made.schema
-        self.resolved = 0
-        for type_name, kind in made.schema.type_map.items():
-            if isinstance(kind, GraphQLObjectType) and not type_name.startswith("__"):
-                kind.is_type_of = None
-                for name, field in kind.fields.items():
-                    field.resolve = resolver(tables, made, type_name, name, field.type)
-                    self.resolved += field.resolve is not None
-
-    def answer(self, text: str, variables: Mapping[str, Any]) -> tuple[Any, list[Any]]:
-        """data and errors (message, path, locations), as a client reads them."""
-        result = execute_sync(self.schema, parse(text), variable_values=dict(variables))
-        errors = [e.formatted for e in result.errors or ()]
-        return result.data, [(e["message"], e.get("path"), e.get("locations")) for e in errors]
+NewBench = Callable[..., contextlib.AbstractContextManager[Bench]]
 
 
 @pytest.fixture(scope="session")
-def oracle(site: Any, catalog: Catalog) -> Oracle:
-    """On a second build of the schema: the product's own has no resolvers."""
-    return Oracle(Tables(site.folder / "store.sqlite", catalog), build(catalog))
+def new_bench(
+    site: Site,
+    catalog: Catalog,
+    bindings: Bindings,
+    runner: asyncio.Runner,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> NewBench:
+    """``new_bench(*kinds)``: a bench over a copy of the county, spoilt in these ways."""
+
+    @contextlib.contextmanager
+    def make(*kinds: str) -> Iterator[Bench]:
+        copy = copied(site, tmp_path_factory.mktemp("oracle") / "site")
+        logged(copy.folder / "store.sqlite")
+        if kinds:
+            assert damaged(copy, catalog, bindings, kinds) > 0
+        with benched(copy, catalog, bindings, runner) as bench:
+            yield bench
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bench(new_bench: NewBench) -> Iterator[Bench]:
+    """The county as it is made."""
+    with new_bench() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def dirty(new_bench: NewBench) -> Iterator[Bench]:
+    """The county with values missing that must be there, and with departments' slips."""
+    with new_bench(NULL) as made:
+        yield made
+
+
+@pytest.fixture
+def pg_bench(pg_desk: Desk, bench: Bench) -> Bench:
+    """The hub's own store in PostgreSQL; the oracle reads the files the rows came from."""
+    return _bench(pg_desk, bench.oracle)

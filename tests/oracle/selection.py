@@ -1,0 +1,77 @@
+"""What an object is asked for: fields of a selection merged by response key, by hand.
+
+The product leaves this to graphql-core; this is the other reading, for the tests alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    SelectionSetNode,
+    VariableNode,
+    parse,
+)
+
+Grouped = dict[str, list[FieldNode]]
+
+
+@lru_cache(maxsize=8)
+def parsed(text: str) -> DocumentNode:
+    """The document of a text; asked several times in a row."""
+    return parse(text)
+
+
+class Selection:
+    """Reads selections of one operation for one choice of its variables."""
+
+    def __init__(
+        self, fragments: Mapping[str, FragmentDefinitionNode], variables: Mapping[str, Any]
+    ) -> None:
+        self._fragments, self._variables = fragments, variables
+
+    def below(self, nodes: Sequence[FieldNode]) -> Grouped:
+        """Sub-fields of merged fields by response key, in the order met.
+
+        No type of the schema is abstract, so every fragment that validates applies.
+        """
+        found: Grouped = {}
+        seen: set[str] = set()
+        for node in nodes:
+            if node.selection_set is not None:
+                self._add(node.selection_set, found, seen)
+        return found
+
+    def of(self, selections: SelectionSetNode) -> Grouped:
+        """The same of a selection set itself."""
+        found: Grouped = {}
+        self._add(selections, found, set())
+        return found
+
+    def _add(self, selections: SelectionSetNode, found: Grouped, seen: set[str]) -> None:
+        for node in selections.selections:
+            if not self._asked(node):
+                continue
+            if isinstance(node, FieldNode):
+                found.setdefault((node.alias or node.name).value, []).append(node)
+            elif isinstance(node, FragmentSpreadNode):
+                if node.name.value not in seen:
+                    seen.add(node.name.value)
+                    self._add(self._fragments[node.name.value].selection_set, found, seen)
+            else:
+                self._add(node.selection_set, found, seen)  # type: ignore[attr-defined]
+
+    def _asked(self, node: Any) -> bool:
+        for directive in node.directives or ():
+            value = directive.arguments[0].value
+            given = isinstance(value, VariableNode)
+            flag = self._variables[value.name.value] if given else value.value
+            if flag is (directive.name.value == "skip"):
+                return False
+        return True

@@ -1,0 +1,360 @@
+"""Documents made at random over the real schema: valid, bounded, the same for the same seed.
+
+What a document may hold: aliases, fragments (named, inline, nested, used again), fields that
+are merged, directives, variables with and without defaults, null for each that may be null,
+several operations, pages of odd sizes, cursors and division codes nobody gave out.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+    is_list_type,
+    is_non_null_type,
+)
+
+from hub.app import DOCUMENT_LIMITS
+
+ABSENT = object()
+FIELDS = 18  # of one operation: enough for three levels of everything
+DEEP = 7
+LIST = 10  # rows of a list without pages; the county has about a hundred divisions
+ROWS = 60  # a list is not asked below so many rows: each step would multiply them
+ALIASES = DOCUMENT_LIMITS.aliases // 3  # a merged selection counts its aliases twice
+PAGES = (0, 1, 2, 3, 5)
+ODD_PAGES = (*PAGES, None, 101, -1)
+HOME = "532622205000"
+RARE = ("Date", "Month", "Decimal", "Int", "Boolean", "Sequence")
+"""Types of few fields: asked oftener, so that each is met."""
+CLOSED = ("orders", "household", "members", "department")
+"""Relations whose rows travel as JSON with their parent's: asked oftener for the same reason."""
+REQUIRED = {
+    "ID!": "nobody",
+    "String!": "none",
+    "DivisionCode!": HOME,
+}
+"""A default for each required type, so that a variable of it may be null."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Keys that are there, by kind; taken from the store itself."""
+
+    citizens: list[str]
+    numbers: list[str]
+    households: list[str]
+    cases: list[str]
+    orders: list[str]
+    divisions: list[str]
+
+
+@dataclass(frozen=True)
+class Made:
+    """A document, the operation to run and sets of variables to ask it with.
+
+    The second set has the signature of the first with other values: it is answered by the
+    statements that the first one made.
+    """
+
+    text: str
+    name: str | None
+    variables: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a document may hold beside the ordinary.
+
+    `facets`: departments' data. `nulls`: null for a variable that has a default where null is
+    not allowed. `audit`: the access log.
+    """
+
+    facets: bool = True
+    nulls: bool = False
+    audit: bool = False
+
+
+class Maker:
+    """Writes one document from a seed."""
+
+    def __init__(
+        self, schema: GraphQLSchema, facts: Facts, seed: int, choice: Choice | None = None
+    ) -> None:
+        self._schema, self._facts, self._rng = schema, facts, random.Random(seed)
+        self._choice = choice or Choice()
+        self._budget, self._aliases, self._named, self._spread = FIELDS, 0, 0, 0
+        self._variables: dict[str, tuple[str, list[Any]]] = {}
+        self._fragments: dict[str, tuple[str, str]] = {}
+
+    def made(self) -> Made:
+        """The document: mostly one operation, sometimes one of two."""
+        parts = [self._operation("Made")]
+        variables = self._sets()
+        several = self._rng.random() < 0.1
+        if several:
+            self._budget, self._aliases = FIELDS // 2, 0
+            self._variables.clear()
+            kept = dict(self._fragments)
+            self._fragments.clear()
+            parts.insert(self._rng.randint(0, 1), self._operation("Other"))
+            self._fragments = kept | self._fragments
+        parts += [f"fragment {n} on {t} {{ {b} }}" for n, (t, b) in self._fragments.items()]
+        named = several or self._rng.random() < 0.2
+        return Made("\n".join(parts), "Made" if named else None, variables)
+
+    def _operation(self, name: str) -> str:
+        query = self._schema.query_type
+        assert query is not None
+        roots = [self._root(query) for _ in range(self._rng.choice([1, 1, 2, 2, 3]))]
+        body = " ".join(roots)
+        used = body + " ".join(b for _, b in self._fragments.values())
+        self._variables = {n: v for n, v in self._variables.items() if re.search(rf"\${n}\b", used)}
+        heads = ", ".join(f"${n}: {t}" for n, (t, _) in self._variables.items())
+        return f"query {name}{f'({heads})' if heads else ''} {{ {body} }}"
+
+    # -- variables
+
+    def _sets(self) -> tuple[Mapping[str, Any], ...]:
+        first = {n: self._rng.choice(values) for n, (_, values) in self._variables.items()}
+        second = {n: self._rng.choice(self._alike(n, v)) for n, v in first.items()}
+        third = {n: self._rng.choice(values) for n, (_, values) in self._variables.items()}
+        return tuple(
+            {n: v for n, v in one.items() if v is not ABSENT} for one in (first, second, third)
+        )
+
+    def _alike(self, name: str, value: Any) -> list[Any]:
+        """Values that ask the same statement."""
+        if value is None or value is ABSENT or isinstance(value, bool | dict):
+            return [value]
+        values = self._variables[name][1]
+        return [v for v in values if isinstance(v, type(value)) and not isinstance(v, bool)]
+
+    def _var(self, kind: str, values: list[Any], default: str = "") -> str:
+        if not kind.endswith("!"):
+            values = [*values, ABSENT, None]
+        elif self._choice.nulls and not default and kind in REQUIRED and self._rng.random() < 0.1:
+            # A default makes the variable nullable, and null then fails where it is used.
+            kind, default = kind[:-1], json.dumps(REQUIRED[kind])
+            values = [*values, ABSENT, None]
+        name = f"v{self._named}_{len(self._variables)}"
+        self._variables[name] = (kind + (f" = {default}" if default else ""), values)
+        return f"${name}"
+
+    # -- roots and their arguments
+
+    def _root(self, query: GraphQLObjectType) -> str:
+        names = ["citizen"] * 12 + ["citizens", "cases"] * 4 + ["supervisionOrders"] * 2
+        names += ["household", "case"] * 3
+        names += [n for n in query.fields if n not in ("auditEvents", "caseStats")]
+        if self._choice.audit:  # who reads the log reads little else
+            names = ["auditEvents"] * 3 * len(names) + names
+        name = self._rng.choice(names)
+        args = self._root_args(name)
+        self._aliases -= 1  # a root always has its alias: two of them may differ in arguments
+        rows = 10 * LIST if name in ("divisions", "datasets") else 1
+        return self._written(query, name, args, 1, rows, always_alias=True)
+
+    def _root_args(self, name: str) -> dict[str, str]:
+        facts, rng = self._facts, self._rng
+        if name == "citizen":
+            kinds = [("id", "ID!", facts.citizens), ("idNumber", "String!", facts.numbers)]
+            key, kind, known = rng.choice(kinds)
+            return {"by": f"{{{key}: {self._key(kind, [*rng.choices(known, k=4), 'nobody'])}}}"}
+        if name == "citizens":
+            return self._some({"division": self._place()}) | self._page()
+        if name == "household":
+            return {"id": self._var("ID!", rng.choices(facts.households, k=4))}
+        if name == "division":
+            return {"code": self._var("DivisionCode!", self._codes())}
+        if name == "divisions":
+            return self._some({"level": self._enum("Level"), "parent": self._place()})
+        if name in ("department", "dataset"):
+            key = {"department": "code", "dataset": "name"}[name]
+            values = {"code": ["rev", "mca", "none"], "name": ["citizen", "house", "none"]}[key]
+            return {key: self._var("String!", values)}
+        if name == "datasets":
+            return self._some({"provider": self._var("String", ["rev", "mca"])})
+        if name in ("case", "supervisionOrder"):
+            key, known = {"case": ("caseNo", facts.cases)}.get(name, ("orderNo", facts.orders))
+            return {key: self._var("String!", rng.choices(known or ["none"], k=4))}
+        if name in ("cases", "supervisionOrders", "auditEvents"):
+            return self._some({"filter": self._filter(name)}) | self._page()
+        return {}
+
+    def _key(self, kind: str, values: list[Any]) -> str:
+        """A member of a one-of input: no default may stand for it."""
+        nulls, self._choice = self._choice, Choice()
+        found = self._var(kind, values)
+        self._choice = nulls
+        return found
+
+    def _some(self, args: dict[str, str]) -> dict[str, str]:
+        return {n: v for n, v in args.items() if self._rng.random() < 0.6}
+
+    def _codes(self) -> list[str]:
+        codes = self._rng.sample(self._facts.divisions, 3)
+        bad = ["999", "999999"] if self._rng.random() < 0.1 else []
+        return [*codes, "532622000000", HOME, *bad]
+
+    def _place(self) -> str:
+        return self._var("DivisionCode", self._codes(), self._rng.choice(["", "", f'"{HOME}"']))
+
+    def _enum(self, name: str) -> str:
+        kind = self._schema.type_map[name]
+        assert isinstance(kind, GraphQLEnumType)
+        values: list[str] = list(kind.values)
+        if self._rng.random() < 0.5:
+            return self._rng.choice(values)
+        return self._var(name, self._rng.sample(values, min(3, len(values))))
+
+    def _filter(self, root: str) -> str:
+        name = {
+            "cases": "CaseFilter",
+            "supervisionOrders": "SupervisionFilter",
+            "auditEvents": "AuditFilter",
+        }[root]
+        kind = self._schema.type_map[name]
+        assert isinstance(kind, GraphQLInputObjectType)
+        if root != "auditEvents" and self._rng.random() < 0.3:
+            wholes: list[Any] = [{}, {"division": HOME}, {"state": None}]
+            wholes += [{"state": "CLOSED"}, {"division": HOME, "state": None}]
+            return self._var(name, wholes)
+        chosen = [n for n in kind.fields if self._rng.random() < 0.3]
+        made = {n: self._condition(n, get_named_type(kind.fields[n].type).name) for n in chosen}
+        return f"{{{', '.join(f'{n}: {v}' for n, v in made.items())}}}"
+
+    def _condition(self, name: str, kind: str) -> str:
+        if name == "division":
+            return self._place()
+        if kind == "Boolean":
+            return self._var(kind, [True, False], self._rng.choice(["", "true"]))
+        if kind == "String":
+            words = {"actor": ["lab", "office-01"], "purpose": ["report", "audit"]}
+            return self._var(kind, words.get(name, ["mca", "hou", "rev"]))
+        return self._enum(kind)
+
+    def _page(self) -> dict[str, str]:
+        size = "last" if self._rng.random() < 0.3 else "first"
+        odd = self._rng.random() < 0.1
+        pages = ODD_PAGES if odd else PAGES
+        value: Any = self._rng.choice(pages)
+        default = self._rng.choice(["", "", "4"])
+        text = json.dumps(value)
+        if self._rng.random() < 0.5:
+            text = self._var("Int", list(pages), default)
+        found = {size: text}
+        if self._rng.random() < 0.05:
+            found["after" if size == "first" else "before"] = self._var("String", ["no cursor"])
+        return found
+
+    # -- selections
+
+    def _selection(self, kind: GraphQLObjectType, depth: int, rows: int) -> str:
+        names = self._choosable(kind, depth, rows)
+        chosen = [self._rng.choice(names) for _ in range(self._rng.randint(1, 4))]
+        parts = [self._field(kind, n, depth, rows) for n in dict.fromkeys(chosen)]
+        if self._rng.random() < 0.2:
+            parts.append(f"{self._alias('t')}__typename")
+        return " ".join(self._wrapped(kind, p) for p in parts) + self._again(kind)
+
+    def _choosable(self, kind: GraphQLObjectType, depth: int, rows: int) -> list[str]:
+        """Names of fields, the likelier the more often they stand here."""
+        leaves: list[str] = []
+        others: list[str] = []
+        for name, field in kind.fields.items():
+            named = get_named_type(field.type)
+            facet = named.name.endswith("Facet")
+            if (facet or name in ("access", "water")) and not self._choice.facets:
+                continue
+            if is_leaf_type(named):
+                leaves += [name] * (4 if named.name in RARE else 1)
+            elif rows <= ROWS or _one(field.type):
+                others += [name] * (3 if facet or name in CLOSED else 2)
+        self._budget -= 1
+        if depth >= DEEP or self._budget <= 0 or not others:
+            return leaves or ["__typename"]
+        return leaves + others if leaves else others
+
+    def _field(self, kind: GraphQLObjectType, name: str, depth: int, rows: int) -> str:
+        if name == "__typename":
+            return name
+        field = kind.fields[name]
+        paged, free = "first" in field.args, self._aliases < ALIASES
+        args = self._page() if paged and free and self._rng.random() < 0.8 else {}
+        more = 1 if _one(field.type) else LIST
+        return self._written(kind, name, args, depth, rows * more, always_alias=bool(args))
+
+    def _written(
+        self,
+        kind: GraphQLObjectType,
+        name: str,
+        args: Mapping[str, str],
+        depth: int,
+        rows: int,
+        *,
+        always_alias: bool = False,
+    ) -> str:
+        named = get_named_type(kind.fields[name].type)
+        alias = self._alias(name[0]) if always_alias or self._rng.random() < 0.15 else ""
+        given = f"({', '.join(f'{n}: {v}' for n, v in args.items())})" if args else ""
+        text = f"{alias}{name}{given}{self._directive()}"
+        if isinstance(named, GraphQLObjectType):
+            body = self._selection(named, depth + 1, rows)
+            text += f" {{ {body} }}"
+            if self._rng.random() < 0.1 and not args:  # overlapping selections are merged
+                text += f" {alias}{name} {{ {self._selection(named, depth + 1, rows)} }}"
+        return text
+
+    def _alias(self, first: str) -> str:
+        if self._aliases >= ALIASES:
+            return ""
+        self._aliases += 1
+        self._named += 1
+        return f"{first}{self._named}: "
+
+    def _directive(self) -> str:
+        if self._rng.random() > 0.08:
+            return ""
+        kind = self._rng.choice(["Boolean!", "Boolean!", "Boolean! = true"])
+        flag = self._var(kind.partition(" ")[0], [True, False], kind.partition("= ")[2])
+        return f" @{self._rng.choice(['skip', 'include'])}(if: {flag})"
+
+    def _wrapped(self, kind: GraphQLObjectType, part: str) -> str:
+        draw = self._rng.random()
+        if draw < 0.1:
+            return f"... on {kind.name} {{ {part} }}"
+        if draw < 0.15:
+            return f"...{self._directive()} {{ {part} }}"
+        if draw < 0.25:
+            self._spread += 1
+            name = f"F{self._spread}"
+            self._fragments[name] = (kind.name, part)
+            return f"...{name}"
+        return part
+
+    def _again(self, kind: GraphQLObjectType) -> str:
+        """A fragment of this operation used once more."""
+        known = [n for n, (on, body) in self._fragments.items() if on == kind.name and _flat(body)]
+        return f" ...{self._rng.choice(known)}" if known and self._rng.random() < 0.3 else ""
+
+
+def _flat(body: str) -> bool:
+    """Without selections of its own: used again it does not grow the answer."""
+    return "{" not in body
+
+
+def _one(kind: Any) -> bool:
+    """At most one row; the rows of a connection are counted where its nodes are asked."""
+    return not is_list_type(kind.of_type if is_non_null_type(kind) else kind)
