@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters import registry
 from adapters.contract import Source
@@ -94,6 +95,7 @@ class Desk:
     book: PolicyBook
     accounts: Mapping[str, DemoAccount]
     runner: asyncio.Runner
+    store: AsyncEngine
 
     def engine(self, json_mode: bool) -> Engine:
         """A cold Engine."""
@@ -156,7 +158,6 @@ async def opened(
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     keeper = BookKeeper(store, catalog, demo=True)
     await keeper.load()
-    await store.dispose()
     setting = Setting(
         words=Words(catalog, synthetic=True),
         sources=sources,
@@ -169,12 +170,14 @@ async def opened(
         tallies=Tallies(store),
     )
     accounts = {a.name: a for a in site.accounts}
-    return Desk(site, catalog, bindings, sources, setting, keeper.current(), accounts, runner)
+    book = keeper.current()
+    return Desk(site, catalog, bindings, sources, setting, book, accounts, runner, store)
 
 
 async def closed(desk: Desk) -> None:
     for source in desk.sources.values():
         await source.close()
+    await desk.store.dispose()
 
 
 @pytest.fixture(scope="session")
