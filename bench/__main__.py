@@ -149,7 +149,8 @@ class Run:
             for one in answered:
                 if one.fault or one.unlike:
                     say(f"{question} {one.system}: {one.fault or one.unlike}")
-            able = {one.system for one in answered if not one.fault}
+            # Who answers another question is not beaten by answering this one faster.
+            able = {one.system for one in answered if not one.fault and not one.unlike}
             asked = [system for system in running if system.name in able]
             if PRODUCT not in able:
                 continue

@@ -3,9 +3,9 @@
     python -m bench.inside ID   (the product's settings in HUB_*)
 
 `statements` sent per request, the record's not counted; `cold_ms` a document never seen, parsed,
-validated and planned, not run; `overhead_us` the same when it is known: look-up, coercion,
-rights; `engine_us` a whole answer without the time in which a source was asked; `source_us` that
-time, the driver's work in it.
+validated and planned, not run; `overhead_us` who asks and the Plan when both are known: look-up,
+coercion, rights; `engine_us` a whole answer without the time in which a source was asked;
+`source_us` that time, the driver's work in it.
 """
 
 from __future__ import annotations
@@ -14,22 +14,19 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from statistics import median
 from typing import Any, cast
 
-from authz.gate import Gate
-from authz.post import Asker
 from bench.questions import ACCOUNT, DOCUMENTS, PURPOSE
 from catalog.errors import HubError
 from hub.app import assemble, running
-from hub.identity import Claims
+from hub.asking import Headers
 from hub.settings import load_settings
 from hub.worker import Hub
 from resolvers.answer import Question
 
 COLD, WARM, ANSWERS = 20, 2_000, 100  # how often each is done; the median counts
-HEADERS = {"x-purpose": PURPOSE}
 
 
 class Timed:
@@ -61,34 +58,35 @@ async def measured(hub: Hub, ids: list[str]) -> dict[str, dict[str, float]]:
     cast(dict[str, Any], hub.sources)["hub"] = timed
     found = {}
     async with running(hub):
-        claims = Claims(ACCOUNT, (PURPOSE,), "hub-bench", time.time() + 600, "bench")
-        asker = await hub.askers.asker(claims, HEADERS, hub.keeper.current(), "bench")
+        token = hub.tokens.issue(ACCOUNT, [PURPOSE])
+        who = {b"authorization": f"Bearer {token}".encode(), b"x-purpose": PURPOSE.encode()}
         for name, document in DOCUMENTS.items():
             try:
-                found[name] = await _question(hub, asker, timed, document, ids)
+                found[name] = await _question(hub, who, timed, document, ids)
             except HubError:
                 continue
     return found
 
 
 async def _question(
-    hub: Hub, asker: Asker, timed: Timed, document: str, ids: list[str]
+    hub: Hub, who: Headers, timed: Timed, document: str, ids: list[str]
 ) -> dict[str, float]:
     variables = {"id": ids[0]} if "$id" in document else {}
 
-    def plan(text: str) -> None:
-        hub.engine.explain(Question(text, None, variables), _gate(hub, asker))
+    async def plan(text: str) -> None:
+        known = await hub.askers.known(who)
+        hub.engine.explain(Question(text, None, variables), known.gate)
 
-    plan(document)
+    await plan(document)
     unknown = (document.replace("query Q", f"query C{number}Q") for number in range(COLD))
-    cold = [_seconds(plan, text) for text in unknown]
-    warm = [_seconds(plan, document) for _ in range(WARM)]
+    cold = [await _seconds(plan, text) for text in unknown]
+    warm = [await _seconds(plan, document) for _ in range(WARM)]
     figures = {"cold_ms": median(cold) * 1e3, "overhead_us": median(warm) * 1e6}
-    return figures | await _answers(hub, asker, timed, document, ids)
+    return figures | await _answers(hub, who, timed, document, ids)
 
 
 async def _answers(
-    hub: Hub, asker: Asker, timed: Timed, document: str, ids: list[str]
+    hub: Hub, who: Headers, timed: Timed, document: str, ids: list[str]
 ) -> dict[str, float]:
     whole, source = [], []
     sent = getattr(timed.source, "calls", 0)
@@ -96,7 +94,8 @@ async def _answers(
         variables = {"id": ids[number % len(ids)]} if "$id" in document else {}
         question, before = Question(document, None, variables), timed.spent
         began = time.perf_counter()
-        answer = await hub.engine.answer(question, _gate(hub, asker), {})
+        known = await hub.askers.known(who)
+        answer = await hub.engine.answer(question, known.gate, known.context)
         whole.append(time.perf_counter() - began)
         source.append(timed.spent - before)
         if answer.errors:
@@ -110,13 +109,9 @@ async def _answers(
     }
 
 
-def _gate(hub: Hub, asker: Asker) -> Gate:
-    return Gate(hub.keeper.current(), asker, hub.catalog)
-
-
-def _seconds(deed: Callable[[str], None], text: str) -> float:
+async def _seconds(deed: Callable[[str], Awaitable[None]], text: str) -> float:
     began = time.perf_counter()
-    deed(text)
+    await deed(text)
     return time.perf_counter() - began
 
 

@@ -112,6 +112,9 @@ def _parts(found: Found) -> Iterator[str]:
         yield table(RATIO_HEAD, _ratio_rows(found, peer))
     yield "## Answers per second and latency\n"
     yield table(RATE_HEAD, _rate_rows(found.cells))
+    yield "## The subject index after the product's rounds\n"
+    yield "Left when the load ended (middle of the rounds, from 1,000 rows on) and done since.\n"
+    yield table(INDEX_HEAD, _index_rows(found.cells))
     yield "## Were the answers the same?\n"
     yield table(("question", "system", "objects", "differs at"), _check_rows(found))
     yield "## Memory\n"
@@ -158,6 +161,9 @@ def _inside(found: Found) -> Iterator[str]:
 RATIO_HEAD = ("question", "clients", "middle", "lowest", "highest", "demanded", "verdict")
 RATE_HEAD = ("question", "clients", "system", "answers/s", "p50 ms", "p99 ms", "bytes", "errors")
 
+MANY = 1_000  # index rows left below which nothing is to be told
+INDEX_HEAD = ("question", "clients", "records", "index rows", "seconds", "rows/s")
+
 
 def _ratio_rows(found: Found, peer: str) -> Iterator[Sequence[str]]:
     for question in QUESTIONS:
@@ -185,6 +191,17 @@ def _rate_rows(cells: Sequence[Cell]) -> Iterator[Sequence[str]]:
                 *measures,
                 str(wrong.get(system, 0)),
             )
+
+
+def _index_rows(cells: Sequence[Cell]) -> Iterator[Sequence[str]]:
+    for cell in cells:
+        middle = sorted(cell.caught, key=lambda caught: caught.seconds)[len(cell.caught) // 2 :]
+        if not middle or middle[0].rows < MANY:
+            continue
+        one = middle[0]
+        rate = one.rows / one.seconds
+        figures = (f"{one.records:,}", f"{one.rows:,}", shown(one.seconds), f"{rate:,.0f}")
+        yield (cell.question, str(cell.clients), *figures)
 
 
 def _check_rows(found: Found) -> Iterator[Sequence[str]]:

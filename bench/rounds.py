@@ -13,6 +13,7 @@ from typing import Any
 from bench import load
 from bench.answers import differences, rows
 from bench.figures import enough, turns
+from bench.index import Caught
 from bench.load import Load
 from bench.questions import Asked
 from bench.systems import System
@@ -29,6 +30,7 @@ class Cell:
     question: str
     clients: int
     loads: Mapping[str, Sequence[Load]]
+    caught: Sequence[Caught] = ()  # the product's index after each of its rounds
 
     def rates(self, system: str) -> list[float]:
         """Answers per second, round by round; empty if it was not asked."""
@@ -89,6 +91,7 @@ def measured(
     asked = {name: system.asked(question) for name, system in named.items()}
     lasting: dict[str, int] = {}
     loads: dict[str, list[Load]] = {name: [] for name in named}
+    caught: list[Caught] = []
     for name, system in named.items():
         alone = load.run(asked[name], 1, WARM_S)
         load.run(asked[name], clients, WARM_S)
@@ -97,10 +100,10 @@ def measured(
     for order in turns([*named], rounds):
         for name in order:
             loads[name].append(load.run(asked[name], clients, lasting[name]))
-            named[name].settle()
+            caught += [one for one in (named[name].settle(),) if one]
         last = "  ".join(f"{name} {loads[name][-1].rate:.0f}/s" for name in named)
         say(f"{question} {clients:>2} clients  {last}")
-    return Cell(question, clients, loads)
+    return Cell(question, clients, loads, caught)
 
 
 def _answer(asked: Asked, body: str) -> Any:

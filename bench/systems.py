@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from bench import county, installed
 from bench.folders import CACHE
+from bench.index import Caught, Index
 from bench.postgres import Server, free_port
 from bench.process import NotStarted, Process, await_answer, start
 from bench.questions import ACCOUNT, APPLICANTS, DOCUMENTS, PURPOSE, Asked, bodies
@@ -42,6 +43,7 @@ class System:
     path: str = "/graphql"
     headers: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=lambda: DOCUMENTS)
+    index: Index | None = None
 
     def asked(self, question: str) -> Asked:
         """The question as this system is asked it."""
@@ -53,8 +55,13 @@ class System:
         """Resident memory of all its processes, MB."""
         return sum(process.memory_mb() for process in self.processes)
 
-    def settle(self) -> None:
-        """Wait until it has done what was asked of it and is no longer waited for."""
+    def settle(self) -> Caught | None:
+        """Wait until it has done what was asked of it; what its index, if any, had left to do."""
+        caught = self.index.catch_up() if self.index else None
+        self._rest()
+        return caught
+
+    def _rest(self) -> None:
         end = time.monotonic() + SETTLE_S
         before = self._busy_s()
         while time.monotonic() < end:
@@ -115,7 +122,8 @@ def product(
     process = start(name, (sys.executable, "-m", *run), settings=given)
     address = f"http://127.0.0.1:{port}"
     await_answer(process, f"{address}/readyz")
-    return System(name, address, (process,), applicants(server, database), headers=headers(given))
+    ids, index = applicants(server, database), Index(server, database)
+    return System(name, address, (process,), ids, headers=headers(given), index=index)
 
 
 def limit(server: Server, database: str) -> System:

@@ -81,12 +81,9 @@ Q3 = f"""
 SELECT '{{"data":{{"citizens":{{"nodes":' || coalesce(json_agg(c)::text, '[]') || '}}}}}}' FROM (
   SELECT z.id, {NAME}, z.sex, z.birth_band AS "birthBand", {PHONE}, NULL::text AS "idNumber",
          {ADDRESS}, z.region_state AS "regionState"
-    FROM citizen z LEFT JOIN division d ON d.path = z.region_path
-   WHERE z.id IN (
-     SELECT c.id FROM division d CROSS JOIN LATERAL (
-       SELECT id FROM citizen g WHERE g.region_path = d.path ORDER BY id LIMIT 500) c
-      WHERE d.path >= '{TOWN}' AND d.path < '{NEXT}' ORDER BY c.id LIMIT 500)
-   ORDER BY z.id) c
+    FROM (SELECT * FROM citizen g WHERE {here("g")} ORDER BY region_path, id LIMIT 500) z
+    LEFT JOIN division d ON d.path = z.region_path
+   ORDER BY z.region_path, z.id) c
 """
 
 # Grouped inside, named and ordered outside: the sort sees dozens of rows, not thousands.

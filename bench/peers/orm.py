@@ -338,7 +338,8 @@ class Query:
     @strawberry.field
     async def citizens(self, info: Info[Any, Any], first: int) -> Citizens:
         """Q3."""
-        query = select(CitizenRow).where(here(CitizenRow)).order_by(CitizenRow.id).limit(first)
+        order = (CitizenRow.region_path, CitizenRow.id)
+        query = select(CitizenRow).where(here(CitizenRow)).order_by(*order).limit(first)
         return Citizens(nodes=list(await loaders(info).all(query)))
 
     @strawberry.field

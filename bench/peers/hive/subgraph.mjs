@@ -28,7 +28,7 @@ const NEWEST = "ORDER BY f.filed_at DESC, f.id DESC";
 
 const SQL = {
   citizensById: `${CITIZEN} AND z.id = ANY($1)`,
-  citizens: `${CITIZEN} ORDER BY z.id LIMIT $1`,
+  citizens: `${CITIZEN} ORDER BY z.region_path, z.id LIMIT $1`,
   cases: `${CASE} ${NEWEST} LIMIT $1`,
   casesById: `${CASE} AND f.id = ANY($1)`,
   casesOf: `${CASE} AND f.applicant_id = ANY($1) ${NEWEST}`,
