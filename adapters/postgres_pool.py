@@ -28,8 +28,12 @@ CONNECTIONS = 8  # more only queue up inside the server of a small county
 STATEMENTS = 256  # kept prepared on each connection; about 100 hot documents of a few Reads
 IDLE_S = 300.0  # firewalls forget a silent connection without a word, often after 10 minutes
 CLOSE_S = 2.0  # for the server to confirm that a statement was stopped; then the line is cut
-NO_JIT = "SELECT set_config('jit', 'off', false) FROM pg_settings WHERE name = 'jit'"
-"""Compiling a statement takes longer than any of ours runs; old servers have no such setting."""
+READY = (
+    "SELECT set_config(name, wanted, false) FROM pg_settings JOIN (VALUES "
+    "('jit', 'off'), ('plan_cache_mode', 'force_generic_plan')) AS ours(name, wanted) USING (name)"
+)
+"""Compiling a statement takes longer than any of ours runs, and so does planning it anew for each
+asker: what differs between them are equalities. Old servers have no such settings."""
 
 OURS = (asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.ReadOnlySQLTransactionError)
 LEAVING = (asyncpg.OperatorInterventionError, asyncpg.PostgresConnectionError)
@@ -89,7 +93,7 @@ class PostgresPool:
         connection = None
         try:
             connection = await asyncpg.connect(**self._options)
-            await connection.execute(NO_JIT)
+            await connection.execute(READY)
         except BaseException as error:
             if connection is not None:
                 connection.terminate()

@@ -88,6 +88,11 @@ class Arguments:
         """The field's name."""
         return str(self._node.name.value)
 
+    @property
+    def plain(self) -> bool:
+        """False if graphql-core has to be asked every time."""
+        return self._makes is not None
+
     def of(self, values: VariableValues) -> Mapping[str, Any]:
         """The coerced arguments. GraphQLError as graphql-core raises it."""
         if self._makes is not None:
