@@ -20,6 +20,10 @@ serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, 
 test: $(STAMPS)/dev ## every test, on SQLite and on a PostgreSQL of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
+test-nightly: $(STAMPS)/dev ## 20,000 documents made at random against graphql-core: half an hour
+	HUB_TEST_DOCUMENTS=20000 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/oracle \
+	  tests/resolvers/test_answer.py
+
 check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
@@ -62,4 +66,4 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test check fix schema lock install
+.PHONY: help demo serve test test-nightly check fix schema lock install
