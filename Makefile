@@ -9,7 +9,7 @@ OURS := hub schema resolvers authz adapters audit domain store catalog
 STAMPS := $(VENV)/.stamps
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
 demo: $(STAMPS)/run ## the main job: an invented county on SQLite, asked as three posts, log verified
 	@$(BIN)/hub demo
