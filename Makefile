@@ -9,7 +9,7 @@ OURS := hub schema resolvers authz adapters audit domain store catalog
 STAMPS := $(VENV)/.stamps
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | expand -t 14
 
 demo: $(STAMPS)/run ## the main job: an invented county on SQLite, asked as three posts, log verified
 	@$(BIN)/hub demo
@@ -19,6 +19,10 @@ serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, 
 
 test: $(STAMPS)/dev ## every test, on SQLite and on a PostgreSQL of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-nightly: $(STAMPS)/dev ## 20,000 documents made at random against graphql-core: half an hour
+	HUB_TEST_DOCUMENTS=20000 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/oracle \
+	  tests/resolvers/test_answer.py
 
 check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
 	$(BIN)/ruff format --check -q .
@@ -68,4 +72,4 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test check bench bench-smoke fix schema lock install
+.PHONY: help demo serve test test-nightly check bench bench-smoke fix schema lock install

@@ -14,6 +14,7 @@ from typing import Any
 from cachetools import LRUCache
 from graphql import (
     DocumentNode,
+    GraphQLError,
     OperationDefinitionNode,
     SelectionSetNode,
     execute_sync,
@@ -165,7 +166,7 @@ class Engine:
     ) -> Answer:
         arguments = _arguments(shape, values)
         spent = check(shape, arguments, self._setting, self._limits.cost)
-        introspection = self._introspect(operation, shape, values)
+        introspection, unanswered = self._introspect(operation, shape, values)
         for json_mode in (self._json_mode, False):
             made = self._ready(shape, gate, json_mode)
             execution = Execution(made, gate, self._setting, arguments)
@@ -178,6 +179,7 @@ class Engine:
                 if json_mode and _needs_rows(error):
                     continue
                 return _stopped(operation, error, execution)
+        errors += unanswered
         disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
         return Answer(data, True, tuple(errors), extensions, disclosure)
@@ -193,9 +195,9 @@ class Engine:
 
     def _introspect(
         self, operation: Operation, shape: Shape, values: VariableValues
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if not shape.introspection:
-            return {}
+            return {}, []
         asked = [n for o in shape.outs if isinstance(o, OutIntrospection) for n in o.nodes]
         only = OperationDefinitionNode(
             operation=operation.node.operation,
@@ -206,7 +208,13 @@ class Engine:
         )
         document = DocumentNode(definitions=(only, *operation.fragments.values()))
         result = execute_sync(self._bindings.schema, document, variable_values=dict(values.coerced))
-        return dict(result.data or {})
+        return dict(result.data or {}), [_unanswered(e) for e in result.errors or ()]
+
+
+def _unanswered(error: GraphQLError) -> dict[str, Any]:
+    """A field of introspection whose argument is null where it may not be."""
+    name = error.path[-1] if error.path else "__schema"
+    return formatted(unfit(f"字段 `{name}` 的参数不合要求", error), tuple(error.path or ()))
 
 
 def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, Any] | HubError]:

@@ -36,15 +36,16 @@ from tests.oracle.selection import Grouped, Selection, parsed
 SEALED = re.compile(r"[\w-]{40,}\Z", re.ASCII)  # what a cursor looks like
 INTERNAL, INPUT = "INTERNAL", "BAD_USER_INPUT"
 WORDS = (
-    ("Cannot return null for non-nullable field", INTERNAL),
-    ("cannot represent", INTERNAL),
-    ("Expected Iterable", INTERNAL),
-    ("Argument '", INPUT),
     ("Variable '", INPUT),
+    ("Argument '", INPUT),
+    ("OneOf Input Object", INPUT),
+    ("Value for member field", INPUT),
     ("Unknown operation named", INPUT),
     ("Must provide operation name", INPUT),
+    ("Cannot return null for non-nullable field", INTERNAL),
+    ("cannot represent", INTERNAL),
 )
-"""What graphql-core says, and the code the hub has for it."""
+"""What graphql-core says, and the code the hub has for it; the first that is found."""
 
 Told = tuple[str, str | None, Any, Any]
 """An error as it is compared: code, message (None: in other words), path, places."""

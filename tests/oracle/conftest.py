@@ -24,6 +24,8 @@ from hub.demo.department import program
 from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.answer import Answer, Engine
 from resolvers.binding import Bindings
+from resolvers.document import Limits
+from resolvers.execute import Setting
 from schema.build import build
 from tests.oracle.comparison import (
     Leaves,
@@ -96,11 +98,13 @@ class Bench:
     oracle: Oracle
     switches: Mapping[str, Switch]
     met: Counter[str] = field(default_factory=Counter)
+    limits: Limits = GENEROUS
     _judges: dict[Any, Judge] = field(default_factory=dict)
 
-    def engine(self, json_mode: bool) -> Engine:
+    def engine(self, json_mode: bool, setting: Setting | None = None) -> Engine:
         """A cold Engine that refuses nothing for its size."""
-        return Engine(self.desk.bindings, self.desk.setting, GENEROUS, json_mode=json_mode)
+        setting = setting or self.desk.setting
+        return Engine(self.desk.bindings, setting, self.limits, json_mode=json_mode)
 
     def leaves(self) -> Leaves:
         return Leaves(self.desk.bindings.schema)
@@ -203,8 +207,10 @@ def benched(
     """A bench over a site's files; the oracle has a schema of its own, with resolvers."""
     made = runner.run(opened(site, site.store_url, catalog, bindings, runner))
     tables = Tables(site.folder / "store.sqlite", site.folder / "sources", catalog)
-    yield _bench(made, Oracle(tables, build(catalog)))
-    runner.run(closed(made))
+    try:
+        yield _bench(made, Oracle(tables, build(catalog)))
+    finally:
+        runner.run(closed(made))
 
 
 NewBench = Callable[..., contextlib.AbstractContextManager[Bench]]

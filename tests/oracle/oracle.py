@@ -174,7 +174,13 @@ class Oracle:
         rows = root.rows(self.tables, args)
         checked_page(kind, args, asking)
         asking.read(dataset.source)
-        return self._shaped(dataset, needed, rows, kind, args, info)
+        tested = root.tested(dataset, args)
+        judge = asking.judge
+        # A cell that is not clear to him finds nothing: no question about it has an answer.
+        found = [
+            r for r in rows if all(judge.state(dataset, r, c) is FieldState.OK for c in tested)
+        ]
+        return self._shaped(dataset, needed, found, kind, args, info)
 
     def _edge(self, to: EdgeTo, kind: Any, seen: Seen, info: Info, /, **args: Any) -> Any:
         dataset = self.tables.catalog.datasets[to.dataset]
@@ -404,6 +410,12 @@ class Root:
         """The column of an exact look-up, if these arguments are one."""
         given = self.looked_up is not None and args["by"].get(self.looked_up) is not None
         return self.looked_up if given else None
+
+    def tested(self, dataset: Dataset, args: Mapping[str, Any]) -> list[str]:
+        """Columns that these arguments ask about, save the one that is looked up."""
+        given = {**args, **(args.get("filter") or {}), **(args.get("by") or {})}
+        named = [n for n, v in given.items() if v is not None and n in dataset.by_name]
+        return [n for n in named if n != self.looked_up]
 
 
 def code_of(value: Any) -> Any:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from graphql import is_abstract_type
 
+from resolvers.binding import RootOf
+from tests.oracle.oracle import ROOTS
 from tests.resolvers.conftest import NOTHING
 from tests.resolvers.counts import each_seed, share
 from tests.resolvers.whole import every_facet, every_list
@@ -167,5 +169,7 @@ def test_the_oracle_resolves_every_field(bench: Bench) -> None:
     fields = [f for k in kinds for f in getattr(k, "fields", {}).values() if hasattr(f, "resolve")]
     assert len(fields) > 200
     assert [f for f in fields if f.resolve is None] == []
+    bound = bench.desk.bindings.by_coordinate.values()
+    assert {b.name for b in bound if isinstance(b, RootOf)} == ROOTS.keys()
     # Neither the oracle nor the documents know an interface or a union yet.
     assert [k for k in kinds if is_abstract_type(k)] == []
