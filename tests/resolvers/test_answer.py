@@ -33,7 +33,7 @@ ASKERS = ("zhelai-town-01", "lab", "mca-dept-01", "zhelai-village-01", "office-0
 DAY = date(2026, 11, 20)
 TOLD = [f.name for f in fields(ReadDisclosure) if f.name != "asked"]
 """A riding Read is not asked for by itself: its source was, by the Read that carries it."""
-DOCUMENTS = 160  # 3 askers and 2 modes each
+DOCUMENTS = 240  # 3 askers and 2 modes each
 ON_POSTGRES = 30
 
 CASES = """
