@@ -245,7 +245,17 @@ class _Builder:
                 raise Nulled
             return None
         leaf = self._leaves.get(out.leaf)
-        return value if leaf is None else leaf(value)
+        if leaf is None:
+            return value
+        try:
+            return leaf(value)
+        except ValueError:  # a value that its type in the schema does not hold
+            return self._unfit(out, path)
+
+    def _unfit(self, out: OutColumn, path: Path) -> None:
+        self._errors.add(Internal("值不合接口定义"), (*path, out.key), out.nodes)
+        if out.required:
+            raise Nulled
 
     # -- other Reads below a row
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import strawberry
-from graphql import GraphQLObjectType, GraphQLSchema, print_schema
+from graphql import GraphQLEnumType, GraphQLObjectType, GraphQLSchema, print_schema
 from strawberry.schema.config import StrawberryConfig
 
 from catalog.errors import CatalogError
@@ -35,7 +35,29 @@ def build(catalog: Catalog) -> Bindings:
     config = StrawberryConfig(auto_camel_case=False, scalar_map=definitions(texts))
     made = strawberry.Schema(query=query(kit), config=config)
     schema: GraphQLSchema = made._schema
-    return Bindings(schema, bindings(schema), kit.datasets, {"Boolean": bool, "DQCode": str.split})
+    return Bindings(schema, bindings(schema), kit.datasets, _leaves(schema))
+
+
+def _leaves(schema: GraphQLSchema) -> dict[str, Callable[[Any], Any]]:
+    """How a value that came as a row is written; ValueError for one its type does not hold."""
+    enums = (k for k in schema.type_map.values() if isinstance(k, GraphQLEnumType))
+    known = {kind.name: _known(frozenset(kind.values)) for kind in enums}
+    return known | {"Boolean": bool, "Int": _small, "DQCode": str.split}
+
+
+def _known(words: frozenset[str]) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if value not in words:
+            raise ValueError("no word of this list")
+        return value
+
+    return check
+
+
+def _small(value: Any) -> Any:
+    if not -(2**31) <= value < 2**31:
+        raise ValueError("GraphQL's Int has 32 bits")
+    return value
 
 
 def sdl(built: Bindings) -> str:

@@ -125,7 +125,9 @@ def test_it_upgrades_a_new_store(program: Program, tmp_path: Path) -> None:
     }
     upgraded = program("db", "upgrade", **settings)
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
-    assert program("db", "status", **settings).stdout == "数据库版本 tallies，程序需要 tallies\n"
+    assert (
+        program("db", "status", **settings).stdout == "数据库版本 bodies_lz4，程序需要 bodies_lz4\n"
+    )
 
 
 def test_it_prints_the_schema(program: Program) -> None:

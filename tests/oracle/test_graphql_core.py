@@ -170,6 +170,7 @@ def test_the_oracle_resolves_every_field(bench: Bench) -> None:
     assert len(fields) > 200
     assert [f for f in fields if f.resolve is None] == []
     bound = bench.desk.bindings.by_coordinate.values()
-    assert {b.name for b in bound if isinstance(b, RootOf)} == ROOTS.keys()
+    # Groups have an oracle of their own: a plain count in tests/resolvers/test_stats.py.
+    assert {b.name for b in bound if isinstance(b, RootOf)} - {"case_stats"} == ROOTS.keys()
     # Neither the oracle nor the documents know an interface or a union yet.
     assert [k for k in kinds if is_abstract_type(k)] == []
