@@ -157,7 +157,7 @@ class Ride:
     @property
     def rides(self) -> tuple[Ride, ...]:
         """The rides below."""
-        return tuple(o.ride for o in self.outputs if o.ride is not None)
+        return rides_of(self.outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,12 @@ class Whole:
     @property
     def rides(self) -> tuple[Ride, ...]:
         """The rides below."""
-        return tuple(o.ride for o in self.outputs if o.ride is not None)
+        return rides_of(self.outputs)
+
+
+def rides_of(outputs: Sequence[Output]) -> tuple[Ride, ...]:
+    """The rides among the members of an object."""
+    return tuple(o.ride for o in outputs if o.ride is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from sqlalchemy import (
-    BigInteger,
     Integer,
     String,
     Table,
@@ -32,7 +31,7 @@ from sqlalchemy import (
     true,
 )
 
-from adapters.contract import EXTRA, REGION, Output, ReadRequest, Ride, Side, Whole
+from adapters.contract import EXTRA, REGION, Output, ReadRequest, Ride, Side, Whole, rides_of
 from adapters.dialect import Dialect
 from catalog.datasets import Dataset
 
@@ -187,7 +186,7 @@ class Lateral(_Levels):
         own: str,
     ) -> Any:
         """One row an object: its JSON, its entry, what rides below it."""
-        rides = [o.ride for o in outputs if o.ride is not None]
+        rides = rides_of(outputs)
         base, below = self.attach(rows, rides)
         cells = {c.name: _named(rows.name, c.name, c.type) for c in rows.c}
         inner = {n: _named(c.table.name, c.name, c.type) for n, c in below.items()}
@@ -241,7 +240,7 @@ class Scalar(_Levels):
         return self._dialect.json_object(self._parts(ride, self._dialect.nested(nodes), total))
 
     def _object(self, rows: Any, dataset: Dataset, outputs: Sequence[Output]) -> Any:
-        rides = [o.ride for o in outputs if o.ride is not None]
+        rides = rides_of(outputs)
         below = {f"__json_{r.name}": self._json(r, rows.name) for r in rides}
         members = self._members(outputs, {c.name: c for c in rows.c}, below, dataset)
         return self._holed(self._dialect.json_object(members), rows, outputs, below)
@@ -285,6 +284,11 @@ def sides_of(ride: Ride) -> Iterator[str]:
         yield f"__total_{ride.name}"
 
 
+def below_of(level: Ride | Whole) -> tuple[str, ...]:
+    """Raw columns of a level that its side and the rides below it want."""
+    return (*(EXTRA + n for n in level.side.key), *(r.parent for r in level.rides))
+
+
 def order_of(source: Any, request: ReadRequest, *, forward: bool = False) -> list[Any]:
     """The data set's order; turned round for a page from behind unless `forward`."""
     flip = request.page is not None and request.page.backward and not forward
@@ -296,12 +300,12 @@ def _wider(ride: Ride, *, bare: bool = False) -> ReadRequest:
 
     `bare`: rows that are only counted.
     """
-    request, side = ride.request, ride.side
-    extra = [*request.extra, *(EXTRA + n for n in side.key), *(r.parent for r in ride.rides)]
+    request = ride.request
+    extra = (*request.extra, *below_of(ride))
     return ReadRequest(
         dataset=request.dataset,
         columns=() if bare else request.columns,
-        extra=() if bare else tuple(extra),
+        extra=() if bare else extra,
         key=ride.child,
         lens=request.lens,
         order=() if bare else request.order,
@@ -326,7 +330,7 @@ def _holes(output: Output, rows: Any, below: Columns) -> Iterator[Any]:
     if output.allowed:
         listed = ", ".join(f"'{_word(code)}'" for code in output.allowed)
         yield value.op("NOT IN")(literal_column(f"({listed})"))
-    if output.small and isinstance(value.type, BigInteger | Integer):
+    if output.small and isinstance(value.type, Integer):
         yield func.abs(value) > literal_column(str(INT_MAX))
 
 

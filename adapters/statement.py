@@ -32,11 +32,10 @@ from adapters.contract import (
     ReadRequest,
     Ride,
     TableMap,
-    Whole,
 )
 from adapters.dialect import Dialect, plain_table
 from adapters.grouped import grouped
-from adapters.riding import RIDING, Built, Riding, columns_of, order_of
+from adapters.riding import RIDING, Built, Riding, below_of, columns_of, order_of
 from catalog.datasets import Dataset
 from catalog.grades import Mask
 
@@ -126,7 +125,7 @@ class Statements:
                 *(n for n, _ in request.order),
                 *([EXTRA + request.key] if request.key is not None else []),
                 *(r.parent for r in request.rides),
-                *_whole_needs(request.whole),
+                *(below_of(request.whole) if request.whole is not None else ()),
             ]
         )
         if not wanted:
@@ -226,13 +225,6 @@ class Statements:
             f"__json_{ride.name}": select(self._dialect.json_list(items.c.item)).scalar_subquery(),
             f"__side_{ride.name}": select(self._dialect.joined(ones.c.one)).scalar_subquery(),
         }
-
-
-def _whole_needs(whole: Whole | None) -> list[str]:
-    """Raw columns that a root's side and the rides below it want."""
-    if whole is None:
-        return []
-    return [*(EXTRA + n for n in whole.side.key), *(r.parent for r in whole.rides)]
 
 
 def _kept(request: ReadRequest, name: str) -> bool:

@@ -1,6 +1,7 @@
 """The Gate: what the compiler and the commands get of the policy, and nothing else.
 
-One per request; it turns an asker and a book into a Lens per data set, and says why not.
+It turns an asker and a book into a Lens per data set, and says why not. A worker keeps it for
+the next request of the same rights; one that a case number narrows lives for one request.
 """
 
 from __future__ import annotations

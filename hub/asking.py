@@ -39,7 +39,7 @@ from store.cases import case_file
 
 POSTS_S = 1.0  # how long posts may be remembered (authorisation 6)
 POSTS_KEPT = 4_096
-CASE_HEADER = "x-case-no"
+CASE_HEADER = b"x-case-no"
 _CASE_NO = re.compile(r"[A-Z0-9][A-Z0-9-]{3,31}\Z")
 _CLIENT = re.compile(r"[a-z0-9._-]{1,40}\Z")
 _ZONE = ZoneInfo("Asia/Shanghai")
@@ -119,7 +119,7 @@ class Askers:
 
     async def narrowed(self, known: Known, headers: Headers) -> Known:
         """Bound to the case of ``X-Case-No``, if it is given. Forbidden CASE."""
-        case_no = (_text(headers, b"x-case-no") or "").strip()
+        case_no = (_text(headers, CASE_HEADER) or "").strip()
         if not case_no:
             return known
         asker = await self._narrowed(known.gate, case_no)

@@ -26,7 +26,7 @@ from catalog.errors import (
     Unauthenticated,
 )
 from hub import decoding
-from hub.asking import Headers, Known
+from hub.asking import CASE_HEADER, Headers, Known
 from hub.body import body_of
 from hub.decoding import JSON
 from hub.release import Sent, Visit
@@ -65,7 +65,7 @@ class Endpoint:
             known = await hub.askers.known(headers)
             visit = Visit(visit.request_id, known.client, visit.ip, known.gate.asker, known.basis)
             _check_person(headers)
-            if b"x-case-no" in headers:
+            if CASE_HEADER in headers:
                 known = await hub.askers.narrowed(known, headers)
                 visit = replace(visit, asker=known.gate.asker)
             body = await body_of(receive, hub.settings.deadline_s)

@@ -1,7 +1,8 @@
 """The whole road: document -> Shape -> Plan -> execution -> answer + Disclosure.
 
-One engine per worker. Three caches, none with a person's data in it: documents by text,
-Shapes by document and signature of the variables, Plans by Shape and pattern of rights.
+One engine per worker. Its caches hold no person's data: documents by text, Shapes by document
+and signature of the variables, Plans by Shape and pattern of rights; one asker's own values
+beside a Plan live in his Gate (`ready`).
 """
 
 from __future__ import annotations

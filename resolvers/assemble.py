@@ -1,8 +1,8 @@
 """Rows and JSON text -> the answer: a tree of plain values that orjson writes once.
 
-Assemblers are closures made once per Plan: one per object, a function per response key. JSON
-text of a riding subtree goes in as it is (`orjson.Fragment`). A missing required value
-becomes an error with its path and nulls the nearest object that may be null, as the
+The Shape says what stands under each response key; rows are walked along it. JSON text of a
+riding subtree, or of a whole root, goes in as it is (`orjson.Fragment`). A missing required
+value becomes an error with its path and nulls the nearest object that may be null, as the
 specification says; if a riding text has such a hole the whole operation is run in row mode.
 """
 

@@ -73,7 +73,7 @@ def tell(told: ReadDisclosure, planned: PlannedRead, shown: Shown) -> None:
     told.areas.update([path[:9] for path in shown.regions])
     add_states(told, planned.read, planned.uniform, shown.count)
     for column, letters in shown.letters.items():
-        coordinate, all_ = f"{planned.read.dataset.type}.{column}", "".join(letters)
+        coordinate, all_ = planned.read.coordinates[column], "".join(letters)
         for letter, cells in (("C", told.clear), ("M", told.masked)):
             if (found := all_.count(letter)) > 0:
                 cells[coordinate] = cells.get(coordinate, 0) + found
@@ -83,8 +83,8 @@ def add_states(
     told: ReadDisclosure, read: Read, states: Mapping[str, CellState], count: int
 ) -> None:
     """Add `count` cells to each column of `read` that has one state for all of them."""
-    for column in read.columns:
-        coordinate, state = f"{read.dataset.type}.{column}", states.get(column)
+    for column, coordinate in read.coordinates.items():
+        state = states.get(column)
         if state is CellState.CLEAR:
             told.clear[coordinate] = told.clear.get(coordinate, 0) + count
         elif state is CellState.MASKED:

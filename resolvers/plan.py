@@ -196,6 +196,11 @@ class Read:
     children: tuple[Read, ...] = ()
     nodes: tuple[Any, ...] = ()
 
+    @cached_property
+    def coordinates(self) -> Mapping[str, str]:
+        """``Type.column`` of each column, as the record names it; made once, asked per answer."""
+        return {column: f"{self.dataset.type}.{column}" for column in self.columns}
+
     def walk(self) -> list[Read]:
         """This Read and all below it, parents first."""
         return [self, *(r for child in self.children for r in child.walk())]

@@ -16,11 +16,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from bench.peers.served import serve
 
 POOL = 8  # connections: more do not raise the rate on two cores
 TOWN = "532622205"
@@ -141,15 +142,7 @@ def main(url: str, port: int) -> None:
         lifespan=_pool,
     )
     app.state.url = url
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-    )
+    serve(app, port)
 
 
 if __name__ == "__main__":

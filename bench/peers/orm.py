@@ -16,13 +16,14 @@ from enum import Enum
 from typing import Any
 
 import strawberry
-import uvicorn
 from sqlalchemy import ForeignKey, Select, String, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from strawberry.asgi import GraphQL
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info
+
+from bench.peers.served import serve
 
 POOL = 8
 TOWN, NEXT = "532622205", "532622206"
@@ -375,15 +376,7 @@ def main(url: str, port: int) -> None:
     engine = create_async_engine(url, pool_size=POOL, max_overflow=0)
     app = App(strawberry.Schema(Query), graphql_ide=None)
     app.sessions = async_sessionmaker(engine, expire_on_commit=False)
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=port,
-        loop="uvloop",
-        http="httptools",
-        log_level="warning",
-        access_log=False,
-    )
+    serve(app, port)
 
 
 if __name__ == "__main__":
