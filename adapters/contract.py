@@ -108,7 +108,7 @@ class Side:
     """What is told of each riding row beside its JSON, for the record: `fields` of one entry.
 
     `key`: raw columns that tell rows apart, where one row may ride below several parents;
-    `subject` and `region`: raw columns; `letters`: the state columns of mixed cells. An
+    `subject` and `region`: raw columns; `letters`: the letter columns of mixed cells. An
     entry's fields and the entries of a list are joined by `SEPARATOR`; an absent value is
     the empty text. No row at all is NULL.
     """
@@ -184,7 +184,8 @@ class ReadRequest:
     """What one Read needs. `columns` catalogue names; `extra` raw source columns.
 
     `key`: ``identity`` or ``division`` for the data set's own key (facets), a raw column for
-    an edge, None for a root. `lens` for SQL rows with rights of their own; `masks` for rows
+    an edge, None for a root. `lens` for SQL rows with rights of their own, `letters` the columns
+    by which it tells the states of their mixed cells; `masks` for rows
     under their citizen's rights, one state per column and batch; `codes` then says that the
     rows' own region is compared with the bound list ``codes``. `order` raw columns. `rides`
     travel beside the rows; with `whole` the rows themselves come as one JSON text. `group`:
@@ -197,6 +198,7 @@ class ReadRequest:
     extra: tuple[str, ...] = ()
     key: str | None = None
     lens: RowFilter | None = None
+    letters: tuple[str, ...] = ()
     masks: Mapping[str, Mask] | None = None
     codes: bool = False
     where: tuple[Leaf, ...] = ()
@@ -220,7 +222,7 @@ class Prepared(Protocol):
         """SQL text or the call's shape; no values."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """One batch: canonical `keys`, bound `params`, `limit` rows (per parent if keyed).
 
@@ -235,7 +237,7 @@ class Call:
     deadline: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
     """Tuples in the order of ``Prepared.columns``, how current, when read.
 

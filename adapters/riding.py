@@ -52,8 +52,8 @@ class Riding(Protocol):
     def attach(self, rows: Any, rides: Sequence[Ride]) -> tuple[Any, dict[str, Any]]:
         """`rows` (a named subquery) with what `rides` need joined, and their columns by name."""
 
-    def whole(self, rows: Any, request: ReadRequest, whole: Whole) -> Built:
-        """One row: the JSON of `rows` and all sides below it."""
+    def whole(self, rows: Any, request: ReadRequest, whole: Whole, *, single: bool) -> Built:
+        """One row: the JSON of `rows` and all sides below it. `single`: there is one at most."""
 
 
 class _Levels:
@@ -70,7 +70,7 @@ class _Levels:
         if ride.request.page is not None:
             limit = bindparam(f"{ride.request.prefix}_limit", type_=Integer)
             rows = rows.order_by(*order_of(source, ride.request)).limit(limit)
-        elif not ride.many and not _unique(own):
+        elif not ride.many and not unique(own):
             rows = rows.limit(literal_column("1"))
         return rows.subquery(f"p{ride.name}")
 
@@ -145,10 +145,12 @@ class Lateral(_Levels):
             found |= {name: level.c[name] for name in sides_of(ride)}
         return base, found
 
-    def whole(self, rows: Any, request: ReadRequest, whole: Whole) -> Built:
+    def whole(self, rows: Any, request: ReadRequest, whole: Whole, *, single: bool) -> Built:
         """The root's rows gathered, or the first of them."""
         names = [SIDE, *(n for r in whole.rides for n in sides_of(r))]
         objects = self._objects("0", rows, request.dataset, whole.outputs, whole.side, SIDE)
+        if single:
+            return objects, (ITEM, *names)
         objects = objects.order_by(*order_of(rows, request, forward=True))
         if not whole.many:
             return objects.limit(literal_column("1")), (ITEM, *names)
@@ -211,15 +213,17 @@ class Scalar(_Levels):
             found |= self._sides((ride,), rows.name)
         return rows, found
 
-    def whole(self, rows: Any, request: ReadRequest, whole: Whole) -> Built:
+    def whole(self, rows: Any, request: ReadRequest, whole: Whole, *, single: bool) -> Built:
         """The root's rows gathered, or the first of them."""
         item = self._object(rows, request.dataset, whole.outputs)
         told = {SIDE: self._entry(rows, whole.side)}
         for ride in whole.rides:
             told |= self._sides((ride,), rows.name)
         labels = [value.label(name) for name, value in told.items()]
-        limit = self._dialect.everything if whole.many else literal_column("1")
         objects = select(item.label(ITEM), *labels).select_from(rows)
+        if single:
+            return objects, (ITEM, *told)
+        limit = self._dialect.everything if whole.many else literal_column("1")
         objects = objects.order_by(*order_of(rows, request, forward=True)).limit(limit)
         if not whole.many:
             return objects, (ITEM, *told)
@@ -305,6 +309,7 @@ def _wider(ride: Ride, *, bare: bool = False) -> ReadRequest:
     return ReadRequest(
         dataset=request.dataset,
         columns=() if bare else request.columns,
+        letters=() if bare else request.letters,
         extra=() if bare else extra,
         key=ride.child,
         lens=request.lens,
@@ -340,8 +345,8 @@ def _word(code: str) -> str:
     return code
 
 
-def _unique(column: Any) -> bool:
-    """True if no two rows can hold one value: then a to-one ride needs no LIMIT."""
+def unique(column: Any) -> bool:
+    """True if no two rows can hold one value: then one row at most has it, in any order."""
     found = list(column.base_columns)
     if len(found) != 1 or not isinstance(found[0].table, Table):
         return False

@@ -35,7 +35,7 @@ from adapters.contract import (
 )
 from adapters.dialect import Dialect, plain_table
 from adapters.grouped import grouped
-from adapters.riding import RIDING, Built, Riding, below_of, columns_of, order_of
+from adapters.riding import RIDING, Built, Riding, below_of, columns_of, order_of, unique
 from catalog.datasets import Dataset
 from catalog.grades import Mask
 
@@ -58,9 +58,11 @@ class Statements:
             return grouped(source, request.group, self._dialect)
         if request.count:
             return self._count(request, source)
-        rows = self._picked(request, source)
+        single = self._single(request)
+        rows = self._picked(request, source, single)
         if request.whole is not None:
-            return self._riding.whole(rows.subquery("p0"), request, request.whole)
+            picked = rows.subquery("p0")
+            return self._riding.whole(picked, request, request.whole, single=single)
         if not request.rides and not (request.page and request.key):
             columns, shown = self._shown(request, source)
             return rows.with_only_columns(*shown, maintain_column_froms=True), columns
@@ -68,17 +70,28 @@ class Statements:
         base, riding = self._riding.attach(picked, request.rides)
         columns, shown = self._shown(request, picked)
         shown += [riding[name].label(name) for name in columns_of(request.rides)]
-        statement = select(*shown).select_from(base).order_by(*self._final(request, picked))
+        order = [] if single else self._final(request, picked)
+        statement = select(*shown).select_from(base).order_by(*order)
         return statement, (*columns, *columns_of(request.rides))
 
-    def _picked(self, request: ReadRequest, source: Any) -> Any:
+    def _single(self, request: ReadRequest) -> bool:
+        """True for a list-less read by a value that no two rows can hold."""
+        listed = request.page is not None or (request.whole is not None and request.whole.many)
+        if listed or request.key is not None or self._metadata is None:
+            return False
+        at, _ = self._from(request.dataset, ())
+        asked = (leaf.column for leaf in request.where if leaf.op == "eq")
+        known = request.dataset.by_name
+        return any(unique(at(known[name].column)) for name in asked if name in known)
+
+    def _picked(self, request: ReadRequest, source: Any, single: bool) -> Any:
         """The rows themselves, in order: those of the keys asked for, behind the cursor, a page."""
         rows = select(*source.c).select_from(source)
         if request.key is not None:
             rows = rows.where(self._dialect.keys(source.c[EXTRA + request.key], "keys"))
         if request.page is not None and request.page.after:
             rows = rows.where(_beyond(source, request, request.page))
-        order = order_of(source, request)
+        order = [] if single else order_of(source, request)
         if request.page is None:
             return rows.order_by(*order)
         limit = bindparam("limit", type_=Integer)
@@ -103,8 +116,8 @@ class Statements:
         found: dict[str, Any] = {}
         for name in request.columns:
             found[name] = self._dialect.wire(rows.c[name], request.dataset.by_name[name].type)
-            if f"{name}__s" in rows.c:
-                found[f"{name}__s"] = rows.c[f"{name}__s"]
+        for name in request.letters:
+            found[name] = rows.c[name]
         for name in request.extra:
             found[name] = rows.c[_label(request.dataset, name)]
         if request.key is not None:
@@ -121,6 +134,7 @@ class Statements:
         wanted = dict.fromkeys(
             [
                 *request.columns,
+                *request.letters,
                 *(_label(dataset, n) for n in request.extra),
                 *(n for n, _ in request.order),
                 *([EXTRA + request.key] if request.key is not None else []),

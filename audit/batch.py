@@ -45,7 +45,7 @@ class Ticks:
         return self._last
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Head:
     """The head row and the writer's own counter. `root` is hex."""
 
@@ -55,7 +55,7 @@ class Head:
     wseq: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
     """Where a record came to lie: index and leaf (hex)."""
 
@@ -63,7 +63,7 @@ class Place:
     leaf: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Batch:
     """Rows to insert, in the order of `EVENT_COLUMNS`, and the new head."""
 

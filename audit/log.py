@@ -50,6 +50,8 @@ from store.audit import audit_event, audit_head, audit_writer
 WAIT_S = 2.0  # longer than this nobody should wait for an answer's record
 QUEUE = 4_096  # waiting answers; more are refused at once, so memory stays bounded
 MAX_WRITER = 64  # the column's width
+TICK_S = 0.05  # a waiter is told at most this late that its record is not there in time
+UNWRITTEN = "访问记录无法写入，暂不提供数据"
 BATCH = 512  # records a transaction: one commit stays below some 50 ms
 
 
@@ -69,10 +71,11 @@ class LogState:
     index_error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Job:
     entries: tuple[Entry, ...]
     done: asyncio.Future[Place]
+    until: float  # loop time
 
 
 def writer_name(node: str) -> str:
@@ -105,6 +108,8 @@ class AuditLog:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._unanswered: deque[_Job] = deque()
+        self._watching = False
         self._size: int | None = None
         self._error: str | None = None
 
@@ -197,6 +202,7 @@ class AuditLog:
             raise AuditUnavailable("访问审计排队已满，请稍后再试", reason="WRITE")
         self._jobs.append(job)
         self._wake.set()
+        self._watch(job)
         return job
 
     def _refuse_if_closed(self) -> None:
@@ -204,7 +210,8 @@ class AuditLog:
             raise AuditUnavailable("访问审计未在运行，暂不提供数据", reason="WRITE")
 
     def _job(self, draft: Draft) -> _Job:
-        return _Job(self._entries(draft), asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        return _Job(self._entries(draft), loop.create_future(), loop.time() + self._wait_s)
 
     def _entries(self, draft: Draft) -> tuple[Entry, ...]:
         try:
@@ -213,11 +220,23 @@ class AuditLog:
             raise _unavailable() from error
 
     async def _wait(self, job: _Job) -> Receipt:
-        try:
-            async with asyncio.timeout(self._wait_s):
-                return self._receipt(await job.done)
-        except TimeoutError as error:
-            raise AuditUnavailable("访问记录未能及时写入，请稍后再试", reason="WRITE") from error
+        return self._receipt(await job.done)
+
+    def _watch(self, job: _Job) -> None:
+        """One timer for all that wait: one for each costs more than its place in the queue."""
+        self._unanswered.append(job)
+        if not self._watching:
+            self._watching = True
+            asyncio.get_running_loop().call_later(TICK_S, self._tick)
+
+    def _tick(self) -> None:
+        now = asyncio.get_running_loop().time()
+        waiting = self._unanswered
+        while waiting and (waiting[0].done.done() or waiting[0].until <= now):
+            _refuse((waiting.popleft(),), TimeoutError(), "访问记录未能及时写入，请稍后再试")
+        self._watching = bool(waiting)
+        if self._watching:
+            asyncio.get_running_loop().call_later(TICK_S, self._tick)
 
     async def _run(self) -> None:
         while True:
@@ -345,13 +364,13 @@ def uuid7(us: int) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _refuse(jobs: Iterable[_Job], error: Exception) -> None:
+def _refuse(jobs: Iterable[_Job], error: Exception, said: str = UNWRITTEN) -> None:
     for job in jobs:
         if not job.done.done():
-            refusal = _unavailable()
+            refusal = AuditUnavailable(said, reason="WRITE")
             refusal.__cause__ = error
             job.done.set_exception(refusal)
 
 
 def _unavailable() -> AuditUnavailable:
-    return AuditUnavailable("访问记录无法写入，暂不提供数据", reason="WRITE")
+    return AuditUnavailable(UNWRITTEN, reason="WRITE")

@@ -78,7 +78,7 @@ class Outcome(StrEnum):
     INVALID = "INVALID"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ReadEntry:
     """What one Read disclosed.
 
@@ -104,7 +104,7 @@ class ReadEntry:
     total: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Op:
     """The operation: allow-listed `name`, literal-free `hash`, types (or safe values) in `vars`."""
 
@@ -114,7 +114,7 @@ class Op:
     vars: Mapping[str, str | int | bool] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """A record to be. Empty texts, tuples and None are left out of the body.
 
@@ -157,7 +157,7 @@ class Draft:
     parts: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Stamp:
     """What only the log knows: place in the log, time (µs UTC), writer and its own count."""
 
@@ -167,7 +167,7 @@ class Stamp:
     wseq: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """A checked Draft with its `id`, encoded but for the stamp: `head` idx `tail` ts."""
 
@@ -177,7 +177,7 @@ class Entry:
     tail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
     """A numbered record: `text` is its canonical body, `body` the same as a mapping."""
 
@@ -185,7 +185,7 @@ class Record:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Receipt:
     """Proof for the asker: place in the log, leaf hash (hex) and the log's name."""
 

@@ -13,7 +13,7 @@ are the same rows.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
@@ -32,6 +32,7 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    not_,
     null,
     or_,
     select,
@@ -47,7 +48,8 @@ from catalog.grades import Mask
 from store.words import division
 
 REGION, MINOR, STATE = "__region", "__minor", "__s"
-"""Reserved columns: the row's region path, 1 for a child, and the letter beside a MIXED one."""
+"""Reserved columns: the row's region path, 1 for a child, and how letter columns begin."""
+TOWNSHIP = 9  # digits of a township's path
 ADULT_AT = 14  # years; 个人信息保护法第二十八条
 
 
@@ -189,8 +191,26 @@ class Lens:
         columns = tuple(
             (name, rule.state, *self._numbers(rule)) for name, rule in self.cells.items()
         )
-        head = (self.dataset.name, self.mode, self.identifier, self.bound is not None)
+        known = (self.bound is not None, self.township is not None)
+        head = (self.dataset.name, self.mode, self.identifier, *known)
         return (*head, tuple(scope.pattern for scope in self._scopes), columns)
+
+    @cached_property
+    def township(self) -> str | None:
+        """The nine digits with which every admitted row's place begins; None if there are more."""
+        found = {term.path[:TOWNSHIP] for term in self.rows.terms}
+        return found.pop() if len(found) == 1 and len(min(found)) == TOWNSHIP else None
+
+    def letters(self, columns: Iterable[str]) -> dict[str, str]:
+        """The MIXED ones among `columns`: each with the name of its letter column.
+
+        Columns of one rule share it: what differs between them is the mask alone.
+        """
+        rules = ((name, self.cells[name]) for name in columns)
+        return {n: self._letter(r) for n, r in rules if r.state is CellState.MIXED}
+
+    def _letter(self, rule: CellRule) -> str:
+        return f"{STATE}{self._scopes[rule.clear]}_{self._scopes[rule.see]}"
 
     @cached_property
     def _scopes(self) -> dict[Scope, int]:
@@ -240,11 +260,11 @@ class Lens:
     ) -> Select[Any]:
         """SELECT of `columns` by state over the admitted rows: the only FROM item allowed.
 
-        `columns`: catalogue names, raw names of ``table.extra``, REGION, MINOR. A MIXED
-        column brings its letter column ``<name>__s``. Internal for a HIDDEN column.
+        `columns`: catalogue names, raw names of ``table.extra``, REGION, MINOR, and letter
+        columns (C, M, H a row) as `letters` names them. Internal for a HIDDEN column.
         """
         view = _View(self, table, prefix)
-        chosen = [one for name in columns for one in view.columns(name)]
+        chosen = [view.column(name) for name in columns]
         rows = [view.admitted(), view.bound(), *(view.leaf(leaf) for leaf in where)]
         return select(*chosen).select_from(view.table(columns)).where(and_(true(), *rows))
 
@@ -256,19 +276,23 @@ class _View:
         self._lens, self._table, self._prefix = lens, table, prefix
         county: ColumnElement[str] = literal_column(f"'{COUNTY}'", String())
         self._region = county if table.region is None else table.region
+        self._child = self._young()
         self._minor = self._class()
         # An alias of its own: the masked row may itself be read from `division`.
         self._place = division.alias(f"{prefix}_place")
 
+    def _young(self) -> ColumnElement[bool]:
+        """True or false, never unknown; an unknown birth date is judged as a child's."""
+        birth = self._table.birth
+        if birth is None:
+            return false()
+        adult = bindparam(f"{self._prefix}_adult", type_=Date())
+        return or_(birth.is_(null()), birth > adult)
+
     def _class(self) -> ColumnElement[int]:
         one: ColumnElement[int] = literal_column("1", Integer())
         zero: ColumnElement[int] = literal_column("0", Integer())
-        birth = self._table.birth
-        if birth is None:
-            return zero
-        adult = bindparam(f"{self._prefix}_adult", type_=Date())
-        # An unknown birth date is judged as a child's.
-        return case((or_(birth.is_(null()), birth > adult), one), else_=zero)
+        return zero if self._table.birth is None else case((self._child, one), else_=zero)
 
     def table(self, columns: Sequence[str]) -> Any:
         """The table, with the names of places beside it where a column is masked by them."""
@@ -284,14 +308,12 @@ class _View:
 
     def within(self, scope: Scope) -> ColumnElement[bool]:
         """The scope's predicate on rows that are admitted: often no more than their class."""
-        minor = None if self._table.birth is None else self._minor
         kind = self._lens.classes(scope)
-        if kind is None or minor is None:
+        if kind is None or self._table.birth is None:
             return self._within(scope)
         if kind == "all":
             return true()
-        one: ColumnElement[int] = literal_column("1", Integer())
-        return minor != one if kind == "adult" else minor == one
+        return not_(self._child) if kind == "adult" else self._child
 
     def _within(self, scope: Scope) -> ColumnElement[bool]:
         owner = None if self._lens.dataset.owner is None else self._table.owner
@@ -326,30 +348,35 @@ class _View:
             return true()
         return false() if rule.clear.empty else self.within(rule.clear)
 
-    def columns(self, name: str) -> list[ColumnElement[Any]]:
-        """The select items of one name."""
-        if name == REGION:
-            return [self._region.label(REGION)]
-        if name == MINOR:
-            return [self._minor.label(MINOR)]
-        rule = self._lens.cells.get(name)
-        if rule is None:
-            return [self._table.extra[name].label(name)]
-        return self._cell(name, rule)
+    def column(self, name: str) -> ColumnElement[Any]:
+        """The select item of one name."""
+        found: ColumnElement[Any] = self._named(name).label(name)
+        return found
 
-    def _cell(self, name: str, rule: CellRule) -> list[ColumnElement[Any]]:
+    def _named(self, name: str) -> Any:
+        if name == REGION:
+            return self._region
+        if name == MINOR:
+            return self._minor
+        if name.startswith(STATE):
+            return self._by_state(self._ruled(name), *(_letter(s) for s in "CMH"))
+        rule = self._lens.cells.get(name)
+        return self._table.extra[name] if rule is None else self._cell(name, rule)
+
+    def _ruled(self, letter: str) -> CellRule:
+        """The rule whose states this letter column tells."""
+        lens = self._lens
+        name = next(n for n, found in lens.letters(lens.cells).items() if found == letter)
+        return lens.cells[name]
+
+    def _cell(self, name: str, rule: CellRule) -> Any:
         value = self._table.columns[name]
         if rule.state is CellState.HIDDEN:
             raise Internal("隐藏的列不得进入读取")
         if rule.state is CellState.CLEAR:
-            return [value.label(name)]
+            return value
         shown = masked_sql(rule.mask, value, self._place.c.name)
-        if rule.state is CellState.MASKED:
-            return [shown.label(name)]
-        return [
-            self._by_state(rule, value, shown).label(name),
-            self._by_state(rule, *(_letter(s) for s in "CMH")).label(name + STATE),
-        ]
+        return shown if rule.state is CellState.MASKED else self._by_state(rule, value, shown)
 
     def _by_state(self, rule: CellRule, clear: Any, seen: Any, hidden: Any = None) -> Any:
         whens = [(self.within(rule.see), seen)]

@@ -42,7 +42,7 @@ SAID = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Params:
     """One operation as the client sent it."""
 

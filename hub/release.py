@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -40,7 +40,7 @@ _ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
 AUDITED = "audit_event"  # reading this data set is itself an AUDIT_READ (audit P6)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Visit:
     """What is known of a request before its question is read."""
 
@@ -51,7 +51,7 @@ class Visit:
     basis: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sent:
     """Status, headers and body, ready to leave."""
 
@@ -89,7 +89,7 @@ class Release:
             return self._bare(error, visit, media, None)
         outcome = Outcome.DENIED if error.status in (401, 403) else Outcome.INVALID
         outcome = Outcome.FAILED if error.status >= 500 else outcome
-        draft = replace(_who(visit), outcome=outcome, code=error.code)
+        draft = _draft(visit, outcome=outcome, code=error.code)
         try:
             receipt = await self._log.append(draft)
         except AuditUnavailable as unavailable:
@@ -100,9 +100,7 @@ class Release:
         """A record that says too much is not written; that the account asked still is."""
         if isinstance(error.__cause__, BadRecord):
             with contextlib.suppress(AuditUnavailable):
-                await self._log.append(
-                    replace(_who(visit), outcome=Outcome.FAILED, code=error.code)
-                )
+                await self._log.append(_draft(visit, outcome=Outcome.FAILED, code=error.code))
 
     def _bare(self, error: HubError, visit: Visit, media: str, receipt: Receipt | None) -> Sent:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
@@ -113,13 +111,13 @@ class Release:
     # -- Disclosure -> Draft
 
     def _draft(self, told: Disclosure, visit: Visit) -> Draft:
-        reads = tuple(_entry(r) for r in told.reads)
-        seen = set().union(*(r.subjects for r in told.reads))
-        audited = any(r.dataset == AUDITED for r in told.reads)
-        areas = sorted({a for r in told.reads for a in r.areas})
-        return replace(
-            _who(visit),
-            kind=Kind.AUDIT_READ if audited else Kind.READ,
+        reads = tuple([_entry(r) for r in told.reads])
+        seen = set().union(*[r.subjects for r in told.reads])
+        audited = AUDITED in [r.dataset for r in told.reads]
+        areas = sorted(set().union(*[r.areas for r in told.reads]))
+        return _draft(
+            visit,
+            Kind.AUDIT_READ if audited else Kind.READ,
             outcome=Outcome(told.outcome),
             code=told.code or "",
             op=Op(
@@ -139,13 +137,14 @@ class Release:
         )
 
 
-def _who(visit: Visit) -> Draft:
+def _draft(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
+    """Who asked, whence and what for, and what is `told` of it."""
     asker = visit.asker
     if asker is None:
-        return Draft(Kind.READ, request=visit.request_id, ip=visit.ip)
+        return Draft(kind, request=visit.request_id, ip=visit.ip, **told)
     post = asker.posts[0] if asker.posts else None
     return Draft(
-        Kind.READ,
+        kind,
         actor=asker.principal_id,
         org=post.dept if post else "",
         role=post.role if post else "",
@@ -158,6 +157,7 @@ def _who(visit: Visit) -> Draft:
         purpose=asker.purpose,
         basis=visit.basis,
         case=asker.case_no or "",
+        **told,
     )
 
 

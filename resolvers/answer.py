@@ -23,6 +23,7 @@ from graphql import (
 )
 from graphql.execution.values import VariableValues
 
+from adapters.deadline import Deadlines
 from authz.gate import Gate
 from catalog.divisions import COUNTY
 from catalog.errors import (
@@ -45,7 +46,7 @@ from resolvers.shape import Shaper, arguments, signature, unfit
 SHAPES, PLANS = 2048, 4096  # kept per worker
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Question:
     """An operation as it was sent."""
 
@@ -54,7 +55,7 @@ class Question:
     variables: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """What the asker gets once the record is durable. `data` is absent before execution.
 
@@ -80,6 +81,7 @@ class Engine:
         self._shapes: LRUCache[Any, Shape] = LRUCache(SHAPES)
         self.plans: LRUCache[Any, Plan] = LRUCache(PLANS)
         self._json_mode = json_mode
+        self._deadlines = Deadlines()
         self.planned = 0  # Plans made, i.e. statements rendered
         self.shaped = 0  # Shapes made
         self.judged = 0  # sets of variables that graphql-core had to coerce
@@ -172,8 +174,8 @@ class Engine:
             made = self._ready(shape, gate, json_mode)
             execution = Execution(made, gate, self._setting, arguments)
             try:
-                async with asyncio.timeout(self._setting.operation_s):
-                    await execution.run()
+                end = asyncio.get_running_loop().time() + self._setting.operation_s
+                await self._deadlines.within(end, execution.run)
                 data, errors = answer(execution, context, introspection, self._bindings.leaves)
                 break
             except Exception as error:  # whatever it was, the record says what had been asked
@@ -219,11 +221,7 @@ def _unanswered(error: GraphQLError) -> dict[str, Any]:
 
 
 def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, Any] | HubError]:
-    found: dict[int, Mapping[str, Any] | HubError] = {}
-    for read in shape.walk():
-        if read.slot is not None:
-            found[read.id] = arguments(read.slot.arguments, values)
-    return found
+    return {number: arguments(slot.arguments, values) for number, slot in shape.slots}
 
 
 # ---- what is told ------------------------------------------------------------------------------
@@ -232,7 +230,7 @@ def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, A
 def _disclosed(
     operation: Operation, execution: Execution, errors: list[dict[str, Any]]
 ) -> Disclosure:
-    reads = tuple(execution.disclosures[i] for i in sorted(execution.disclosures))
+    reads = tuple(execution.told())
     codes = [e["extensions"]["code"] for e in errors]
     code = codes[0] if codes else _quiet(execution.sought, reads)
     return Disclosure(
@@ -312,7 +310,7 @@ def _extensions(execution: Execution) -> dict[str, Any]:
     """`sources` and `fields` of protocol.md 2.1: by source and coordinate, never by row."""
     sources: dict[str, dict[str, Any]] = {}
     fields: dict[tuple[str, str], int] = {}
-    for _, told in sorted(execution.disclosures.items()):  # not in the order sources answered
+    for told in execution.told():
         if told.asked:
             entry = sources.setdefault(told.source, {"name": told.source, "status": "LIVE"})
             entry["status"] = told.down or entry["status"]

@@ -410,7 +410,7 @@ class _Builder:
             states = result.cells(env) or {}
         found = []
         for column in planned.read.columns:
-            state = _state(column, states.get(column), result.layout, row)
+            state = _state(column, states.get(column), result, row)
             found.append({"field": column, "state": state, "source": planned.source})
         found += [self._facet_state(c, result, row) for c in _facets(planned.read)]
         return [entry for entry in found if entry["state"] != FieldState.OK]
@@ -475,9 +475,10 @@ def _denied(child: Result, env: Env | None) -> bool:
     return child.denied
 
 
-def _state(column: str, state: CellState | None, layout: Mapping[str, int], row: Row) -> FieldState:
+def _state(column: str, state: CellState | None, result: Result, row: Row) -> FieldState:
+    layout = result.layout
     if state is CellState.MIXED:
-        letter = row[layout[f"{column}__s"]]
+        letter = row[layout[result.planned.letters[column]]]
         state = {"M": CellState.MASKED, "H": CellState.HIDDEN}.get(letter, CellState.CLEAR)
     if state is CellState.HIDDEN:
         return FieldState.DENIED

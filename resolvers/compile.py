@@ -96,7 +96,16 @@ class Planner:
         layout = {name: i for i, name in enumerate(prepared.columns)}
         side = whole.side if whole else Side()
         self._planned[read.id] = PlannedRead(
-            read, read.dataset.source, states, prepared, counted, layout, riding, side, bool(whole)
+            read,
+            read.dataset.source,
+            states,
+            prepared,
+            counted,
+            layout,
+            riding,
+            side,
+            bool(whole),
+            lens.letters(read.columns),
         )
         for child in read.children:
             if child not in riding:
@@ -133,6 +142,7 @@ class Planner:
             extra=extra,
             key=read.child,
             lens=lens,
+            letters=_letters(read, lens),
             where=read.where,
             order=read.order,
             page=read.page,
@@ -187,7 +197,15 @@ class Planner:
         states = {c: lens.cell(c).state for c in read.columns}
         side = self._side(read, lens, shared)
         self._planned[read.id] = PlannedRead(
-            read, read.dataset.source, states, None, None, {}, read.children, side
+            read,
+            read.dataset.source,
+            states,
+            None,
+            None,
+            {},
+            read.children,
+            side,
+            letters=lens.letters(read.columns),
         )
         rides = {c.id: self._ride(c, shared) for c in read.children}
         assert read.parent is not None  # noqa: S101  an edge has both ends
@@ -205,12 +223,13 @@ class Planner:
 
     def _side(self, read: Read, lens: Lens, shared: bool) -> Side:
         dataset = read.dataset
-        mixed = (c for c in read.columns if lens.cell(c).state is CellState.MIXED)
+        # Where the rights admit one township only, each row's place need not be told.
+        placed = dataset.region.kind is RegionKind.PATH and lens.township is None
         return Side(
             key=dataset.key.columns if shared else (),
             subject=dataset.subject,
-            region=dataset.region.kind is RegionKind.PATH,
-            letters=tuple(f"{c}__s" for c in mixed),
+            region=placed,
+            letters=_letters(read, lens),
         )
 
     def _outputs(
@@ -241,8 +260,20 @@ class Planner:
 def _counting(request: ReadRequest) -> ReadRequest:
     """The same rows, only counted: no page, no columns."""
     return replace(
-        request, columns=(), extra=(), rides=(), whole=None, count=True, order=(), page=None
+        request,
+        columns=(),
+        letters=(),
+        extra=(),
+        rides=(),
+        whole=None,
+        count=True,
+        order=(),
+        page=None,
     )
+
+
+def _letters(read: Read, lens: Lens) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(lens.letters(read.columns).values()))
 
 
 def _objects(read: Read) -> tuple[Out, ...]:

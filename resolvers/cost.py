@@ -16,6 +16,7 @@ from resolvers.execute import Setting
 from resolvers.plan import Read, Shape
 
 LIST = 10  # rows of a list without pages: a household has four members, a case two orders
+SIZES = 64  # sets of page sizes kept for one Shape: a document names them, few leave them open
 GROUPED = 100  # a grouping reads every row of its Lens: no less than the largest page
 
 Arguments = Mapping[int, Mapping[str, Any] | HubError]
@@ -27,8 +28,16 @@ def cost(shape: Shape, arguments: Arguments, setting: Setting) -> int:
 
 
 def check(shape: Shape, arguments: Arguments, setting: Setting, allowed: int) -> int:
-    """The cost, if it is allowed; OPERATION_TOO_COMPLEX with limit ``cost`` if not."""
-    actual = cost(shape, arguments, setting)
+    """The cost, if it is allowed; OPERATION_TOO_COMPLEX with limit ``cost`` if not.
+
+    It depends on the sizes of the pages alone: what was worked out for them is kept.
+    """
+    sizes = tuple([_size(arguments.get(number)) for number in shape.paged])
+    actual = shape.costs.get(sizes)
+    if actual is None:
+        actual = cost(shape, arguments, setting)
+        if len(shape.costs) < SIZES:
+            shape.costs[sizes] = actual
     if actual > allowed:
         raise too_complex("cost", allowed, actual)
     return actual
@@ -44,9 +53,16 @@ def _rows(read: Read, arguments: Arguments, setting: Setting) -> int:
         return GROUPED
     if not read.connection:
         return LIST if read.many else 1
-    given = arguments.get(read.id, {})
-    if isinstance(given, HubError):
-        return 1
-    size = next((given[n] for n in ("first", "last") if given.get(n) is not None), None)
+    size = _size(arguments.get(read.id))
     # A size out of bounds is refused by its own name when the page is read.
     return min(max(setting.page_default if size is None else size, 1), setting.page_max)
+
+
+def _size(given: Mapping[str, Any] | HubError | None) -> int | None:
+    """What a page was asked for; None for the size that pages have by themselves."""
+    if given is None:
+        return None
+    if isinstance(given, HubError):
+        return 1
+    first: int | None = given.get("first")
+    return given.get("last") if first is None else first

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.contract import REGION, SEPARATOR, SUBJECT
-from authz.lens import CellState
-from resolvers.plan import PlannedRead, Read, ReadDisclosure
+from resolvers.plan import PlannedRead, ReadDisclosure, Told
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Shown:
-    """Rows that were shown: how many, whose, where, and the letters of their mixed columns."""
+    """Rows that were shown: how many, whose, where, and what each letter column says of them."""
 
     count: int
     subjects: Collection[str] = ()
@@ -29,7 +28,7 @@ def told_by_rows(planned: PlannedRead, rows: Sequence[tuple[Any, ...]]) -> Shown
         len(rows),
         () if subject is None else {r[subject] for r in rows if r[subject] is not None},
         () if region is None else {r[region] for r in rows if r[region] is not None},
-        {c: [r[layout[f"{c}__s"]] for r in rows] for c in planned.mixed},
+        {letter: [r[layout[letter]] for r in rows] for letter in planned.mixed},
     )
 
 
@@ -53,7 +52,7 @@ def told_by_sides(planned: PlannedRead, texts: Iterable[str | None]) -> Shown:
     if side.region:
         regions = set(columns[at])
         at += 1
-    letters = dict(zip(planned.mixed, columns[at:], strict=False))
+    letters = dict(zip(side.letters, columns[at:], strict=False))
     return Shown(len(columns[0]), subjects, regions, letters)
 
 
@@ -70,24 +69,30 @@ def tell(told: ReadDisclosure, planned: PlannedRead, shown: Shown) -> None:
     """Add what was shown: rows, persons, places, and the cells per column and state."""
     told.rows += shown.count
     told.subjects.update(shown.subjects)
-    told.areas.update([path[:9] for path in shown.regions])
-    add_states(told, planned.read, planned.uniform, shown.count)
-    for column, letters in shown.letters.items():
-        coordinate, all_ = planned.read.coordinates[column], "".join(letters)
+    if told.area is None:
+        told.areas.update([path[:9] for path in shown.regions])
+    elif shown.count:
+        told.areas.add(told.area)
+    add_states(told, planned.uniform, shown.count)
+    for name, letters in shown.letters.items():
+        coordinates, all_ = planned.mixed[name], "".join(letters)
         for letter, cells in (("C", told.clear), ("M", told.masked)):
             if (found := all_.count(letter)) > 0:
-                cells[coordinate] = cells.get(coordinate, 0) + found
+                for coordinate in coordinates:
+                    cells[coordinate] = cells.get(coordinate, 0) + found
 
 
-def add_states(
-    told: ReadDisclosure, read: Read, states: Mapping[str, CellState], count: int
-) -> None:
-    """Add `count` cells to each column of `read` that has one state for all of them."""
-    for column, coordinate in read.coordinates.items():
-        state = states.get(column)
-        if state is CellState.CLEAR:
-            told.clear[coordinate] = told.clear.get(coordinate, 0) + count
-        elif state is CellState.MASKED:
-            told.masked[coordinate] = told.masked.get(coordinate, 0) + count
-        elif state is CellState.HIDDEN:
-            told.hidden[coordinate] = "NO_RULE"
+def add_states(told: ReadDisclosure, columns: Told, count: int) -> None:
+    """Add `count` cells to each of `columns`."""
+    told.clear = _more(told.clear, columns.clear, count)
+    told.masked = _more(told.masked, columns.masked, count)
+    if columns.hidden:
+        told.hidden.update(columns.hidden)
+
+
+def _more(cells: dict[str, int], coordinates: tuple[str, ...], count: int) -> dict[str, int]:
+    if not cells:
+        return dict.fromkeys(coordinates, count)
+    for coordinate in coordinates:
+        cells[coordinate] = cells.get(coordinate, 0) + count
+    return cells

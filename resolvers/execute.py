@@ -30,7 +30,7 @@ from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_
 from resolvers.document import too_complex
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
 from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL
-from resolvers.plan import Kind, PlannedRead, Read, ReadDisclosure
+from resolvers.plan import Kind, PlannedRead, Read, ReadDisclosure, told_of
 from resolvers.publication import Published, Tallies, published
 from resolvers.ready import Ready
 from resolvers.refusal import refused
@@ -71,7 +71,7 @@ class Setting:
         return self.words.catalog
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Window:
     """A page asked for: how many, from which side, from a cursor on or from the end."""
 
@@ -122,9 +122,15 @@ class Execution:
         """Fetch everything; no exception of a source leaves here."""
         await _together([self._root(root) for root in self.plan.shape.roots])
 
+    def told(self) -> list[ReadDisclosure]:
+        """What the Reads showed, in their own order, not in that in which sources answered."""
+        return [self.disclosures[number] for number in sorted(self.disclosures)]
+
     @property
     def linkage(self) -> tuple[str, ...]:
         """Providers whose facets were shown on one person, if there were three or more."""
+        if not self._linked:
+            return ()
         linked = [found for found in self._linked.values() if len(found) >= LINKED]
         return tuple(sorted(set().union(*linked)))
 
@@ -492,7 +498,7 @@ class Execution:
         told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + len(batch.keys) - len(found)
         if rows.as_of is not None:
             told.as_of = int(rows.as_of.timestamp() * 1_000_000)
-        add_states(told, read, batch.states, len(rows.rows))
+        add_states(told, told_of(read, batch.states), len(rows.rows))
         for key in found & batch.subjects.keys():
             told.subjects.add(batch.subjects[key])
             self._linked[batch.subjects[key]].add(read.dataset.provider)
@@ -505,7 +511,7 @@ class Execution:
         at = layout[f"__side_{read.id}"]
         count = sum(row[at].count(SEPARATOR) + 1 for row in rows.rows if row[at] is not None)
         told.rows += count
-        add_states(told, read, dict.fromkeys(read.columns, CellState.CLEAR), count)
+        add_states(told, told_of(read, dict.fromkeys(read.columns, CellState.CLEAR)), count)
 
     # -- the one place that asks a source
 

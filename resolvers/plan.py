@@ -217,6 +217,8 @@ class Shape:
     roots: tuple[Read, ...]
     variables: tuple[tuple[str, str], ...]
     introspection: bool = False
+    costs: dict[tuple[int | None, ...], int] = field(default_factory=dict, compare=False)
+    """What it costs by the sizes of its pages (`resolvers/cost.py`)."""
 
     def walk(self) -> tuple[Read, ...]:
         """All Reads, parents first."""
@@ -227,6 +229,16 @@ class Shape:
         return tuple(r for root in self.roots for r in root.walk())
 
     @cached_property
+    def slots(self) -> tuple[tuple[int, Slot], ...]:
+        """The Reads that have arguments, by their numbers."""
+        return tuple((r.id, r.slot) for r in self._all if r.slot is not None)
+
+    @cached_property
+    def paged(self) -> tuple[int, ...]:
+        """The numbers of the Reads that are pages."""
+        return tuple(r.id for r in self._all if r.connection)
+
+    @cached_property
     def by_id(self) -> Mapping[int, Read]:
         """The Reads by their numbers."""
         return {r.id: r for r in self._all}
@@ -235,10 +247,30 @@ class Shape:
 # ---- what may be seen ------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Coordinates of columns that have one state for all rows of a batch."""
+
+    clear: tuple[str, ...]
+    masked: tuple[str, ...]
+    hidden: Mapping[str, str]
+
+
+def told_of(read: Read, states: Mapping[str, CellState]) -> Told:
+    """The coordinates of `read` by the `states` of their columns; mixed ones are left out."""
+
+    def those(state: CellState) -> tuple[str, ...]:
+        return tuple(at for c, at in read.coordinates.items() if states.get(c) is state)
+
+    hidden = dict.fromkeys(those(CellState.HIDDEN), "NO_RULE")
+    return Told(those(CellState.CLEAR), those(CellState.MASKED), hidden)
+
+
 @dataclass(frozen=True)
 class PlannedRead:
     """A Read with its statement. `states` per column (SQL rows with rights of their own).
 
+    `letters` names the letter column of each column whose state is decided row by row.
     `layout` maps a column of the statement to its place in the row tuple. Facets have one
     statement per combination of states (`variants`), made when first met. `whole`: the rows
     come as one JSON text; `side` says what is told of each riding row beside it.
@@ -253,17 +285,21 @@ class PlannedRead:
     riding: tuple[Read, ...] = ()
     side: Side = NO_SIDE
     whole: bool = False
+    letters: Mapping[str, str] = field(default_factory=dict)
     variants: dict[Any, tuple[Prepared, Mapping[str, int]]] = field(default_factory=dict)
 
     @cached_property
-    def mixed(self) -> tuple[str, ...]:
-        """Columns whose state is decided row by row."""
-        return tuple(c for c, state in self.states.items() if state is CellState.MIXED)
+    def mixed(self) -> Mapping[str, tuple[str, ...]]:
+        """Letter column -> the coordinates of the columns whose states it tells row by row."""
+        found: dict[str, tuple[str, ...]] = {}
+        for column, letter in self.letters.items():
+            found[letter] = (*found.get(letter, ()), self.read.coordinates[column])
+        return found
 
     @cached_property
-    def uniform(self) -> Mapping[str, CellState]:
-        """The state of every other column."""
-        return {c: state for c, state in self.states.items() if state is not CellState.MIXED}
+    def uniform(self) -> Told:
+        """The coordinates of every other column, by their state."""
+        return told_of(self.read, self.states)
 
 
 @dataclass(frozen=True)
@@ -291,7 +327,8 @@ class Plan:
 class ReadDisclosure:
     """What one Read showed: counts per schema coordinate, whose data, by which rules.
 
-    `total`: the count he was told (``totalCount``), which discloses too. `asked`: its source
+    `area`: the township that all its rows belong to, where the rights alone say so. `total`: the
+    count he was told (``totalCount``), which discloses too. `asked`: its source
     was asked at all; `down`: why it did not answer.
     """
 
@@ -301,6 +338,7 @@ class ReadDisclosure:
     lens: str
     rules: tuple[str, ...]
     by: tuple[str, ...] = ()
+    area: str | None = None
     rows: int = 0
     subjects: set[str] = field(default_factory=set)
     areas: set[str] = field(default_factory=set)
@@ -314,7 +352,7 @@ class ReadDisclosure:
     down: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Disclosure:
     """What an operation showed, or why it showed nothing. No value of any row."""
 

@@ -15,6 +15,7 @@ from typing import Any
 from adapters.contract import EXTRA
 from authz.gate import Gate
 from authz.lens import Mode
+from catalog.datasets import RegionKind
 from resolvers.grouped import coordinates
 from resolvers.plan import Kind, Plan, Read, ReadDisclosure
 
@@ -31,6 +32,7 @@ class Head:
     by: tuple[str, ...]
     lens: str = ""
     rules: tuple[str, ...] = ()
+    area: str | None = None
 
     def told(self, lens: str | None = None, rules: tuple[str, ...] | None = None) -> ReadDisclosure:
         """A disclosure to fill; facets bring rights of their own."""
@@ -41,6 +43,7 @@ class Head:
             self.lens if lens is None else lens,
             self.rules if rules is None else rules,
             self.by,
+            self.area,
         )
 
 
@@ -91,7 +94,9 @@ def _head(gate: Gate, read: Read) -> Head:
     if not _by_lens(read):
         return head
     lens = gate.lens(read.dataset, read.mode, read.identifier)
-    return Head(head.dataset, head.source, head.how, by, lens.digest, lens.rules)
+    placed = read.dataset.region.kind is RegionKind.PATH
+    area = lens.township if placed else None
+    return Head(head.dataset, head.source, head.how, by, lens.digest, lens.rules, area)
 
 
 def _plain(column: str) -> str:

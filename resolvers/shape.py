@@ -85,6 +85,8 @@ def signature(variables: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _mark(value: Any) -> Any:
+    if type(value) is str:
+        return "V"
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):

@@ -129,13 +129,15 @@ async def test_a_town_clerk_sees_his_township_masked(
     assert states["birthBand"] is CellState.CLEAR
     assert states["phone"] is CellState.MIXED  # children's contact is hidden
     assert states["idNumber"] is CellState.MIXED
-    found = await ask(conn, lens, ["id", "name", "phone", "idNumber", "__minor"])
-    # id, name + letter, phone + letter, idNumber + letter, minor
-    assert found == [
-        ("a", "李甲", "C", f"{STARS}0001", "M", None, "M", 0),
-        ("b", "王乙", "C", f"{STARS}0002", "M", None, "M", 0),
-        ("d", "李*", "M", None, "H", None, "H", 1),
-        ("e", "李*", "M", None, "H", None, "H", 1),
+    letters = lens.letters(["id", "name", "phone", "idNumber"])
+    # Contact and identity stand under one rule here, so that one letter tells of both.
+    assert letters["phone"] == letters["idNumber"] != letters["name"]
+    asked = ["id", "name", letters["name"], "phone", "idNumber", letters["phone"], "__minor"]
+    assert await ask(conn, lens, asked) == [
+        ("a", "李甲", "C", f"{STARS}0001", None, "M", 0),
+        ("b", "王乙", "C", f"{STARS}0002", None, "M", 0),
+        ("d", "李*", "M", None, None, "H", 1),
+        ("e", "李*", "M", None, None, "H", 1),
     ]
 
 
@@ -143,7 +145,7 @@ async def test_an_address_is_masked_to_its_village(
     conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
 ) -> None:
     lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
-    found = await ask(conn, lens, ["address", "__region"])
+    found = await ask(conn, lens, ["address", lens.letters(["address"])["address"], "__region"])
     assert found == [
         ("夸溪村", "M", VILLAGE),
         (None, "M", ZHELAI),  # the test's divisions hold only the village
@@ -164,7 +166,8 @@ async def test_a_case_number_opens_one_household(
         bound = Columns(
             table.table, table.columns, table.region, None, table.birth, citizen.c.id, table.extra
         )
-        statement = lens.source(bound, ["id", "idNumber", "phone"], [], "r")
+        letter = lens.letters(["idNumber"])["idNumber"]
+        statement = lens.source(bound, ["id", "idNumber", letter, "phone"], [], "r")
         key = expected[0] if expected else household
         found = (await conn.execute(statement, lens.binds("r") | {"r_bound": key})).all()
         assert [row[0] for row in found] == expected
@@ -313,7 +316,7 @@ async def test_a_mixed_column_that_is_nowhere_clear_has_two_letters(
     office = asker(("rev", "office", "532622"), purpose="report")
     lens = citizens(Gate(demo_book, office, catalog), catalog, Mode.KEY)
     assert lens.cell("idNumber").state is CellState.MIXED
-    found = await ask(conn, lens, ["idNumber"])
+    found = await ask(conn, lens, ["idNumber", lens.letters(["idNumber"])["idNumber"]])
     assert found == [(None, "M"), (None, "M"), (None, "M"), (None, "H"), (None, "H"), (None, "M")]
 
 
@@ -386,7 +389,7 @@ async def test_a_place_carved_out_by_a_deny_stays_dark(
     ]
     book = PolicyBook(1, lines, parents_of(pairs(roles())), catalog)
     lens = citizens(Gate(book, asker(TOWN, purpose="correct"), catalog), catalog, Mode.KEY)
-    found = await ask(conn, lens, ["id", "phone"])
+    found = await ask(conn, lens, ["id", "phone", lens.letters(["phone"])["phone"]])
     assert found == [("a", None, "H"), ("b", "12012340002", "C")]
     assert [row[0] for row in await ask(conn, lens, ["id"], Leaf("phone", "not_null", ""))] == ["b"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
@@ -654,6 +655,28 @@ class Broken:
         raise NotImplementedError
 
 
+class Late:
+    """A source that does not answer before its asker leaves."""
+
+    def __init__(self, source: Any) -> None:
+        self.name, self.json, self.prepare = source.name, source.json, source.prepare
+        self.left = 0
+
+    async def read(self, _prepared: Prepared, _call: Call) -> Rows:
+        try:
+            await asyncio.Event().wait()
+            raise AssertionError("nobody sets it")
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
+
+    async def ping(self) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
 def test_an_error_of_ours_shows_nothing_and_still_tells_what_was_read(desk: Desk) -> None:
     broken = Broken()
     setting = replace(desk.setting, sources={**desk.setting.sources, "mz_assist": broken})
@@ -670,8 +693,12 @@ def test_an_error_of_ours_shows_nothing_and_still_tells_what_was_read(desk: Desk
 
 
 def test_a_deadline_shows_nothing_and_still_tells_who_was_sought(desk: Desk) -> None:
-    engine = Engine(desk.bindings, replace(desk.setting, operation_s=0.0), DOCUMENT_LIMITS)
+    late = Late(desk.setting.sources["mz_assist"])
+    sources = {**desk.setting.sources, "mz_assist": late}
+    setting = replace(desk.setting, operation_s=0.2, deadline_s=60.0, sources=sources)
+    engine = Engine(desk.bindings, setting, DOCUMENT_LIMITS)
     answer = desk.ask(engine, "zhelai-town-01", LOOK, {"n": desk.site.shown("zhelai").id18})
+    assert late.left == 1  # it was asked, and no longer waited for
     assert (answer.data, answer.executed, answer.fault) == (None, False, None)
     assert [e["extensions"]["code"] for e in answer.errors] == ["DEADLINE_EXCEEDED"]
     told = answer.disclosure
