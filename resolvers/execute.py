@@ -139,6 +139,11 @@ class Execution:
 
     async def _root(self, read: Read) -> None:
         planned = self.plan.reads.get(read.id)
+        fault = self._arguments.get(read.id)
+        if isinstance(fault, HubError):  # his own words: told whatever his rights, nothing is asked
+            self._disclose(read)
+            self.results[read.id] = Result(planned or _unplanned(read), {}, error=fault)
+            return
         if planned is None:
             self._refuse(read, refused(self._gate, read))
             return
@@ -158,8 +163,7 @@ class Execution:
         await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
     def _refuse(self, read: Read, error: HubError | None) -> None:
-        empty = PlannedRead(read, read.dataset.source, {}, None, None, {})
-        self.results[read.id] = Result(empty, {}, error=error, denied=True)
+        self.results[read.id] = Result(_unplanned(read), {}, error=error, denied=True)
         told = self._disclose(read)
         told.hidden = {f"{read.dataset.type}": (error and error.reason) or "NO_RULE"}
         with contextlib.suppress(HubError):
@@ -560,6 +564,11 @@ async def _together(deeds: Sequence[Coroutine[Any, Any, None]]) -> None:
     async with asyncio.TaskGroup() as group:
         for deed in deeds:
             group.create_task(deed)
+
+
+def _unplanned(read: Read) -> PlannedRead:
+    """Stands where there is no statement, so nothing can be asked."""
+    return PlannedRead(read, read.dataset.source, {}, None, None, {})
 
 
 def _shown(rows: Sequence[Row], window: Window | None) -> Sequence[Row]:
