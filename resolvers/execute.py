@@ -192,7 +192,7 @@ class Execution:
         shown = _shown(result.rows, window)
         if not read.many and not shown:
             told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + 1
-        tell(told, result.planned, told_by_rows(result.planned, shown))
+        self._tell(told, result, {None: shown})
 
     def _take_whole(self, read: Read, result: Result, told: ReadDisclosure, rows: Rows) -> None:
         """A closed root: its JSON text, and what its sides say was shown."""
@@ -220,6 +220,8 @@ class Execution:
             if len(found.rows) > GROUPS:
                 raise too_complex("groups", GROUPS, None)
             result.rows = list(found.rows)
+        if read.unreadable:
+            return
         told.rows = len(result.rows)
         at = result.layout.get("division")
         if at is not None:
@@ -358,8 +360,9 @@ class Execution:
             if isinstance(error, SourceUnavailable):
                 told.down = error.reason
             return
-        shown = [r for rows in result.groups.values() for r in _shown(rows, result.window)]
-        tell(told, planned, told_by_rows(planned, shown))
+        below = {key: _shown(rows, result.window) for key, rows in result.groups.items()}
+        self._tell(told, result, below)
+        shown = [row for rows in below.values() for row in rows]
         await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
     async def _fetch_edge(self, read: Read, result: Result, keys: list[str]) -> None:
@@ -492,10 +495,12 @@ class Execution:
         for row in rows.rows:
             result.groups.setdefault((batch.variant, str(row[at])), []).append(row)
         found = {str(row[at]) for row in rows.rows}
-        told.rows += len(rows.rows)
         told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + len(batch.keys) - len(found)
         if rows.as_of is not None:
             told.as_of = int(rows.as_of.timestamp() * 1_000_000)
+        if read.unreadable:
+            return
+        told.rows += len(rows.rows)
         add_states(told, read, batch.states, len(rows.rows))
         for key in found & batch.subjects.keys():
             told.subjects.add(batch.subjects[key])
@@ -548,6 +553,21 @@ class Execution:
         return {(row[0] if keys is not None else None): row[-1] for row in rows.rows}
 
     # -- what was shown
+
+    def _tell(
+        self, told: ReadDisclosure, result: Result, shown: Mapping[Any, Sequence[Row]]
+    ) -> None:
+        """Count the rows shown below each parent.
+
+        Rows that cannot be read are not shown; a page that has one is null with its total.
+        """
+        planned = result.planned
+        if not planned.read.unreadable:
+            rows = [row for below in shown.values() for row in below]
+            tell(told, planned, told_by_rows(planned, rows))
+        elif told.total is not None:
+            empty = [count for key, count in result.totals.items() if not shown.get(key)]
+            told.total = sum(empty) if empty else None
 
     def _disclose(
         self, read: Read, *, rules: tuple[str, ...] | None = None, lens: str | None = None
