@@ -33,13 +33,13 @@ from catalog.errors import (
     Internal,
     TooComplex,
 )
-from resolvers.assemble import answer, formatted
+from resolvers.assemble import Introspected, answer, formatted
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
 from resolvers.document import Documents, Limits, Operation
 from resolvers.execute import Execution, RowMode, Setting
-from resolvers.plan import Disclosure, OutIntrospection, Plan, ReadDisclosure, Shape
+from resolvers.plan import Disclosure, OutFault, OutIntrospection, Plan, ReadDisclosure, Shape
 from resolvers.ready import Ready, ready
 from resolvers.shape import Shaper, arguments, signature, unfit
 
@@ -104,7 +104,11 @@ class Engine:
         """The Plan of a question, not run. HubError if there is none."""
         operation = self.documents.get(question.query).operation(question.operation_name)
         values = self._variables(operation, question.variables)
-        return self._plan(self._shape(operation, values), gate, self._json_mode)
+        shape = self._shape(operation, values)
+        for out in shape.outs:
+            if isinstance(out, OutFault):
+                raise out.error.with_traceback(None)  # the Shape is kept, its raiser is not
+        return self._plan(shape, gate, self._json_mode)
 
     # -- the steps
 
@@ -169,7 +173,7 @@ class Engine:
     ) -> Answer:
         arguments = _arguments(shape, values)
         spent = check(shape, arguments, self._setting, self._limits.cost)
-        introspection, unanswered = self._introspect(operation, shape, values)
+        introspection = self._introspect(operation, shape, values)
         for json_mode in (self._json_mode, False):
             made = self._ready(shape, gate, json_mode)
             execution = Execution(made, gate, self._setting, arguments)
@@ -182,7 +186,6 @@ class Engine:
                 if json_mode and _needs_rows(error):
                     continue
                 return _stopped(operation, error, execution)
-        errors += unanswered
         disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
         return Answer(data, True, tuple(errors), extensions, disclosure)
@@ -198,9 +201,9 @@ class Engine:
 
     def _introspect(
         self, operation: Operation, shape: Shape, values: VariableValues
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    ) -> Introspected:
         if not shape.introspection:
-            return {}, []
+            return Introspected({})
         asked = [n for o in shape.outs if isinstance(o, OutIntrospection) for n in o.nodes]
         only = OperationDefinitionNode(
             operation=operation.node.operation,
@@ -211,13 +214,15 @@ class Engine:
         )
         document = DocumentNode(definitions=(only, *operation.fragments.values()))
         result = execute_sync(self._bindings.schema, document, variable_values=dict(values.coerced))
-        return dict(result.data or {}), [_unanswered(e) for e in result.errors or ()]
+        return Introspected(result.data, [_unanswered(e) for e in result.errors or ()])
 
 
 def _unanswered(error: GraphQLError) -> dict[str, Any]:
-    """A field of introspection whose argument is null where it may not be."""
-    name = error.path[-1] if error.path else "__schema"
-    return formatted(unfit(f"字段 `{name}` 的参数不合要求", error), tuple(error.path or ()))
+    """A field of introspection with an argument, or a condition in it, null where it may not be."""
+    path = error.path or ["__schema"]
+    name = next(step for step in reversed(path) if isinstance(step, str))
+    said = f"字段 `{name}` 的参数，或其中 @skip、@include 的条件不合要求"
+    return formatted(unfit(said, error), tuple(path))
 
 
 def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, Any] | HubError]:
@@ -256,9 +261,9 @@ def _quiet(sought: list[str], reads: tuple[ReadDisclosure, ...]) -> str | None:
 def _outcome(codes: list[str], execution: Execution) -> str:
     if not codes:
         return "OK"
-    results = [execution.results[r.id] for r in execution.plan.shape.roots]
-    answered = [r for r in results if r.error is None and not r.denied]
-    if answered:
+    roots = [r for r in execution.plan.shape.roots if not r.unreadable]
+    results = [execution.results[r.id] for r in roots]
+    if any(r.error is None and not r.denied for r in results):
         return "PARTIAL"
     if all(c == "FORBIDDEN" for c in codes):
         return "DENIED"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
 from graphql import get_location
@@ -31,6 +31,7 @@ from resolvers.plan import (
     OutConnection,
     OutConstant,
     OutContext,
+    OutFault,
     OutGroup,
     OutIntrospection,
     OutProvenance,
@@ -69,6 +70,34 @@ class Errors:
             path = path[:1]
         self.found.append(formatted(error, path, nodes))
 
+    def fail(self, error: HubError, path: Path) -> NoReturn:
+        """The object at this path cannot be: Nulled."""
+        self.add(error, path, ())
+        raise Nulled
+
+    def check(self, parts: Sequence[Part], path: Path) -> None:
+        """Nulled if these members of the object at this path cannot be read."""
+        if parts and parts[0].fault is not None:
+            self.fail(parts[0].fault, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Introspected:
+    """What graphql-core answered; `data` is None if ``__schema``, which may not be null, failed."""
+
+    data: Mapping[str, Any] | None
+    errors: Sequence[Mapping[str, Any]] = ()
+
+    def value(self, key: str, errors: Errors) -> Any:
+        """What stands under this key; its errors are told. Nulled if it may not be null."""
+        own = [dict(e) for e in self.errors if e["path"][0] == key]
+        errors.found += own
+        if self.data is not None:
+            return self.data.get(key)
+        if own and own[-1] == self.errors[-1]:  # the last error is the one that ended it
+            raise Nulled
+        return None
+
 
 def formatted(error: HubError, path: Path = (), nodes: Sequence[Any] = ()) -> dict[str, Any]:
     """A HubError as the GraphQL error of the answer."""
@@ -95,7 +124,7 @@ def _locations(nodes: Sequence[Any]) -> list[dict[str, int]]:
 def answer(
     execution: Execution,
     context: Mapping[str, Any],
-    introspection: Mapping[str, Any],
+    introspection: Introspected,
     leaves: Mapping[str, Callable[[Any], Any]],
 ) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     """The `data` of an executed Plan and its errors; `data` is None if a root could not be."""
@@ -104,12 +133,14 @@ def answer(
     data: dict[str, Any] = {}
     try:
         for out in execution.plan.shape.outs:
+            if isinstance(out, OutFault):
+                errors.fail(out.error, ())
             if isinstance(out, OutConstant):
                 data[out.key] = out.value
             elif isinstance(out, OutIntrospection):
-                data[out.key] = introspection.get(out.key)
+                data[out.key] = introspection.value(out.key, errors)
             elif isinstance(out, OutContext):
-                data[out.key] = _parts(context[out.name], out.parts)
+                data[out.key] = _members(context[out.name], out.parts, (out.key,), errors)
             else:
                 data[out.key] = builder.root(out)
     except Nulled:
@@ -117,14 +148,17 @@ def answer(
     return data, errors.found
 
 
-def _parts(value: Any, parts: Sequence[Part]) -> Any:
-    """A plain value of the request, cut to what was asked."""
+def _members(value: Any, parts: Sequence[Part], path: Path, errors: Errors) -> Any:
+    """A plain value, cut to what was asked."""
     if isinstance(value, list | tuple):
-        return [_parts(v, parts) for v in value]
+        return [_members(v, parts, (*path, i), errors) for i, v in enumerate(value)]
     if not isinstance(value, Mapping):
         return value
+    errors.check(parts, path)
     return {
-        p.key: p.name[1:] if p.name.startswith("=") else _parts(value[p.name], p.parts)
+        p.key: p.name[1:]
+        if p.name.startswith("=")
+        else _members(value[p.name], p.parts, (*path, p.key), errors)
         for p in parts
     }
 
@@ -217,6 +251,8 @@ class _Builder:
         self, outs: Sequence[Out], result: Result, row: Row, env: Env | None, path: Path
     ) -> dict[str, Any]:
         self._built_more(1)
+        if outs and isinstance(outs[0], OutFault):
+            self._errors.fail(outs[0].error, path)
         return {out.key: self._value(out, result, row, env, path) for out in outs}
 
     def _value(self, out: Out, result: Result, row: Row, env: Env | None, path: Path) -> Any:
@@ -231,9 +267,11 @@ class _Builder:
         if isinstance(out, OutConnection):
             return self._connected(out, result, row, (*path, out.key))
         if isinstance(out, OutAccess):
-            return self._access(out, result, row, env)
+            entries = self._states(result, row, env)
+            return _members(entries, out.parts, (*path, out.key), self._errors)
         if isinstance(out, OutProvenance):
-            return self._provenance(out, result, row)
+            whole = self._provenance(result, row)
+            return _members(whole, out.parts, (*path, out.key), self._errors)
         raise TypeError("no value in a row")
 
     def _column(self, out: OutColumn, result: Result, row: Row, path: Path) -> Any:
@@ -344,6 +382,7 @@ class _Builder:
     def _page_parts(
         self, parts: Sequence[Part], child: Result | None, page: _Page, path: Path
     ) -> dict[str, Any]:
+        self._errors.check(parts, path)
         return {p.key: self._page_part(p, child, page, (*path, p.key)) for p in parts}
 
     def _page_part(self, part: Part, child: Result | None, page: _Page, path: Path) -> Any:
@@ -352,7 +391,7 @@ class _Builder:
         if part.name == "totalCount":
             return page.total
         if part.name == "pageInfo":
-            return self._page_info(part.parts, child, page)
+            return self._page_info(part.parts, child, page, path)
         if child is None:
             return []
         if part.name == "nodes":
@@ -365,6 +404,7 @@ class _Builder:
     def _page_edge(
         self, parts: Sequence[Part], child: Result, row: Row, path: Path
     ) -> dict[str, Any]:
+        self._errors.check(parts, path)
         found: dict[str, Any] = {}
         for part in parts:
             if part.name.startswith("="):
@@ -376,8 +416,9 @@ class _Builder:
         return found
 
     def _page_info(
-        self, parts: Sequence[Part], child: Result | None, page: _Page
+        self, parts: Sequence[Part], child: Result | None, page: _Page, path: Path
     ) -> dict[str, Any]:
+        self._errors.check(parts, path)
         found: dict[str, Any] = {}
         for part in parts:
             if part.name.startswith("="):
@@ -393,14 +434,6 @@ class _Builder:
         return found
 
     # -- access and provenance
-
-    def _access(
-        self, out: OutAccess, result: Result, row: Row, env: Env | None
-    ) -> list[dict[str, Any]]:
-        return [
-            {k: n[1:] if n.startswith("=") else entry[n] for k, n in out.fields}
-            for entry in self._states(result, row, env)
-        ]
 
     def _states(self, result: Result, row: Row, env: Env | None) -> list[dict[str, str]]:
         """Columns and facets of the row that are not OK: policy first, the value last."""
@@ -432,17 +465,16 @@ class _Builder:
             state = FieldState.NO_RECORD
         return {"field": name, "state": state, "source": read.dataset.source}
 
-    def _provenance(self, out: OutProvenance, result: Result, row: Row) -> dict[str, Any]:
+    def _provenance(self, result: Result, row: Row) -> dict[str, Any]:
         layout, dataset = result.layout, result.planned.read.dataset
         grade_at, quality_at = layout.get(GRADE), layout.get(QUALITY)
         as_of = result.as_of
-        whole = {
+        return {
             "source": dataset.source,
             "asOf": _local(as_of) if as_of is not None else None,
             "matchGrade": row[grade_at] if grade_at is not None else None,
             "quality": (row[quality_at] or "").split() if quality_at is not None else [],
         }
-        return {k: n[1:] if n.startswith("=") else whole[n] for k, n in out.fields}
 
 
 def _local(at: datetime) -> str:

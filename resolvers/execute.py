@@ -145,6 +145,11 @@ class Execution:
 
     async def _root(self, read: Read) -> None:
         planned = self.plan.reads.get(read.id)
+        fault = self._arguments.get(read.id)
+        if isinstance(fault, HubError):  # his own words: told whatever his rights, nothing is asked
+            self._disclose(read)
+            self.results[read.id] = Result(planned or _unplanned(read), {}, error=fault)
+            return
         if planned is None:
             self._refuse(read, refused(self._gate, read))
             return
@@ -164,8 +169,7 @@ class Execution:
         await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
     def _refuse(self, read: Read, error: HubError | None) -> None:
-        empty = PlannedRead(read, read.dataset.source, {}, None, None, {})
-        self.results[read.id] = Result(empty, {}, error=error, denied=True)
+        self.results[read.id] = Result(_unplanned(read), {}, error=error, denied=True)
         told = self._disclose(read)
         told.hidden = {f"{read.dataset.type}": (error and error.reason) or "NO_RULE"}
         with contextlib.suppress(HubError):
@@ -194,7 +198,7 @@ class Execution:
         shown = _shown(result.rows, window)
         if not read.many and not shown:
             told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + 1
-        tell(told, result.planned, told_by_rows(result.planned, shown))
+        self._tell(told, result, {None: shown})
 
     def _take_whole(self, read: Read, result: Result, told: ReadDisclosure, rows: Rows) -> None:
         """A closed root: its JSON text, and what its sides say was shown."""
@@ -222,6 +226,8 @@ class Execution:
             if len(found.rows) > GROUPS:
                 raise too_complex("groups", GROUPS, None)
             result.rows = list(found.rows)
+        if read.unreadable:
+            return
         told.rows = len(result.rows)
         at = result.layout.get("division")
         if at is not None:
@@ -360,8 +366,9 @@ class Execution:
             if isinstance(error, SourceUnavailable):
                 told.down = error.reason
             return
-        shown = [r for rows in result.groups.values() for r in _shown(rows, result.window)]
-        tell(told, planned, told_by_rows(planned, shown))
+        below = {key: _shown(rows, result.window) for key, rows in result.groups.items()}
+        self._tell(told, result, below)
+        shown = [row for rows in below.values() for row in rows]
         await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
 
     async def _fetch_edge(self, read: Read, result: Result, keys: list[str]) -> None:
@@ -494,10 +501,12 @@ class Execution:
         for row in rows.rows:
             result.groups.setdefault((batch.variant, str(row[at])), []).append(row)
         found = {str(row[at]) for row in rows.rows}
-        told.rows += len(rows.rows)
         told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + len(batch.keys) - len(found)
         if rows.as_of is not None:
             told.as_of = int(rows.as_of.timestamp() * 1_000_000)
+        if read.unreadable:
+            return
+        told.rows += len(rows.rows)
         add_states(told, told_of(read, batch.states), len(rows.rows))
         for key in found & batch.subjects.keys():
             told.subjects.add(batch.subjects[key])
@@ -551,6 +560,21 @@ class Execution:
 
     # -- what was shown
 
+    def _tell(
+        self, told: ReadDisclosure, result: Result, shown: Mapping[Any, Sequence[Row]]
+    ) -> None:
+        """Count the rows shown below each parent.
+
+        Rows that cannot be read are not shown; a page that has one is null with its total.
+        """
+        planned = result.planned
+        if not planned.read.unreadable:
+            rows = [row for below in shown.values() for row in below]
+            tell(told, planned, told_by_rows(planned, rows))
+        elif told.total is not None:
+            empty = [count for key, count in result.totals.items() if not shown.get(key)]
+            told.total = sum(empty) if empty else None
+
     def _disclose(
         self, read: Read, *, rules: tuple[str, ...] | None = None, lens: str | None = None
     ) -> ReadDisclosure:
@@ -566,6 +590,11 @@ async def _together(deeds: Sequence[Coroutine[Any, Any, None]]) -> None:
     async with asyncio.TaskGroup() as group:
         for deed in deeds:
             group.create_task(deed)
+
+
+def _unplanned(read: Read) -> PlannedRead:
+    """Stands where there is no statement, so nothing can be asked."""
+    return PlannedRead(read, read.dataset.source, {}, None, None, {})
 
 
 def _shown(rows: Sequence[Row], window: Window | None) -> Sequence[Row]:

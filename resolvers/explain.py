@@ -65,6 +65,8 @@ class _Printer:
         if error is not None:
             yield f"{pad}    拒绝：{error.message}（{error.reason}），不取任何数据"
             return
+        if read.unreadable:
+            yield f"{pad}    选择：@skip 或 @include 的条件为空，逐个对象报错，不给出内容"
         if read.group is not None:
             yield from self._groups(read, read.group, pad)
         elif read.kind in (Kind.FACET, Kind.NEST):

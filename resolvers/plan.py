@@ -8,7 +8,7 @@ One value decides what is fetched, what may be seen and what is logged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -17,6 +17,7 @@ from typing import Any
 from adapters.contract import NO_SIDE, Leaf, Page, Prepared, Side
 from authz.lens import CellState, Mode
 from catalog.datasets import Dataset
+from catalog.errors import HubError
 from resolvers.coerce import Arguments
 
 
@@ -94,7 +95,7 @@ class OutAccess:
     """``access``: entries for the columns and facets asked in the same object."""
 
     key: str
-    fields: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ class OutProvenance:
     """``provenance`` with the parts asked."""
 
     key: str
-    fields: tuple[tuple[str, str], ...]
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +120,16 @@ class OutConnection:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A member of a connection, an edge or a page info."""
+    """A member of a connection, an edge, a page info or a plain value.
+
+    With a `fault` it stands alone, as `OutFault` does among the fields of a row.
+    """
 
     key: str
     name: str
     outs: tuple[Out, ...] = ()
     parts: tuple[Part, ...] = ()
+    fault: HubError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,17 @@ class OutIntrospection:
     nodes: tuple[Any, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class OutFault:
+    """In place of a selection that cannot be read, since a condition in it is null.
+
+    Each object it is asked of fails with this error and is null.
+    """
+
+    error: HubError
+    key: str = ""
+
+
 Out = (
     OutColumn
     | OutConstant
@@ -154,6 +170,7 @@ Out = (
     | OutConnection
     | OutContext
     | OutIntrospection
+    | OutFault
 )
 
 
@@ -201,9 +218,36 @@ class Read:
         """``Type.column`` of each column, as the record names it; made once, asked per answer."""
         return {column: f"{self.dataset.type}.{column}" for column in self.columns}
 
+    @cached_property
+    def unreadable(self) -> bool:
+        """True if what is asked of its rows cannot be read: they are found, but not shown.
+
+        False if other fields are asked beside: these are read, and recorded as read.
+        """
+        asks = self.columns or self.children
+        return not asks and _fail((*self.outs, *self.parts))
+
     def walk(self) -> list[Read]:
         """This Read and all below it, parents first."""
         return [self, *(r for child in self.children for r in child.walk())]
+
+
+def _fail(asked: Sequence[Out | Part]) -> bool:
+    """True if every object of which this is asked fails."""
+    return any(_fails(one) for one in asked)
+
+
+def _fails(one: Out | Part) -> bool:
+    match one:
+        case OutFault():
+            return True
+        case Part():
+            return one.fault is not None or _fail((*one.outs, *one.parts))
+        case OutGroup():
+            return _fail(one.outs)
+        case OutProvenance():
+            return _fail(one.parts)
+    return False
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ given, which are null, the booleans): everything else of a value is bound at run
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -63,6 +63,7 @@ from resolvers.plan import (
     OutConnection,
     OutConstant,
     OutContext,
+    OutFault,
     OutGroup,
     OutIntrospection,
     OutProvenance,
@@ -174,7 +175,12 @@ class Shaper:
         if root_type is None or self._operation.type.value != "query":
             raise ValidationFailed(f"接口不提供 {self._operation.type.value} 操作")
         reads: list[Read] = []
-        outs = tuple(self._root(asked, reads) for asked in self._fields(root_type, None))
+        found = self._fields(root_type, None)
+        outs: tuple[Out, ...]
+        if isinstance(found, HubError):
+            outs = (OutFault(found),)
+        else:
+            outs = tuple(self._root(asked, reads) for asked in found)
         return Shape(
             key=key,
             operation=self._operation.type.value,
@@ -189,8 +195,11 @@ class Shaper:
 
     def _fields(
         self, kind: GraphQLObjectType, details: list[FieldDetails] | None
-    ) -> Iterator[Asked]:
-        """The selection of an object, merged by response key, in the order of the document."""
+    ) -> list[Asked] | HubError:
+        """The selection of an object, merged by response key, in the order of the document.
+
+        BadUserInput where a condition in it is null: then each such object fails by itself.
+        """
         schema, operation = self._bindings.schema, self._operation.node
         try:
             if details is None:
@@ -200,8 +209,8 @@ class Shaper:
                     schema, self._fragments, self._values, operation, kind, details, True
                 )
         except GraphQLError as error:
-            raise unfit("@skip 或 @include 的条件不能为空", error) from None
-        return (Asked(kind, key, below) for key, below in found.grouped_field_set.items())
+            return unfit("@skip 或 @include 的条件不能为空", error)
+        return [Asked(kind, key, below) for key, below in found.grouped_field_set.items()]
 
     def _number(self) -> int:
         self._next += 1
@@ -302,7 +311,10 @@ class Shaper:
     def _object(
         self, kind: GraphQLObjectType, details: list[FieldDetails], builder: _Builder
     ) -> tuple[Out, ...]:
-        return tuple(self._out(asked, builder) for asked in self._fields(kind, details))
+        found = self._fields(kind, details)
+        if isinstance(found, HubError):
+            return (OutFault(found),)
+        return tuple(self._out(asked, builder) for asked in found)
 
     def _out(self, asked: Asked, builder: _Builder) -> Out:
         if asked.name == "__typename":
@@ -319,9 +331,9 @@ class Shaper:
         if isinstance(binding, FacetRows):
             return self._facet(asked, builder, binding)
         if isinstance(binding, AccessOf):
-            return OutAccess(asked.key, self._names(asked))
+            return OutAccess(asked.key, self._parts(asked.type, asked.details))
         if isinstance(binding, ProvenanceOf):
-            return OutProvenance(asked.key, self._names(asked))
+            return OutProvenance(asked.key, self._parts(asked.type, asked.details))
         raise TypeError(f"{asked.coordinate} has no binding for a row")
 
     def _column(self, asked: Asked, builder: _Builder, binding: ColumnOf) -> Out:
@@ -378,7 +390,10 @@ class Shaper:
     def _connection(
         self, kind: GraphQLObjectType, details: list[FieldDetails], builder: _Builder
     ) -> tuple[Part, ...]:
-        return tuple(self._part(asked, builder) for asked in self._fields(kind, details))
+        found = self._fields(kind, details)
+        if isinstance(found, HubError):
+            return (_unread(found),)
+        return tuple(self._part(asked, builder) for asked in found)
 
     def _part(self, asked: Asked, builder: _Builder) -> Part:
         key, name = asked.key, asked.name
@@ -397,7 +412,10 @@ class Shaper:
         """Members of a plain value, below any number of objects."""
         if not isinstance(kind, GraphQLObjectType):
             return ()
-        return tuple(self._plain(asked) for asked in self._fields(kind, details))
+        found = self._fields(kind, details)
+        if isinstance(found, HubError):
+            return (_unread(found),)
+        return tuple(self._plain(asked) for asked in found)
 
     def _plain(self, asked: Asked) -> Part:
         if asked.name == "__typename":
@@ -405,9 +423,6 @@ class Shaper:
         if not isinstance(self._bindings.of(asked.kind.name, asked.name), PartOf):
             raise TypeError(f"{asked.coordinate} is no part")
         return Part(asked.key, asked.name, parts=self._parts(asked.type, asked.details))
-
-    def _names(self, asked: Asked) -> tuple[tuple[str, str], ...]:
-        return tuple((p.key, p.name) for p in self._parts(asked.type, asked.details))
 
 
 def arguments(made: Arguments, values: VariableValues) -> Mapping[str, Any] | HubError:
@@ -426,6 +441,10 @@ def unfit(message: str, error: GraphQLError) -> BadUserInput:
     places = [{"line": at.line, "column": at.column} for at in error.locations or ()]
     more = {"locations": places} if places else {}
     return BadUserInput(message, reason="VARIABLE", **more)
+
+
+def _unread(error: HubError) -> Part:
+    return Part("", "", fault=error)
 
 
 def _bare(kind: Any) -> Any:

@@ -25,6 +25,7 @@ OPERATIONS = {
     "demo/test_shares": "the county's shares, from county.py and its writers",
     "hub/test_cli": "the verbs of hub/cli, as a user types them",
     "hub/test_wheel": "build, install, run elsewhere",
+    "resolvers/test_conditions": "null for a condition, from the Shape to the record",
     "schema/test_sdl": "schema.graphql",
     "schema/test_rights": "levels and rights printed in the schema",
 }

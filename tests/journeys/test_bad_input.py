@@ -236,6 +236,18 @@ BAD = {
         "BAD_USER_INPUT",
         "VARIABLE",
     ),
+    "null for a condition at the root": Bad(
+        "query($x: Boolean = true) { viewer @skip(if: $x) { account } }",
+        "BAD_USER_INPUT",
+        "VARIABLE",
+        variables={"x": None},
+    ),
+    "null for a condition below it": Bad(
+        "query($x: Boolean = true) { citizens { nodes { name @skip(if: $x) } } }",
+        "BAD_USER_INPUT",
+        "VARIABLE",
+        variables={"x": None},
+    ),
     "introspection": Bad(
         "{ __schema { types { name } } }", "FORBIDDEN", status=403, outcome="DENIED"
     ),

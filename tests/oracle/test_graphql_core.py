@@ -34,6 +34,16 @@ LEAVES = [*RIDING, "Date", "Month", "Decimal", "Sequence"]
 rows, on the log and on persons whose states differ row by row."""
 
 
+CONDITION = "的条件不能为空"  # what is said of null for @skip or @include
+
+
+def _place(json_mode: bool, path: list[Any] | None) -> str:
+    """Where null for a condition was met: by mode, in the root's selection or below."""
+    mode = "JSON mode" if json_mode else "row mode"
+    return f"{mode}, {'below' if path else 'root'}"
+
+
+PLACES = [_place(mode, path) for mode in (True, False) for path in (None, [0])]
 ACCOUNTS = (
     *("lab", "zhelai-town-01", "with a case") * 2,
     *("zhelai-village-01", "mca-dept-01", "office-01", "auditor-01"),
@@ -63,9 +73,7 @@ class Run:
         assert self._document is not None
         rng = random.Random(seed)
         account, more = self.asker(rng.choice(self._accounts), rng)
-        # Of an argument that does not fit and a data set that is denied, either may be told.
-        nulls, audit = account == "lab", account == "auditor-01"
-        made = self._document(seed, nulls=nulls, audit=audit)
+        made = self._document(seed, nulls=True, audit=account == "auditor-01")
         json_mode = rng.random() < 0.5
         self._switch(rng)
         for variables in made.variables:
@@ -90,6 +98,9 @@ class Run:
         self.met["leaves"] += self.leaves[json_mode].meet(text, name, variables, answer)
         codes = [e["extensions"]["code"] for e in answer.errors]
         self.met["refused for its size"] += "OPERATION_TOO_COMPLEX" in codes
+        for error in answer.errors:
+            if CONDITION in error["message"]:
+                self.met[_place(json_mode, error.get("path"))] += 1
         return found
 
     def asker(self, account: str, rng: random.Random | None = None) -> tuple[str, dict[str, Any]]:
@@ -113,6 +124,7 @@ def worth(run: Run, documents: int) -> None:
     assert run.met["errors"] > documents / 10
     assert run.met["data null"] < answers / 10
     assert run.met["refused for its size"] == 0
+    assert min(run.met[place] for place in PLACES) > 0
     assert all(run.met[a] > 0 for a in ("lab", "zhelai-town-01", "auditor-01", "office-01"))
 
 

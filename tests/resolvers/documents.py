@@ -40,6 +40,7 @@ RARE = ("Date", "Month", "Decimal", "Int", "Boolean", "Sequence")
 """Types of few fields: asked oftener, so that each is met."""
 CLOSED = ("orders", "household", "members", "department")
 """Relations whose rows travel as JSON with their parent's: asked oftener for the same reason."""
+NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
 REQUIRED = {
     "ID!": "nobody",
     "String!": "none",
@@ -328,6 +329,8 @@ class Maker:
         if self._rng.random() > 0.08:
             return ""
         kind = self._rng.choice(["Boolean!", "Boolean!", "Boolean! = true"])
+        if self._choice.nulls and self._rng.random() < NULLED:
+            kind = "Boolean = true"  # may be null, and null then fails each object it is asked of
         flag = self._var(kind.partition(" ")[0], [True, False], kind.partition("= ")[2])
         return f" @{self._rng.choice(['skip', 'include'])}(if: {flag})"
 

@@ -584,6 +584,25 @@ def test_what_is_masked_cannot_be_filtered_by(desk: Desk) -> None:
     assert [lens.filterable(c) for c in ("phone", "idNumber", "sex")] == [False, False, True]
 
 
+def test_an_argument_that_does_not_fit_is_told_alike_with_and_without_the_right(
+    desk: Desk,
+) -> None:
+    text, before = 'query($x: ID = "x") { household(id: $x) { id } }', desk.sent()
+    answers = [desk.ask(desk.engine(True), who, text, {"x": None}) for who in ("lab", "auditor-01")]
+    assert desk.sent() == before
+    assert answers[0].errors == answers[1].errors
+    for answer in answers:
+        assert [(e["extensions"]["code"], e["path"]) for e in answer.errors] == [
+            ("BAD_USER_INPUT", ["household"])
+        ]
+        assert answer.extensions["sources"] == answer.extensions["fields"] == []
+        told = answer.disclosure
+        assert (told.outcome, told.code) == ("INVALID", "BAD_USER_INPUT")
+        assert [(r.dataset, r.rows, r.hidden, r.asked) for r in told.reads] == [
+            ("household", 0, {}, False)
+        ]
+
+
 # ---- a source that is down, introspection ------------------------------------------------------
 
 

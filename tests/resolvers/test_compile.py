@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from authz.lens import CellState
-from catalog.errors import BadUserInput
 from resolvers.answer import Question
 from resolvers.compile import RIDE_LEVELS
-from resolvers.plan import Kind, Plan
+from resolvers.plan import Kind, OutFault, Plan
 from resolvers.shape import signature
 
 if TYPE_CHECKING:
@@ -138,11 +137,13 @@ def test_skip_and_include_take_whole_reads_away(
     assert [path for path, _ in reads(plan)] == expected
 
 
-def test_a_condition_that_is_null_is_refused_by_name(desk: Desk) -> None:
-    text = "query($i: Boolean = true) { viewer { account @include(if: $i) } }"
-    with pytest.raises(BadUserInput) as caught:
-        planned(desk, text, {"i": None})
-    assert caught.value.reason == "VARIABLE"
+def test_a_condition_that_is_null_leaves_a_fault_in_place_of_the_selection(desk: Desk) -> None:
+    text = "query($i: Boolean = true) { departments { code name @include(if: $i) } }"
+    (root,) = planned(desk, text, {"i": None}).shape.roots
+    (fault,) = root.outs
+    assert isinstance(fault, OutFault)
+    assert (fault.error.code, fault.error.reason) == ("BAD_USER_INPUT", "VARIABLE")
+    assert (root.columns, root.children, root.unreadable) == ((), (), True)
 
 
 def test_the_order_of_the_answer_is_the_order_of_the_document(desk: Desk) -> None:
