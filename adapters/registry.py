@@ -56,7 +56,8 @@ def _source(
         key = wiring.keys.get(spec.name)
         return RestSource(spec, address, guard=guard, divisions=divisions, mask=mask, app_key=key)
     database = open_database(address, statement_s=wiring.deadline_s)
-    return SqlSource(spec, database, divisions, guard=guard, mask=mask)
+    ours = wiring.metadata if spec.copy_of in STORE else None
+    return SqlSource(spec, database, divisions, guard=guard, mask=mask, metadata=ours)
 
 
 def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:

@@ -47,7 +47,7 @@ class SqlRead:
 
 
 class SqlSource:
-    """One database. `metadata` for the hub's own store, whose columns are typed."""
+    """One database. `metadata` for the hub's own tables, whose columns are typed."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class SqlSource:
         self.name, self.guard = spec.name, guard
         self.json = True  # closed subtrees may ride
         self.calls = 0  # statements sent, for the tests of cost
-        self._database, self._divisions, self._mask = database, divisions, mask
+        self.database, self._divisions, self._mask = database, divisions, mask
         self._dialect: Dialect = DIALECTS[database.dialect.name]
         self._statements = Statements(self._dialect, metadata)
 
@@ -82,7 +82,7 @@ class SqlSource:
         columns: tuple[str, ...],
         reader: RowReader | None,
     ) -> SqlRead:
-        compiled = statement.compile(dialect=self._database.dialect)
+        compiled = statement.compile(dialect=self.database.dialect)
         return SqlRead(
             text=str(compiled),
             slots=tuple(self._slot(request, n, compiled.params) for n in compiled.positiontup),
@@ -104,11 +104,11 @@ class SqlSource:
 
     async def close(self) -> None:
         """Close the pool."""
-        await self._database.close()
+        await self.database.close()
 
     async def _fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
         self.calls += 1
-        return await self._database.fetch(text, values)
+        return await self.database.fetch(text, values)
 
     # -- values
 

@@ -1,7 +1,6 @@
 """The product with citizens, cases and events in three databases, beside the same in one.
 
-Needs settings that place a data set on another source; as long as the product knows none, the
-numbers are missing. The databases are whole copies: where a data set is read is what changes.
+The databases are whole copies: where a data set is read is what changes.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from bench import county, systems
 from bench.figures import Number, ratios
 from bench.postgres import Server
 from bench.rounds import Cell, Say, checked, measured
-from hub.settings import SettingsError, load_settings
 
 LEAST = 0.6  # of the answers per second from one database
 QUESTIONS, CLIENTS = ("Q1", "Q2"), (1, 32)
@@ -25,10 +23,9 @@ PLACED = {"case": "cases", "supervision_order": "cases", "case_event": "events"}
 
 @dataclass(frozen=True, slots=True)
 class Apart:
-    """What was measured; `why` nothing was."""
+    """What was measured."""
 
     cells: Sequence[Cell] = ()
-    why: str = ""
 
     def numbers(self) -> list[Number]:
         """Three over one, for each question and number of clients."""
@@ -42,9 +39,6 @@ class Apart:
 
 def in_three(server: Server, rounds: int, seconds: int, say: Say) -> Apart:
     """Measure both, in turns."""
-    why = _unknown(server)
-    if why:
-        return Apart(why=why)
     template = county.template(server, max(county.SCALES))
     names = ("one", "three", "cases", "events")
     made = {name: county.copied(server, template, f"apart_{name}") for name in names}
@@ -53,7 +47,7 @@ def in_three(server: Server, rounds: int, seconds: int, say: Say) -> Apart:
             ending.callback(county.drop, server, database)
         one = systems.product(server, made["one"], ONE)
         ending.callback(one.stop)
-        three = systems.product(server, made["three"], THREE, more=_placed(server, made))
+        three = systems.product(server, made["three"], THREE, more=placed(server, made))
         ending.callback(three.stop)
         say(f"{ONE}, {THREE}")
         cells = [
@@ -65,17 +59,8 @@ def in_three(server: Server, rounds: int, seconds: int, say: Say) -> Apart:
     return Apart(cells)
 
 
-def _unknown(server: Server) -> str:
-    """Why the product cannot be asked to; empty if it can."""
-    given = systems.settings(server, "any", 0) | _placed(server, {"cases": "any", "events": "any"})
-    try:
-        load_settings(given)
-    except SettingsError:
-        return "the product has no setting that places a data set on another source"
-    return ""
-
-
-def _placed(server: Server, databases: Mapping[str, str]) -> dict[str, str]:
+def placed(server: Server, databases: Mapping[str, str]) -> dict[str, str]:
+    """The settings that place the data sets, `databases` by source."""
     sources = _addresses(server, databases, set(PLACED.values()))
     return sources | {f"HUB_PLACED_{what.upper()}": where for what, where in PLACED.items()}
 

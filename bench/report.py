@@ -123,7 +123,7 @@ def _parts(found: Found) -> Iterator[str]:
     yield (
         table(RATE_HEAD, _rate_rows(found.apart.cells))
         if found.apart.cells
-        else (f"Missing: {found.apart.why or 'not measured in this run'}\n")
+        else "Missing: not measured in this run\n"
     )
     for growth in found.growths:
         yield f"## Growth: {growth.what}\n"

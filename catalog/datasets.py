@@ -197,7 +197,10 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:
-    """One department system as the catalogue describes it; its address is a setting."""
+    """One department system as the catalogue describes it; its address is a setting.
+
+    `copy_of`: the source whose tables it has too, so that its rows are as trusted as that one's.
+    """
 
     name: str
     title: str
@@ -206,6 +209,7 @@ class SourceSpec:
     scheme: CodeScheme
     envelope: str | None
     datasets: tuple[Dataset, ...]
+    copy_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

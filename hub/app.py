@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -16,7 +16,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters import registry
+from adapters.contract import Source
 from adapters.identity import citizen_uid
+from adapters.sql import SqlSource
 from audit.log import AuditLog, writer_name
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
@@ -24,12 +26,14 @@ from authz.mask import masked
 from catalog.datasets import FieldType
 from catalog.errors import HubError
 from catalog.grades import Mask
-from catalog.load import load
+from catalog.load import Catalog
 from hub import limits
 from hub.asking import Askers
+from hub.case_files import CaseFiles
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
+from hub.placing import catalogue
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
@@ -61,8 +65,11 @@ DOCUMENT_LIMITS = Limits(
 
 
 def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
-    """The parts, wired; nothing is opened yet. CatalogError, KeysError for what is not there."""
-    catalog = load(settings.catalog_extra_dir)
+    """The parts, wired; nothing is opened yet.
+
+    CatalogError, KeysError for what is not there, SettingsError for what cannot be placed.
+    """
+    catalog = catalogue(settings)
     demo = settings.profile is Profile.DEMO
     keys = load_keys(settings.keys_dir, create=demo)
     store = open_engine(settings.store_url)
@@ -97,13 +104,20 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         store=store,
         sources=sources,
         keeper=keeper,
-        askers=Askers(store, tokens, catalog, keeper),
+        askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
         release=Release(log, SubjectTokens(keys.audit)),
         rejects=Rejects(log),
         telemetry=telemetry or Telemetry(),
     )
+
+
+def case_files(catalog: Catalog, sources: Mapping[str, Source]) -> CaseFiles:
+    """Where the cases lie: what ``X-Case-No`` is looked up in."""
+    source = sources[catalog.datasets["case"].source]
+    assert isinstance(source, SqlSource)  # noqa: S101  the hub's own tables are in databases
+    return CaseFiles(source.database, source.guard)
 
 
 def log_id(settings: Settings) -> str:
@@ -154,14 +168,22 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The store answers and the policy is fresh; sources are shown, they do not decide."""
+    """The store answers and the policy is fresh; where data sets are placed does not decide."""
     hub: Hub = request.app.state.hub
     try:
         hub.keeper.current()
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)
+    if hub.settings.placed:
+        return JSONResponse({"status": "ready", "placed": _breakers(hub)})
     return JSONResponse({"status": "ready"})
+
+
+def _breakers(hub: Hub) -> dict[str, str]:
+    """The breaker of each source a data set is placed on; nobody is asked for it."""
+    found = {name: hub.sources[name] for name in sorted({*hub.settings.placed.values()})}
+    return {n: s.guard.state.breaker for n, s in found.items() if isinstance(s, SqlSource)}
 
 
 def create_app(hub: Hub) -> ASGIApp:

@@ -22,7 +22,6 @@ from weakref import WeakValueDictionary
 from zoneinfo import ZoneInfo
 
 from cachetools import LRUCache
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -32,10 +31,10 @@ from authz.keeper import BookKeeper
 from authz.post import Asker
 from catalog.errors import Forbidden, SourceUnavailable, Unauthenticated
 from catalog.load import Catalog
+from hub.case_files import CaseFiles
 from hub.identity import PURPOSE_HEADER, Claims, Tokens, bearer, purpose
 from hub.release import Visit
 from store.accounts import HeldPost, posts_of
-from store.cases import case_file
 
 POSTS_S = 1.0  # how long posts may be remembered (authorisation 6)
 POSTS_KEPT = 4_096
@@ -89,11 +88,12 @@ class Askers:
         tokens: Tokens,
         catalog: Catalog,
         keeper: BookKeeper,
+        cases: CaseFiles,
         *,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._engine, self._tokens, self._catalog = engine, tokens, catalog
-        self._keeper, self._clock = keeper, clock
+        self._keeper, self._cases, self._clock = keeper, cases, clock
         self._posts: LRUCache[str, _Held] = LRUCache(POSTS_KEPT)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ready: dict[tuple[bytes, bytes | None], _Ready] = {}
@@ -187,24 +187,12 @@ class Askers:
 
     async def _narrowed(self, gate: Gate, case_no: str) -> Asker:
         """The asker bound to one case's household; the same refusal for any other number."""
-        row = await self._case(case_no) if _CASE_NO.match(case_no) else None
-        if row is None:
+        filed = await self._cases.find(case_no) if _CASE_NO.match(case_no) else None
+        if filed is None or filed.household is None:
             raise _no_case()
-        region, owner, household = row
-        if household is None or not gate.demand("Case.basic", "read", region, owner).allowed:
+        if not gate.demand("Case.basic", "read", filed.region, filed.owner).allowed:
             raise _no_case()
-        return replace(gate.asker, case_no=case_no, bound=household)
-
-    async def _case(self, case_no: str) -> tuple[str, str, str | None] | None:
-        wanted = select(
-            case_file.c.region_path, case_file.c.handling_dept, case_file.c.household_id
-        ).where(case_file.c.case_no == case_no)
-        try:
-            async with self._engine.connect() as connection:
-                row = (await connection.execute(wanted)).first()
-        except (SQLAlchemyError, OSError):
-            raise SourceUnavailable("诉求件库暂时不可用", reason="DOWN", source="hub") from None
-        return None if row is None else (row[0], row[1], row[2])
+        return replace(gate.asker, case_no=case_no, bound=filed.household)
 
 
 def _context(gate: Gate, catalog: Catalog) -> Mapping[str, object]:

@@ -4,8 +4,9 @@
 
 ``audit.wait_s`` is ``[audit] wait_s`` in the file and ``HUB_AUDIT_WAIT_S`` in the environment;
 ``[sources]``, ``[source_keys]`` and ``[outages]`` hold one entry a source
-(``HUB_SOURCES_YB_SETTLE``). A name nobody knows is an error; ``HUB_TEST_*`` belongs to the
-tests. Every wrong value is one line: name, value (secrets hidden), origin, what to do.
+(``HUB_SOURCES_YB_SETTLE``), ``[placed]`` one a data set (``HUB_PLACED_CASE``). A name nobody
+knows is an error; ``HUB_TEST_*`` belongs to the tests. Every wrong value is one line: name,
+value (secrets hidden), origin, what to do.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
 from catalog.errors import Readable
+from catalog.placing import OWN
 from hub import limits
 
 PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
@@ -60,7 +62,8 @@ class SettingsError(Readable):
 class Settings:
     """All settings. Times in seconds, paths absolute, `origins` by setting name.
 
-    `sources` name -> address, `source_keys` name -> appKey, `outages` name -> closing hours.
+    `sources` name -> address, `source_keys` name -> appKey, `outages` name -> closing hours,
+    `placed` data set of the hub's own -> the source it lies in, which has an address.
     """
 
     profile: Profile
@@ -82,6 +85,7 @@ class Settings:
     sources: Mapping[str, str] = field(repr=False)
     source_keys: Mapping[str, str] = field(repr=False)
     outages: Mapping[str, Window]
+    placed: Mapping[str, str]
     origins: Mapping[str, str] = field(repr=False)
 
     def shown(self) -> list[tuple[str, str, str]]:
@@ -95,6 +99,17 @@ class Settings:
                 key = f"{table}.{name}"
                 rows.append((key, _shown(setting, value), self.origins[key]))
         return rows
+
+    def objection(self, key: str, remedy: str) -> str:
+        """The line of a SettingsError about the setting `key` as it now is."""
+        setting = SETTINGS.get(key)
+        if setting is not None:
+            value = getattr(self, setting.attribute)
+        else:
+            table, _, name = key.partition(".")
+            setting = TABLES[table]
+            value = getattr(self, setting.attribute)[name]
+        return _line(key, setting, value, self.origins.get(key, BUILT_IN), remedy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +237,7 @@ def _values(found: Mapping[str, Given], wrong: list[str]) -> dict[str, Any]:
         try:
             value = setting.read(one)
         except (ValueError, TypeError):
-            wrong.append(_complaint(key, setting, one.value, one.origin))
+            wrong.append(_line(key, setting, one.value, one.origin, setting.remedy))
             continue
         table, _, name = key.partition(".")
         if key in SETTINGS:
@@ -232,9 +247,9 @@ def _values(found: Mapping[str, Given], wrong: list[str]) -> dict[str, Any]:
     return values
 
 
-def _complaint(key: str, setting: Setting, value: object, origin: str) -> str:
+def _line(key: str, setting: Setting, value: object, origin: str, remedy: str) -> str:
     shown = _shown(setting, value)
-    return f"设置 `{key}` 的值 `{shown}` 无法使用（来自{origin}）：{setting.remedy}"
+    return f"设置 `{key}` 的值 `{shown}` 无法使用（来自{origin}）：{remedy}"
 
 
 def _shown(setting: Setting, value: object) -> str:
@@ -269,12 +284,7 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
-    def wrong(key: str, remedy: str) -> str:
-        setting = SETTINGS[key]
-        value = _shown(setting, getattr(settings, setting.attribute))
-        origin = settings.origins.get(key, BUILT_IN)
-        return f"设置 `{key}` 的值 `{value}` 无法使用（来自{origin}）：{remedy}"
-
+    wrong = settings.objection
     if settings.synthetic and settings.profile is Profile.PRODUCTION:
         yield wrong("synthetic", "正式环境不得接受虚构人员，请删除此设置")
     if not settings.synthetic and settings.profile is Profile.DEMO:
@@ -283,6 +293,25 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield wrong("page.default", f"不得大于 page.max（{settings.page_max}）")
     if settings.source_deadline_s > settings.deadline_s:
         yield wrong("source.deadline_s", f"不得大于 deadline_s（{settings.deadline_s:g}）")
+    for name, source in settings.placed.items():
+        remedy = _unplaceable(source, settings.sources)
+        if remedy:
+            yield wrong(f"placed.{name}", remedy)
+
+
+def _unplaceable(source: str, addresses: Mapping[str, str]) -> str:
+    """Why nothing can be placed on a source of this name; empty if something can."""
+    if source == OWN:
+        return f"自有库的数据集本来就在 `{OWN}`，请删除此设置"
+    address = addresses.get(source)
+    if address is not None:
+        kinds = " 或 ".join(_STORES)
+        return "" if address.startswith(_STORES) else f"`sources.{source}` 须以 {kinds} 开头"
+    near = difflib.get_close_matches(source, addresses, n=1)
+    if near:
+        return f"没有数据源 `{source}`，是否应为 `{near[0]}`？"
+    key = f"sources.{source}"
+    return f"数据源 `{source}` 没有地址，请填写 `{key}`（环境变量 {_variable(key)}）"
 
 
 def _text(one: Given) -> str:
@@ -387,6 +416,9 @@ TABLES: Mapping[str, Setting] = {
     "source_keys": Setting("source_keys", _text, "请写数据源的 appKey", secret=True),
     "outages": Setting(
         "outages", lambda one: Window.parse(_text(one)), "请写停机时段，如 23:30-05:30"
+    ),
+    "placed": Setting(
+        "placed", _matching(_SOURCE.match), "请写 sources 中一个数据源的名称，如 cases"
     ),
 }
 

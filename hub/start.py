@@ -1,6 +1,8 @@
 """What must be true before the hub may answer: the right tables, and the right people.
 
-A store at an older migration is refused with the command that mends it. Invented people
+A store at an older migration is refused with the command that mends it, and so is a database
+that data sets are placed in, unless it does not answer: then its fields alone are missing.
+The register is judged wherever it lies; it must answer. Invented people
 (id prefix 5399) and real ones never meet: production refuses the former, the demonstration
 everybody else.
 """
@@ -13,6 +15,8 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.errors import Readable
+from catalog.load import Catalog
+from hub.placing import address_of, catalogue, copies, unfit
 from hub.settings import Profile, Settings
 from store.engine import open_engine
 from store.migrate import status
@@ -26,25 +30,42 @@ class Unready(Readable):
 
 
 def ready(settings: Settings) -> None:
-    """Return if the hub may start; Unready otherwise. Not inside a coroutine."""
+    """Return if the hub may start; Unready otherwise. Not inside a coroutine.
+
+    CatalogError, SettingsError as `catalogue`.
+    """
+    words = catalogue(settings)
     try:
         current, head = status(settings.store_url)
         if current != head:
             raise Unready(
                 f"数据库版本为 {current or '空'}，程序需要 {head}：请先运行 hub db upgrade"
             )
-        invented, others = asyncio.run(_people(settings.store_url))
     except (SQLAlchemyError, OSError):
         raise Unready("数据库无法连接：请检查 store.url") from None
+    _copies(settings, words)
+    where = settings.placed.get(citizen.name)
+    try:
+        invented, others = asyncio.run(_people(address_of(settings, citizen.name)))
+    except (SQLAlchemyError, OSError):
+        key = "store.url" if where is None else f"sources.{where}"
+        raise Unready(f"数据库无法连接，不能核对底册：请检查 {key}") from None
     if settings.profile is Profile.PRODUCTION and invented:
         raise Unready(f"正式环境的底册中有 {invented} 名虚构人员（5399 开头）：请换用正式数据库")
     if settings.profile is Profile.DEMO and others:
         raise Unready(f"演示环境的底册中有 {others} 名非虚构人员：请换用演示数据库")
 
 
+def _copies(settings: Settings, words: Catalog) -> None:
+    for name, address in copies(settings).items():
+        why = unfit(address, words, settings.source_deadline_s)
+        if why:
+            raise Unready(f"数据源 {name} {why}")
+
+
 async def _people(url: str) -> tuple[int, int]:
     """How many register rows have an invented id number, and how many another one."""
-    engine = open_engine(url, pool_size=1)
+    engine = open_engine(url, pool_size=1, readonly=True)
     whole = select(func.count()).where(citizen.c.id18.is_not(None))
     invented = whole.where(citizen.c.id18 >= INVENTED, citizen.c.id18 < "5400")
     try:

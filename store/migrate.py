@@ -38,11 +38,20 @@ def downgrade(url: str, to: str = "base") -> None:
     _run(url, lambda connection: command.downgrade(_config(connection), to))
 
 
-def status(url: str) -> tuple[str | None, str | None]:
-    """(current, head): the store's revision, None if it is empty, and the program's newest."""
+def status(
+    url: str, *, readonly: bool = False, within_s: float | None = None
+) -> tuple[str | None, str | None]:
+    """(current, head): the store's revision, None if it is empty, and the program's newest.
+
+    `readonly` leaves the database as it is, and a file that is not there unmade. An OSError
+    if it does not answer `within_s`.
+    """
     from alembic.migration import MigrationContext
 
-    current = _run(url, lambda c: MigrationContext.configure(c).get_current_revision())
+    def revision(connection: Connection) -> str | None:
+        return MigrationContext.configure(connection).get_current_revision()
+
+    current = _run(url, revision, readonly=readonly, within_s=within_s)
     return current, _scripts().get_current_head()
 
 
@@ -108,11 +117,17 @@ def _scripts() -> ScriptDirectory:
     return ScriptDirectory(str(migrations()))
 
 
-def _run(url: str, deed: Callable[[Connection], T]) -> T:
+def _run(
+    url: str,
+    deed: Callable[[Connection], T],
+    *,
+    readonly: bool = False,
+    within_s: float | None = None,
+) -> T:
     async def within() -> T:
-        engine = open_engine(url, pool_size=1)
+        engine = open_engine(url, pool_size=1, readonly=readonly)
         try:
-            async with engine.connect() as connection:
+            async with asyncio.timeout(within_s), engine.connect() as connection:
                 return await connection.run_sync(deed)
         finally:
             await engine.dispose()

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,26 @@ def pg_server() -> Iterator[URL]:
     yield url.set(drivername="postgresql+asyncpg")
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pg_database(pg_server: URL) -> Iterator[Callable[..., Awaitable[str]]]:
+    """``await pg_database(template=None)``: the address of a new database, empty or a copy.
+
+    `template` is an address nobody is connected to. They live as long as the session.
+    """
+    made: list[str] = []
+
+    async def make(template: str | None = None) -> str:
+        name = f"hub_test_{uuid.uuid4().hex}"
+        copied = "" if template is None else f" TEMPLATE {make_url(template).database}"
+        await _execute(pg_server, f"CREATE DATABASE {name}{copied}")
+        made.append(name)
+        return pg_server.set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    for name in made:
+        asyncio.run(_execute(pg_server, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture

@@ -23,17 +23,16 @@ def db() -> None:
 @DIR
 def upgrade(folder: Path | None) -> None:
     """Migrate, refill the words, seed the policy of an empty store."""
-    from catalog.load import load
     from hub.found import found
+    from hub.placing import catalogue
     from store import migrate
 
     settings, site = chosen(folder)
-    url, progress = settings.store_url, Progress()
+    words, url, progress = catalogue(settings), settings.store_url, Progress()
     try:
         progress("升级数据库", 0.0)
         migrate.upgrade(url)
         progress("装入目录词表", 0.5)
-        words = load(settings.catalog_extra_dir)
         asyncio.run(found(url, catalog=words, demo=site is not None))
         current, _ = migrate.status(url)
     except (SQLAlchemyError, OSError):

@@ -75,6 +75,7 @@ def _checks(folder: Path | None) -> Iterator[Finding]:
     words = (_catalogue(settings), _keys(settings))
     yield from words
     if all(finding.ok for finding in words):
+        yield from _copies(settings)
         yield from _sources(settings, site)
 
 
@@ -85,12 +86,14 @@ def _casbin() -> Finding:
 
 def _catalogue(settings: Settings) -> Finding:
     from catalog.errors import CatalogError
-    from catalog.load import load
+    from hub.placing import catalogue
 
     try:
-        catalog = load(settings.catalog_extra_dir)
+        catalog = catalogue(settings)
     except CatalogError as error:
         return Finding(False, "目录", str(error))
+    except SettingsError as error:
+        return Finding(False, "设置", "；".join(error.lines))
     return Finding(True, f"目录 {len(catalog.sources)} 个数据源、{len(catalog.datasets)} 个数据集")
 
 
@@ -110,6 +113,17 @@ def _store(url: str) -> Finding:
     except (SQLAlchemyError, OSError):
         return Finding(False, "数据库", "无法连接：请检查 store.url")
     return Finding(current == head, f"数据库版本 {current or '空'}", "请运行 hub db upgrade")
+
+
+def _copies(settings: Settings) -> Iterator[Finding]:
+    """What lies outside the store, and whether its database is fit for it."""
+    from hub.placing import catalogue, copies, unfit
+
+    words = catalogue(settings)
+    for name, address in copies(settings).items():
+        held = "、".join(d.name for d in words.sources[name].datasets)
+        why = unfit(address, words, settings.source_deadline_s)
+        yield Finding(not why, f"存放在数据源 {name} 的数据集 {held}", f"数据源 {name} {why}")
 
 
 def _sources(settings: Settings, site: Site | None) -> Iterator[Finding]:

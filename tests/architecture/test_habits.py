@@ -22,6 +22,7 @@ RESPONSES = {
     "FileResponse",
     "RedirectResponse",
 }
+STATUS = ("status", "code", "placed")  # the last: source names and words of BreakerState
 MESSAGES = {"http.response.start", "http.response.body", "http.response.pathsend"}
 UNSAFE_LIMITS = {
     "QueryDepthLimiter",
@@ -139,13 +140,13 @@ def _items(node: ast.AST) -> Iterator[tuple[object, ast.expr]]:
 
 
 def responds_with_data(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
-    """In app.py a response says how the process is: ``status`` and ``code``, no more."""
+    """In app.py a response says how the process is, and the breakers of what is placed."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or called(node) not in RESPONSES:
             continue
         body = node.args[0] if node.args else None
         keys = body.keys if isinstance(body, ast.Dict) else [None]
-        if any(not isinstance(k, ast.Constant) or k.value not in ("status", "code") for k in keys):
+        if any(not isinstance(k, ast.Constant) or k.value not in STATUS for k in keys):
             yield node
 
 

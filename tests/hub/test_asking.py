@@ -16,10 +16,13 @@ from joserfc.jwk import ECKey
 from sqlalchemy import event, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from adapters.database import open_database
+from adapters.resilience import Guard
 from authz.keeper import BookKeeper
 from catalog.errors import Forbidden, PurposeRequired, Unauthenticated
 from catalog.load import load
 from hub.asking import POSTS_KEPT, POSTS_S, Askers, Known, to_midnight
+from hub.case_files import CaseFiles
 from hub.found import found
 from hub.identity import SKEW_S, Tokens
 from store.accounts import NewPost, NewPrincipal, post, principal
@@ -57,7 +60,12 @@ class Door:
     def __post_init__(self) -> None:
         self.tokens = Tokens(KEY, "https://issuer.invalid", "hub", self.wall)
         catalog = load()
-        self.askers = Askers(self.engine, self.tokens, catalog, self.keeper, clock=self.clock)
+        address = self.engine.url.render_as_string(hide_password=False)
+        self.database = open_database(address, statement_s=1)
+        self.cases = CaseFiles(self.database, Guard("hub"))
+        self.askers = Askers(
+            self.engine, self.tokens, catalog, self.keeper, self.cases, clock=self.clock
+        )
         event.listen(self.engine.sync_engine, "before_cursor_execute", self._count)
 
     def _count(self, *_about: object) -> None:
@@ -83,7 +91,9 @@ async def door(tmp_path: Path, anyio_backend: str) -> AsyncIterator[Door]:
     engine = open_engine(url)
     keeper = BookKeeper(engine, load())
     await keeper.load()
-    yield Door(engine, keeper)
+    made = Door(engine, keeper)
+    yield made
+    await made.database.close()
     await engine.dispose()
 
 
@@ -216,7 +226,7 @@ async def test_a_stale_book_answers_nobody_though_he_is_known(door: Door) -> Non
     late = Clock(0.0)
     keeper = BookKeeper(door.engine, load(), clock=late)
     await keeper.load()
-    door.askers = Askers(door.engine, door.tokens, load(), keeper, clock=door.clock)
+    door.askers = Askers(door.engine, door.tokens, load(), keeper, door.cases, clock=door.clock)
     headers = door.headers()
     await door.askers.known(headers)
     late.at += 61

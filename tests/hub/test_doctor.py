@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -92,6 +93,50 @@ def test_a_broken_word_of_a_department_is_named(
     assert ran.code == 1
     (line,) = [line for line in wrong(ran.out) if "目录" in line]
     assert line.startswith("[异常] 目录：new.toml: source.")
+
+
+def apart(copy: Path) -> dict[str, str]:
+    """The settings of a demonstration whose cases lie in a copy of its store."""
+    shutil.copy(copy / "store.sqlite", copy / "cases.sqlite")
+    placed = {f"HUB_PLACED_{name}": "cases" for name in ("CASE", "SUPERVISION_ORDER")}
+    return placed | {"HUB_SOURCES_CASES": f"sqlite+aiosqlite:///{copy / 'cases.sqlite'}"}
+
+
+def test_what_is_placed_is_shown_with_its_source(hub: Hub, copy: Path) -> None:
+    ran = hub("doctor", "--dir", copy, **apart(copy))
+    assert "[正常] 存放在数据源 cases 的数据集 case、supervision_order" in ran.out
+    assert "[正常] 数据源 cases\n" in ran.out
+    assert [line for line in wrong(ran.out) if "磁盘" not in line] == []
+
+
+def test_a_placed_source_of_an_older_version_is_named(hub: Hub, copy: Path) -> None:
+    given = apart(copy)
+    with contextlib.closing(sqlite3.connect(copy / "cases.sqlite")) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'older'")
+    ran = hub("doctor", "--dir", copy, **given)
+    assert ran.code == 1
+    (line,) = [line for line in wrong(ran.out) if "磁盘" not in line]
+    assert line.startswith(
+        "[异常] 存放在数据源 cases 的数据集 case、supervision_order："
+        "数据源 cases 的数据库版本为 older，"
+    )
+
+
+def test_a_placed_source_that_is_gone_is_named(hub: Hub, copy: Path) -> None:
+    given = apart(copy)
+    (copy / "cases.sqlite").unlink()
+    ran = hub("doctor", "--dir", copy, **given)
+    assert ran.code == 1
+    (line,) = [line for line in wrong(ran.out) if "磁盘" not in line]
+    assert line.startswith("[异常] 数据源 cases：中枢自有库（cases）未能应答")
+
+
+def test_a_data_set_that_cannot_be_placed_is_named(hub: Hub, copy: Path) -> None:
+    given = apart(copy) | {"HUB_PLACED_DIVISION": "cases"}
+    ran = hub("doctor", "--dir", copy, **given)
+    assert ran.code == 1
+    (line,) = [line for line in wrong(ran.out) if "磁盘" not in line]
+    assert line.startswith("[异常] 设置：设置 `placed.division` 的值 `cases` 无法使用")
 
 
 def test_wrong_settings_are_named(hub: Hub) -> None:

@@ -126,6 +126,7 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
         ("HUB_CATALOG_EXTRA_DIR", "./no-such-folder", "请写已存在的目录"),
         ("HUB_SOURCES_MZ_ASSIST", "here", "请写数据源的地址，如 http://主机:端口"),
         ("HUB_OUTAGES_YB_SETTLE", "night", "请写停机时段，如 23:30-05:30"),
+        ("HUB_PLACED_CASE", "the cases", "请写 sources 中一个数据源的名称，如 cases"),
     ],
 )
 def test_a_wrong_value_is_one_line_with_name_value_origin_and_remedy(
@@ -191,3 +192,52 @@ def test_settings_do_not_change() -> None:
 
 def test_an_unknown_name_from_the_command_line_is_refused() -> None:
     assert len(complaints(DEMO, nonsense="1")) == 1
+
+
+# ---- data sets placed on another source ---------------------------------------------------------
+
+CASES = {"HUB_SOURCES_CASES": "postgresql+asyncpg://hub:geheim@db/cases"}
+
+
+def test_a_data_set_is_placed_on_a_source_that_has_an_address() -> None:
+    settings = load_settings(
+        DEMO | CASES | {"HUB_PLACED_CASE": "cases", "HUB_PLACED_CASE_EVENT": "cases"}
+    )
+    assert settings.placed == {"case": "cases", "case_event": "cases"}
+    assert ("placed.case", "cases", "环境变量 HUB_PLACED_CASE") in settings.shown()
+    assert load_settings(DEMO).placed == {}
+
+
+def test_the_file_places_data_sets_too(tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(
+        '[placed]\ncase = "cases"\n[sources]\ncases = "sqlite+aiosqlite:////nowhere/cases"\n'
+    )
+    settings = load_settings(DEMO | {"HUB_CONFIG": str(file)})
+    assert settings.placed == {"case": "cases"}
+    assert settings.origins["placed.case"] == "文件 hub.toml"
+
+
+@pytest.mark.parametrize(
+    ("source", "more", "why"),
+    [
+        (
+            "cases",
+            {},
+            "数据源 `cases` 没有地址，请填写 `sources.cases`（环境变量 HUB_SOURCES_CASES）",
+        ),
+        ("casses", CASES, "没有数据源 `casses`，是否应为 `cases`？"),
+        ("hub", CASES, "自有库的数据集本来就在 `hub`，请删除此设置"),
+        (
+            "web",
+            {"HUB_SOURCES_WEB": "http://127.0.0.1:1"},
+            "`sources.web` 须以 sqlite+aiosqlite:/// 或 postgresql+asyncpg:// 开头",
+        ),
+    ],
+)
+def test_a_source_that_cannot_hold_it_is_one_line(
+    source: str, more: dict[str, str], why: str
+) -> None:
+    assert complaints(DEMO | more | {"HUB_PLACED_CASE": source}) == (
+        f"设置 `placed.case` 的值 `{source}` 无法使用（来自环境变量 HUB_PLACED_CASE）：{why}",
+    )

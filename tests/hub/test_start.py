@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import insert, text
 
 from adapters.identity import with_check_digit
-from hub.settings import Settings, load_settings
+from hub.found import found
+from hub.settings import Settings, SettingsError, load_settings
 from hub.start import Unready, ready
 from store import migrate
 from store.engine import open_engine
@@ -22,14 +23,20 @@ INVENTED = with_check_digit("53992219900101001")
 NEIGHBOURS = ("539822199001010010", "540022199001010010")
 
 
-def settings(profile: str, url: str, folder: Path) -> Settings:
+def settings(profile: str, url: str, folder: Path, **more: str) -> Settings:
     given = {
         "profile": profile,
         "data_dir": folder,
         "store.url": url,
         "issuer": "https://i.invalid",
+        **more,
     }
     return load_settings(environ={}, given=given)
+
+
+def placed(dataset: str, url: str) -> dict[str, str]:
+    """The settings that place a data set in the database at `url`."""
+    return {"sources.apart": url, f"placed.{dataset}": "apart"}
 
 
 def execute(url: str, *statements: str) -> None:
@@ -144,3 +151,66 @@ def test_a_database_that_is_not_there_is_one_line(pg_url: str, tmp_path: Path) -
     with pytest.raises(Unready) as refused:
         ready(settings("production", f"{pg_url}_gone", tmp_path))
     assert str(refused.value) == "数据库无法连接：请检查 store.url"
+
+
+# ---- data sets in other databases ---------------------------------------------------------------
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> str:
+    """Another database with the store's tables and the catalogue's words, nobody in it."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'apart.sqlite'}"
+    migrate.upgrade(url)
+    asyncio.run(found(url))
+    return url
+
+
+def test_a_fit_database_may_hold_data_sets(store_url: str, apart: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    ready(settings("production", store_url, tmp_path, **placed("case", apart)))
+
+
+def test_an_unfit_database_is_refused_with_its_name(
+    store_url: str, apart: str, tmp_path: Path
+) -> None:
+    migrate.upgrade(store_url)
+    execute(apart, "DELETE FROM division")
+    with pytest.raises(Unready) as refused:
+        ready(settings("production", store_url, tmp_path, **placed("case", apart)))
+    assert str(refused.value) == (
+        "数据源 apart 的区划与目录不一致：请以其地址为 store.url 运行 hub db upgrade"
+    )
+
+
+def test_a_database_that_is_down_does_not_keep_the_hub_from_starting(
+    store_url: str, apart: str, tmp_path: Path
+) -> None:
+    migrate.upgrade(store_url)
+    ready(settings("production", store_url, tmp_path, **placed("case", f"{apart}_gone")))
+    assert not Path(f"{tmp_path / 'apart.sqlite'}_gone").exists()
+
+
+def test_people_are_judged_where_they_lie(store_url: str, apart: str, tmp_path: Path) -> None:
+    migrate.upgrade(store_url)
+    registered(apart, INVENTED)
+    with pytest.raises(Unready, match="有 1 名虚构人员"):
+        ready(settings("production", store_url, tmp_path, **placed("citizen", apart)))
+    ready(settings("demo", store_url, tmp_path, **placed("citizen", apart)))
+    ready(settings("production", store_url, tmp_path, **placed("case", apart)))
+
+
+def test_people_who_cannot_be_judged_keep_the_hub_from_starting(
+    store_url: str, tmp_path: Path
+) -> None:
+    migrate.upgrade(store_url)
+    away = placed("citizen", f"sqlite+aiosqlite:///{tmp_path / 'people.sqlite'}")
+    with pytest.raises(Unready) as refused:
+        ready(settings("production", store_url, tmp_path, **away))
+    assert not (tmp_path / "people.sqlite").exists()
+    assert str(refused.value) == "数据库无法连接，不能核对底册：请检查 sources.apart"
+
+
+def test_what_cannot_be_placed_is_refused_first(tmp_path: Path) -> None:
+    wrong = placed("house", "sqlite+aiosqlite:////nowhere/people.sqlite")
+    with pytest.raises(SettingsError, match=r"数据集 `house` 属于数据源 `wfgz`"):
+        ready(settings("production", "sqlite+aiosqlite:////nowhere/store", tmp_path, **wrong))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ from sqlalchemy import select
 from hub.app import assemble, create_app, running
 from hub.demo.accounts import DESK
 from hub.demo.department import insurance
+from hub.demo.load import load_store
 from hub.demo.site import HTTP_SOURCE, Site, prepared
+from hub.found import found
 from hub.worker import Hub
 from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.audit import audit_event
 from store.engine import open_engine
+from store.migrate import upgrade
 
 SCALE = 0.01
 TOWNSHIPS = (101, 102, 103, 104, 201, 202, 203, 204, 205, 206, 207)
@@ -160,6 +164,21 @@ def _copy(site: Site, folder: Path) -> Site:
     ):
         old.backup(new)
     return Site(folder, site.scale, site.people, site.demonstrations)
+
+
+FillStore = Callable[[Site, str], Awaitable[None]]
+
+
+@pytest.fixture(scope="session")
+def fill_store() -> FillStore:
+    """``fill_store(site, address)``: the site's county and accounts in another, empty store."""
+
+    async def fill(site: Site, url: str) -> None:
+        await asyncio.to_thread(upgrade, url)
+        await found(url, demo=True, accounts=[a.principal() for a in site.accounts])
+        await load_store(site.folder / "register.sqlite", url)
+
+    return fill
 
 
 @pytest.fixture(scope="session")

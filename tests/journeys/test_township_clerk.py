@@ -7,7 +7,6 @@ keyed tokens of persons by the register's ids.
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import json
 import os
@@ -19,15 +18,12 @@ import pytest
 from sqlalchemy import select
 
 from audit.tokens import SubjectTokens
-from hub.demo.load import load_store
 from hub.demo.run import explained, sample
-from hub.found import found
-from store.migrate import upgrade
 from store.register import citizen
 
 if TYPE_CHECKING:
     from hub.demo.site import Site
-    from tests.journeys.conftest import Desk, OpenDesk
+    from tests.journeys.conftest import Desk, FillStore, OpenDesk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
@@ -85,22 +81,15 @@ def test_the_query_is_the_shipped_example() -> None:
 
 @pytest.mark.postgres
 async def test_the_same_journey_with_postgresql_as_the_store(
-    site: Site, insurance_url: str, open_desk: OpenDesk, pg_url: str
+    site: Site, insurance_url: str, open_desk: OpenDesk, fill_store: FillStore, pg_url: str
 ) -> None:
-    await _filled(site, pg_url)
+    await fill_store(site, pg_url)
     async with open_desk(site, insurance_url, **{"store.url": pg_url}) as desk:
         assert desk.hub.store.dialect.name == "postgresql"
         for account in ACCOUNTS:
             answer, record = await _asked(desk, account)
             assert answer == json.loads(_golden(f"{account}.answer.json"))
             assert record == json.loads(_golden(f"{account}.audit.json"))
-
-
-async def _filled(site: Site, url: str) -> None:
-    """The site's county and accounts in another store."""
-    await asyncio.to_thread(upgrade, url)
-    await found(url, demo=True, accounts=[a.principal() for a in site.accounts])
-    await load_store(site.folder / "register.sqlite", url)
 
 
 # ---- what is compared ---------------------------------------------------------------------------
