@@ -17,7 +17,9 @@ from sqlalchemy import (
     BigInteger,
     Date,
     Float,
+    LargeBinary,
     String,
+    Text,
     bindparam,
     case,
     cast,
@@ -63,6 +65,9 @@ class Dialect(Protocol):
 
     def json_list(self, item: Any) -> Any:
         """The aggregate of JSON values as a JSON array; ``[]`` if there are none."""
+
+    def wire_text(self, value: Any) -> Any:
+        """A JSON value as the bytes that are sent: a long list is not decoded to be encoded."""
 
     def joined(self, text: Any) -> Any:
         """The aggregate of texts as one, `separator` between; NULL if there are none."""
@@ -117,6 +122,9 @@ class Sqlite:
     def json_list(self, item: Any) -> Any:
         # A derived table's JSON has lost its mark and would come as a quoted text.
         return func.json_group_array(func.json(item))
+
+    def wire_text(self, value: Any) -> Any:
+        return cast(value, LargeBinary)
 
     def joined(self, text: Any) -> Any:
         return func.group_concat(text, self.separator)
@@ -177,6 +185,9 @@ class Postgres:
 
     def json_list(self, item: Any) -> Any:
         return func.coalesce(func.json_agg(item), literal_column("'[]'::json"))
+
+    def wire_text(self, value: Any) -> Any:
+        return func.convert_to(cast(value, Text), literal_column("'UTF8'"))
 
     def joined(self, text: Any) -> Any:
         return func.string_agg(text, self.separator)

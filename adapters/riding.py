@@ -119,10 +119,17 @@ class _Levels:
         holes = [h for o in outputs for h in _holes(o, rows, below)]
         return case((or_(*holes), self._dialect.hole()), else_=item) if holes else item
 
-    def _gathered(self, objects: Any, names: Sequence[str]) -> list[Any]:
-        """The list of objects as JSON, and each side joined over the list."""
-        whole = self._dialect.json_list(objects.c[ITEM]).label(ITEM)
-        return [whole, *(self._dialect.joined(objects.c[n]).label(n) for n in names)]
+    def _gathered(self, item: Any, objects: Any, names: Sequence[str]) -> list[Any]:
+        """`item`, the list of objects as JSON, and each side joined over the list."""
+        joined = (self._dialect.joined(objects.c[n]).label(n) for n in names)
+        return [item.label(ITEM), *joined]
+
+    def _list(self, objects: Any) -> Any:
+        return self._dialect.json_list(objects.c[ITEM])
+
+    def _root(self, objects: Any, names: Sequence[str]) -> Any:
+        item = self._dialect.wire_text(self._list(objects))
+        return select(*self._gathered(item, objects, names))
 
     def _parts(self, ride: Ride, nodes: Any, total: Any) -> list[tuple[str, Any]]:
         values = {"nodes": nodes, "totalCount": total}
@@ -154,7 +161,7 @@ class Lateral(_Levels):
         objects = objects.order_by(*order_of(rows, request, forward=True))
         if not whole.many:
             return objects.limit(literal_column("1")), (ITEM, *names)
-        return select(*self._gathered(objects.subquery("q0"), names)), (ITEM, *names)
+        return self._root(objects.subquery("q0"), names), (ITEM, *names)
 
     def _level(self, ride: Ride, above: str) -> Any:
         rows, own = self._picked(ride, above), f"__side_{ride.name}"
@@ -164,7 +171,8 @@ class Lateral(_Levels):
             return objects
         names = [own, *(n for r in ride.rides for n in sides_of(r))]
         inner = objects.order_by(*order_of(rows, ride.request, forward=True))
-        lists = select(*self._gathered(inner.subquery(f"q{ride.name}"), names))
+        below = inner.subquery(f"q{ride.name}")
+        lists = select(*self._gathered(self._list(below), below, names))
         return lists if ride.parts is None else self._connection(ride, above, lists, names)
 
     def _connection(self, ride: Ride, above: str, lists: Any, names: Sequence[str]) -> Any:
@@ -227,7 +235,7 @@ class Scalar(_Levels):
         objects = objects.order_by(*order_of(rows, request, forward=True)).limit(limit)
         if not whole.many:
             return objects, (ITEM, *told)
-        return select(*self._gathered(objects.subquery("q0"), list(told))), (ITEM, *told)
+        return self._root(objects.subquery("q0"), list(told)), (ITEM, *told)
 
     def _json(self, ride: Ride, above: str) -> Any:
         rows = self._picked(ride, above)
@@ -237,7 +245,7 @@ class Scalar(_Levels):
             return objects.limit(literal_column("1")).scalar_subquery()
         objects = objects.order_by(*order_of(rows, ride.request, forward=True))
         inner = objects.limit(self._dialect.everything).subquery(f"q{ride.name}")
-        nodes = select(self._dialect.json_list(inner.c[ITEM])).scalar_subquery()
+        nodes = select(self._list(inner)).scalar_subquery()
         if ride.parts is None:
             return nodes
         total = self._count(ride, above).scalar_subquery() if ride.counted else None

@@ -20,6 +20,7 @@ import contextlib
 import time
 from typing import Protocol
 
+REST = 3  # times as long as a step took, before the next: a quarter of a core at most
 EVERY_S = 1.0  # a quiet log is indexed within this and one step; 5 s are promised
 FLUSH_S = 60.0  # a stop waits no longer; what is left then the next start does
 HELD_S = 0.01  # another process holds the cursor
@@ -95,8 +96,8 @@ class SubjectIndex:
         while moved and not self._closing.is_set():
             began = time.monotonic()
             moved = await self._step()
-            # Half of the time at most, so that the appends of a busy hour come first.
-            await asyncio.sleep(time.monotonic() - began if moved else 0)
+            # A part of the time at most, so that the answers of a busy hour come first.
+            await asyncio.sleep(REST * (time.monotonic() - began) if moved else 0)
 
     async def _step(self) -> bool:
         """True if the cursor moved."""

@@ -11,13 +11,14 @@ the head, the same statement, COMMIT. A writer that finds the head where it left
 again and goes the short way with its next batch; two that write at once both stay on the
 long one, where the head's lock makes them wait instead of trying in vain.
 
-Arrays instead of one INSERT a row: the text of a statement stays the same and is prepared
-once. One record alone, the usual case of a quiet hour, has a statement without arrays.
+One array of rows instead of one INSERT a row: the text of a statement stays the same and is
+prepared once. One record alone, the usual case of a quiet hour, has a statement without it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Integer, LargeBinary
@@ -129,7 +130,7 @@ class PostgresWriter:
         move = (to.size, to.frontier, to.root, to.wseq, self._writer, was.size, was.root, was.wseq)
         if len(batch.events) == 1:
             return _ONE, *move, *batch.events[0]
-        return _MANY, *move, *zip(*batch.events, strict=True)
+        return _MANY, *move, [_in_table_order(event) for event in batch.events]
 
 
 async def _durable(driver: Any) -> None:
@@ -148,6 +149,7 @@ _MOVE = (
     "WHERE writer = $5 AND EXISTS (SELECT FROM moved)) "
     "INSERT INTO audit_event ({}) {} WHERE EXISTS (SELECT FROM moved)"
 )
+_NAMES = ",".join(EVENT_COLUMNS)
 _FIRST = 9  # number of the parameter after those of the move
 
 
@@ -156,11 +158,14 @@ def _type(column: Column[Any]) -> str:
     return next((name for kind, name in kinds.items() if isinstance(column.type, kind)), "text")
 
 
-def _insertion(source: str, parameter: Callable[[int, str], str]) -> str:
+def _insertion() -> str:
     types = (_type(audit_event.c[name]) for name in EVENT_COLUMNS)
-    values = ",".join(parameter(at, kind) for at, kind in enumerate(types, start=_FIRST))
-    return _MOVE.format(",".join(EVENT_COLUMNS), source.format(values))
+    values = ",".join(f"${at}::{kind}" for at, kind in enumerate(types, start=_FIRST))
+    return _MOVE.format(_NAMES, f"SELECT {values}")
 
 
-_ONE = _insertion("SELECT {}", lambda at, kind: f"${at}::{kind}")
-_MANY = _insertion("SELECT * FROM unnest({})", lambda at, kind: f"${at}::{kind}[]")
+_ONE = _insertion()
+# An array of whole rows, not one of each column: the driver looks at every element of an array
+# to see whether it is one itself, but not at the fields of a row.
+_MANY = _MOVE.format(_NAMES, f"SELECT {_NAMES} FROM unnest(${_FIRST}::audit_event[])")  # noqa: S608  our own names
+_in_table_order = itemgetter(*(EVENT_COLUMNS.index(c.name) for c in audit_event.columns))

@@ -47,6 +47,7 @@ OBJECTS = 50_000
 comes of relations followed to and fro, where every step multiplies."""
 RIDE_OBJECT = 100  # bytes of riding text that count as one object
 HOLE_TEXT = "\\u001f"  # how a hole stands in JSON text (adapters/dialect.py)
+HOLE_BYTES = HOLE_TEXT.encode()
 
 
 class Nulled(Exception):
@@ -325,8 +326,8 @@ class _Builder:
     def _ridden(self, out: OutRead | OutConnection, text: Any, path: Path) -> Any:
         return self._empty(out, path) if text is None else self._text(text)
 
-    def _text(self, text: str) -> orjson.Fragment:
-        if HOLE_TEXT in text:
+    def _text(self, text: str | bytes) -> orjson.Fragment:
+        if (HOLE_TEXT in text) if isinstance(text, str) else (HOLE_BYTES in text):
             raise RowMode
         self._built_more(1 + len(text) // RIDE_OBJECT)
         return orjson.Fragment(text)

@@ -97,7 +97,7 @@ class Result:
     denied: bool = False
     cells: Cells | None = None
     as_of: Any = None
-    text: str | None = None
+    text: str | bytes | None = None
 
 
 class Execution:
