@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench.apart import Apart
 from bench.figures import CLIENTS, PEERS, QUESTIONS, Number, Spread, demanded, ratios
@@ -13,6 +14,8 @@ from bench.rounds import Cell, Checked
 from bench.systems import PRODUCT
 
 NONE = "–"
+SHORT = Path(__file__).with_name("SHORT.md")
+"""Where a number falls short, in words; to be written anew when the numbers change."""
 HEAD = """# Results
 
 Written by `make bench`; how to read it: [README](README.md). Ratios are the product's answers per
@@ -110,6 +113,7 @@ def _parts(found: Found) -> Iterator[str]:
         if peer in found.missing:
             yield f"Missing: {found.missing[peer]}\n"
         yield table(RATIO_HEAD, _ratio_rows(found, peer))
+    yield SHORT.read_text(encoding="utf-8")
     yield "## Answers per second and latency\n"
     yield table(RATE_HEAD, _rate_rows(found.cells))
     yield "## The subject index after the product's rounds\n"
