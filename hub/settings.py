@@ -81,6 +81,8 @@ class Settings:
     catalog_extra_dir: Path | None
     page_default: int
     page_max: int
+    lookup_per_hour: int
+    lookup_misses: int
     log_level: str
     sources: Mapping[str, str] = field(repr=False)
     source_keys: Mapping[str, str] = field(repr=False)
@@ -404,6 +406,15 @@ SETTINGS: Mapping[str, Setting] = {
         "page_default", _whole(1, 1_000), "请写 1 到 1000 之间的行数", limits.PAGE_DEFAULT
     ),
     "page.max": Setting("page_max", _whole(1, 1_000), "请写 1 到 1000 之间的行数", limits.PAGE_MAX),
+    "lookup.per_hour": Setting(
+        "lookup_per_hour",
+        _whole(1, 100_000),
+        "请写 1 到 100000 之间的次数",
+        limits.LOOKUPS_PER_HOUR,
+    ),
+    "lookup.misses": Setting(
+        "lookup_misses", _whole(1, 100_000), "请写 1 到 100000 之间的次数", limits.LOOKUP_MISSES
+    ),
     "log.level": Setting(
         "log_level", _matching(_LEVELS.__contains__), f"请写 {'、'.join(_LEVELS)} 之一", "INFO"
     ),
