@@ -81,6 +81,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         keys=settings.source_keys,
         outages=settings.outages,
         deadline_s=settings.source_deadline_s,
+        locked=settings.store_row_lock,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)

@@ -70,6 +70,7 @@ class Settings:
     data_dir: Path
     keys_dir: Path
     store_url: str = field(repr=False)
+    store_row_lock: bool
     host: str
     port: int
     issuer: str
@@ -387,6 +388,7 @@ SETTINGS: Mapping[str, Setting] = {
         _matching(lambda text: text.startswith(_STORES)),
         f"请写以 {' 或 '.join(_STORES)} 开头的地址",
     ),
+    "store.row_lock": Setting("store_row_lock", _flag, "请写 1 或 0", False),
     "host": Setting("host", _text, "请写监听地址，如 127.0.0.1", "127.0.0.1"),
     "port": Setting("port", _whole(0, 65_535), "请写 0 到 65535 之间的端口", PORT),
     "issuer": Setting("issuer", _text, "请写令牌签发方的名称"),

@@ -247,7 +247,7 @@ class Execution:
             result.layout, result.rows, result.as_of = table.layout, table.rows, table.made_at
             told.as_of, told.asked = int(table.made_at.timestamp() * 1_000_000), True
         else:
-            found = await self._read(result.planned, self._call(None, params, GROUPS + 1))
+            found = await self._read(result.planned, self._call(result.planned, None, params, GROUPS + 1))
             if len(found.rows) > GROUPS:
                 raise too_complex("groups", GROUPS, None)
             result.rows = list(found.rows)
@@ -263,7 +263,7 @@ class Execution:
     ) -> Published:
         async def base(since: datetime, until: datetime) -> Sequence[Row]:
             window = {f"r{read.id}_{FROM}": since, f"r{read.id}_{UNTIL}": until}
-            call = self._call(None, {**params, **window}, CUBE_CELLS)
+            call = self._call(planned, None, {**params, **window}, CUBE_CELLS)
             rows = (await self._read(planned, call)).rows
             if len(rows) == CUBE_CELLS:  # cut off: better no publication than a wrong one
                 raise too_complex("groups", CUBE_CELLS, None)
@@ -567,14 +567,21 @@ class Execution:
         limit: int | None,
     ) -> tuple[Rows, dict[Any, int]]:
         """The rows, and beside them their counts if these are asked."""
-        rows = self._read(planned, self._call(keys, params, limit))
+        rows = self._read(planned, self._call(planned, keys, params, limit))
         if planned.counted is None:
             return await rows, {}
         both = await asyncio.gather(rows, self._total(planned, params, keys))
         return both[0], both[1]
 
-    def _call(self, keys: list[str] | None, params: Mapping[str, Any], limit: int | None) -> Call:
-        return Call(keys, params, None, limit, self._setting.deadline_s)
+    def _call(
+        self,
+        planned: PlannedRead,
+        keys: list[str] | None,
+        params: Mapping[str, Any],
+        limit: int | None,
+    ) -> Call:
+        reach = self._ready.reach[planned.read.id]
+        return Call(keys, params, None, limit, self._setting.deadline_s, reach)
 
     async def _total(
         self, planned: PlannedRead, params: Mapping[str, Any], keys: list[str] | None
@@ -582,7 +589,7 @@ class Execution:
         if planned.counted is None:
             return {}
         source = self._setting.sources[planned.source]
-        call = Call(keys, params, deadline=self._setting.deadline_s)
+        call = self._call(planned, keys, params, None)
         rows = await source.read(planned.counted, call)
         self.disclosures[planned.read.id].total = sum(row[-1] for row in rows.rows)
         return {(row[0] if keys is not None else None): row[-1] for row in rows.rows}
