@@ -46,8 +46,8 @@ from resolvers.execute import Setting
 from resolvers.roots.root import Words
 from schema.build import build
 from store.engine import open_engine
-from store.tables import metadata
 from store.lookups import Lookups
+from store.tables import metadata
 from store.tallies import Tallies
 
 LOG_SUITE = "sha256"
@@ -95,9 +95,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         deadline_s=settings.source_deadline_s,
         operation_s=settings.deadline_s,
         tallies=Tallies(store),
-        lookups=Lookups(
-            store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses
-        ),
+        lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo)
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)

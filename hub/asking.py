@@ -6,7 +6,8 @@ within that second, with the same token and purpose, is one look-up. A new polic
 at once, the token's end to the second. No token is kept, only its digest.
 
 A case's number, or that of an order about it, narrows the rights to that case's household, and
-only if case or order is the asker's business. What it narrows them to is made anew each time: a household is in no cache.
+only if case or order is the asker's business. What it narrows them to is made anew each time: a
+household is in no cache.
 """
 
 from __future__ import annotations

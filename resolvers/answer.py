@@ -267,7 +267,7 @@ def _outcome(codes: list[str], execution: Execution) -> str:
     if not codes:
         return "OK"
     roots = [r for r in execution.plan.shape.roots if not r.unreadable]
-    results = [execution.results[r.id] for r in roots]
+    results = [execution.results[r.id] for r in roots if r.id in execution.results]
     if any(r.error is None and not r.denied for r in results):
         return "PARTIAL"
     if all(c == "FORBIDDEN" for c in codes):

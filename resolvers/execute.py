@@ -247,7 +247,9 @@ class Execution:
             result.layout, result.rows, result.as_of = table.layout, table.rows, table.made_at
             told.as_of, told.asked = int(table.made_at.timestamp() * 1_000_000), True
         else:
-            found = await self._read(result.planned, self._call(result.planned, None, params, GROUPS + 1))
+            found = await self._read(
+                result.planned, self._call(result.planned, None, params, GROUPS + 1)
+            )
             if len(found.rows) > GROUPS:
                 raise too_complex("groups", GROUPS, None)
             result.rows = list(found.rows)

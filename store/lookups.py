@@ -7,7 +7,8 @@ hour that is looked back on is removed with the account's next look-up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from sqlalchemy import Column, Integer, Table, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,7 +29,7 @@ lookup_use = Table(
     Column("tried", Integer, nullable=False),
     Column("missed", Integer, nullable=False),
 )
-_INSERT = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 class Lookups:
@@ -50,7 +51,7 @@ class Lookups:
         self._clock = clock
 
     async def take(self, principal_id: str, count: int) -> bool:
-        """Count `count` look-ups about to be made; False, and nothing counted, if they are too many.
+        """Count look-ups about to be made; False, and nothing counted, if they are too many.
 
         Also False if more than are allowed would have found nobody, were none of these to find
         anybody: an operation of many aliases is no way round.
@@ -83,13 +84,16 @@ class Lookups:
         row = {"principal_id": principal_id, "minute": now, "tried": tried, "missed": missed}
         more = {"tried": lookup_use.c.tried + tried, "missed": lookup_use.c.missed + missed}
         made = _INSERT[connection.dialect.name](lookup_use).values(row)
-        await connection.execute(made.on_conflict_do_update(("principal_id", "minute"), set_=more))
+        keys = [column.name for column in lookup_use.primary_key]
+        await connection.execute(made.on_conflict_do_update(index_elements=keys, set_=more))
         await connection.execute(delete(lookup_use).where(mine, lookup_use.c.minute <= now - HOUR))
 
     async def _used(self, connection: AsyncConnection, principal_id: str) -> tuple[int, int]:
         """Look-ups of the last hour, and those of the last ten minutes that found nobody."""
         minute = lookup_use.c.minute
-        lately = func.coalesce(func.sum(lookup_use.c.missed).filter(minute > self._now() - SHORT), 0)
+        lately = func.coalesce(
+            func.sum(lookup_use.c.missed).filter(minute > self._now() - SHORT), 0
+        )
         asked = select(func.coalesce(func.sum(lookup_use.c.tried), 0), lately).where(
             lookup_use.c.principal_id == principal_id, minute > self._now() - HOUR
         )

@@ -64,6 +64,8 @@ async def is_locked(connection: AsyncConnection) -> bool:
     )
     if policies != 2 * len(BY_PLACE):
         return False
-    member = text("SELECT count(*) FROM pg_roles WHERE rolname = ANY(:roles) "
-                  "AND pg_has_role(current_user, oid, 'MEMBER')")
-    return await connection.scalar(member, {"roles": [TOWN, COUNTY]}) == 2
+    member = text(
+        "SELECT count(*) FROM pg_roles WHERE rolname = ANY(:roles) "
+        "AND pg_has_role(current_user, oid, 'MEMBER')"
+    )
+    return bool(await connection.scalar(member, {"roles": [TOWN, COUNTY]}) == 2)

@@ -633,7 +633,8 @@ class Locked:
         self._source = source
 
     async def read(self, prepared: Prepared, call: Call) -> Rows:
-        return replace(await self._source.read(prepared, call), freshness=Freshness.STALE)
+        rows: Rows = await self._source.read(prepared, call)
+        return replace(rows, freshness=Freshness.STALE)
 
     async def ping(self) -> None:
         raise NotImplementedError

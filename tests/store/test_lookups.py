@@ -107,9 +107,9 @@ def test_who_cannot_be_counted_looks_nobody_up(store_url: str) -> None:
     async def whole() -> None:
         engine = open_engine(store_url)  # a store without the table
         lookups = Lookups(engine, per_hour=5, misses=5)
-        for ask in (lookups.take("a", 1), lookups.missed("a", 1)):
+        for ask in (lookups.take, lookups.missed):
             with pytest.raises(SourceUnavailable) as refused:
-                await ask
+                await ask("a", 1)
             assert refused.value.reason == "DOWN"
         await engine.dispose()
 

@@ -100,7 +100,7 @@ async def test_a_session_that_names_no_township_sees_no_row(
 ) -> None:
     await _as(locked, TOWN, None)
     assert await _seen(locked, table) == set()
-    await _as(locked, TOWN, "532622")  # the county is no township
+    await _as(locked, TOWN, "53262220")  # the beginning of several
     assert await _seen(locked, table) == set()
 
 
