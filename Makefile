@@ -38,6 +38,9 @@ bench: $(STAMPS)/dev ## side by side with peers on one PostgreSQL: reached and d
 bench-smoke: $(STAMPS)/dev ## the bench on one per cent of the county beside the hand-written limit, two minutes
 	$(BIN)/python -m bench --percent 1 --peers limit --rounds 1 --seconds 1 --no-growth
 
+bench-authz: $(STAMPS)/dev ## what rights cost, a line a number beside what is demanded, three minutes
+	@$(BIN)/python -m bench.authz
+
 fix: $(STAMPS)/dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
@@ -72,4 +75,4 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test test-nightly check bench bench-smoke fix schema lock install
+.PHONY: help demo serve test test-nightly check bench bench-smoke bench-authz fix schema lock install

@@ -227,7 +227,8 @@ class Call:
     """One batch: canonical `keys`, bound `params`, `limit` rows (per parent if keyed).
 
     `names` are the register's names of the persons asked for, for the match grade alone;
-    like the keys they live in the call's slots and nowhere else.
+    like the keys they live in the call's slots and nowhere else. `reach`: the township all rows
+    lie in, for a database that locks by place; None if they may lie in several.
     """
 
     keys: Sequence[str] | None
@@ -235,6 +236,7 @@ class Call:
     names: Mapping[str, str] | None = None
     limit: int | None = None
     deadline: float | None = None
+    reach: str | None = None
 
 
 @dataclass(slots=True)

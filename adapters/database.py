@@ -30,9 +30,12 @@ class Database(Protocol):
 
     dialect: Dialect
 
-    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
+    async def fetch(
+        self, text: str, values: Sequence[Any], reach: str | None = None
+    ) -> Sequence[Row]:
         """All rows of one statement, by position. StatementFault, or Fault.
 
+        `reach`: the township beyond which a database that locks by place gives no row.
         If the asker is cancelled, the statement is stopped in the database, and no other
         asker is handed a connection that is still busy with it.
         """
@@ -41,16 +44,17 @@ class Database(Protocol):
         """Give every connection back. Harmless twice; a later fetch opens anew."""
 
 
-def open_database(url: str, *, statement_s: float) -> Database:
+def open_database(url: str, *, statement_s: float, locked: bool = False) -> Database:
     """The database of an SQLAlchemy address, for reading only; nothing is opened yet.
 
-    PostgreSQL by itself stops a statement that runs for `statement_s`.
+    PostgreSQL by itself stops a statement that runs for `statement_s`, and if it is `locked`
+    (`store/row_lock.py`) keeps each statement to its reach.
     """
     address = make_url(url)
     if address.drivername == "postgresql+asyncpg":
         from adapters.postgres_pool import PostgresPool  # its driver is not always installed
 
-        return PostgresPool(address, statement_s=statement_s)
+        return PostgresPool(address, statement_s=statement_s, locked=locked)
     if address.drivername == "sqlite+aiosqlite" and address.database and not address.query:
         from adapters.sqlite_pool import SqlitePool
 
@@ -71,7 +75,9 @@ class EngineDatabase:
         self.dialect: Dialect = engine.dialect
         self._engine = engine
 
-    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
+    async def fetch(
+        self, text: str, values: Sequence[Any], _reach: str | None = None
+    ) -> Sequence[Row]:
         """All rows, as plain tuples."""
         try:
             async with self._engine.connect() as connection:

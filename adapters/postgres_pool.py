@@ -4,6 +4,9 @@ asyncpg's own pool sends RESET whenever a connection comes back, a round trip as
 small query. Nothing here needs one: the sessions are read-only and nobody says SET, LISTEN
 or takes a lock in them.
 
+With the lock by place (`store/row_lock.py`) a connection is in a role and at a reach; a statement
+takes the last one used of its own reach, and else moves one, at the price of a round trip.
+
     fetch ──slot──► idle connection, or a new one ──► rows ──► idle again
                                  │
        cancelled, or the driver is in doubt: the connection is retired. It keeps its slot
@@ -23,6 +26,7 @@ from sqlalchemy.engine import URL
 from adapters.database import Row, StatementFault, dialect_of
 from adapters.resilience import Fault, Reason
 from store.engine import ZONE
+from store.row_lock import COUNTY, REACH, TOWN
 
 CONNECTIONS = 8  # more only queue up inside the server of a small county
 STATEMENTS = 256  # kept prepared on each connection; about 100 hot documents of a few Reads
@@ -35,6 +39,9 @@ READY = (
 """Compiling a statement takes longer than any of ours runs, and so does planning it anew for each
 asker: what differs between them are equalities. Old servers have no such settings."""
 
+MOVE = f"SELECT set_config('role', $1, false), set_config('{REACH}', $2, false)"
+NOWHERE = ""  # no township, and not the county either: as a connection comes from the server
+
 OURS = (asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.ReadOnlySQLTransactionError)
 LEAVING = (asyncpg.OperatorInterventionError, asyncpg.PostgresConnectionError)
 THEIRS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
@@ -43,29 +50,35 @@ THEIRS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientE
 class PostgresPool:
     """At most CONNECTIONS to one address; a fetch waits for its turn as long as its asker does."""
 
-    def __init__(self, address: URL, *, statement_s: float) -> None:
+    def __init__(self, address: URL, *, statement_s: float, locked: bool = False) -> None:
         self.dialect = dialect_of(address)
         self._options = _options(self.dialect.create_connect_args(address)[1], statement_s)
         self._slots = asyncio.Semaphore(CONNECTIONS)
-        self._idle: list[tuple[float, asyncpg.Connection]] = []  # the last one is the warmest
+        self._locked = locked
+        self._idle: list[_Line] = []  # the last one is the warmest
         self._retiring: set[asyncio.Task[None]] = set()
 
-    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
+    async def fetch(
+        self, text: str, values: Sequence[Any], reach: str | None = None
+    ) -> Sequence[Row]:
         """All rows, as asyncpg's records: indexed, sliced and unpacked like tuples."""
         await self._slots.acquire()
-        connection = None
+        line = None
         try:
-            connection = self._warm() or await self._connect()
-            rows: Sequence[Row] = await connection.fetch(text, *values)
+            line = self._warm(reach) or _Line(await self._connect())
+            if self._locked and line.reach != reach:
+                await line.move(reach)
+            rows: Sequence[Row] = await line.connection.fetch(text, *values)
         except OURS as error:
-            self._give(connection)
+            self._give(line)
             raise StatementFault(type(error).__name__) from None
         except BaseException as error:
+            connection = None if line is None else line.connection
             self._retire(connection)
             if isinstance(error, THEIRS):
                 raise self._fault(error, connection) from None
             raise
-        self._give(connection)
+        self._give(line)
         return rows
 
     async def close(self) -> None:
@@ -74,20 +87,29 @@ class PostgresPool:
             for _ in range(CONNECTIONS):
                 await stack.enter_async_context(self._slots)
             idle, self._idle = self._idle, []
-            await asyncio.gather(*(_closed(connection) for _, connection in idle))
+            await asyncio.gather(*(_closed(line.connection) for line in idle))
 
     # -- connections
 
-    def _warm(self) -> asyncpg.Connection | None:
+    def _warm(self, reach: str | None) -> _Line | None:
         now = asyncio.get_running_loop().time()
         while self._idle:
-            since, connection = self._idle.pop()
-            if now - since > IDLE_S:
-                self._idle.append((since, connection))
-                self._forget()  # what lies below it has been idle even longer
-            elif not connection.is_closed():
-                return connection
+            at = self._nearest(reach)
+            line = self._idle.pop(at)
+            if now - line.since > IDLE_S:
+                self._idle.append(line)
+                self._forget()  # those that nobody took before it have been idle even longer
+            elif not line.connection.is_closed():
+                return line
         return None
+
+    def _nearest(self, reach: str | None) -> int:
+        """Place of the last one used of this reach, else of the last one used."""
+        if self._locked:
+            for at in range(len(self._idle) - 1, -1, -1):
+                if self._idle[at].reach == reach:
+                    return at
+        return -1
 
     async def _connect(self) -> asyncpg.Connection:
         connection = None
@@ -103,8 +125,10 @@ class PostgresPool:
             raise
         return connection
 
-    def _give(self, connection: asyncpg.Connection) -> None:
-        self._idle.append((asyncio.get_running_loop().time(), connection))
+    def _give(self, line: _Line | None) -> None:
+        assert line is not None  # noqa: S101  a statement was sent on it
+        line.since = asyncio.get_running_loop().time()
+        self._idle.append(line)
         self._slots.release()
 
     def _retire(self, connection: asyncpg.Connection | None) -> None:
@@ -123,8 +147,8 @@ class PostgresPool:
     def _forget(self) -> None:
         """Cut every idle connection."""
         idle, self._idle = self._idle, []
-        for _, connection in idle:
-            connection.terminate()
+        for line in idle:
+            line.connection.terminate()
 
     def _fault(self, error: BaseException, connection: asyncpg.Connection | None) -> Fault:
         if isinstance(error, TimeoutError | asyncpg.QueryCanceledError):
@@ -133,6 +157,22 @@ class PostgresPool:
             # A server that goes takes all its sessions with it: the second try needs a new one.
             self._forget()
         return Fault(again=True)
+
+
+class _Line:
+    """A connection: where it stands, and since when it is idle (loop time)."""
+
+    __slots__ = ("connection", "reach", "since")
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self.connection, self.since = connection, 0.0
+        self.reach: str | None = NOWHERE
+
+    async def move(self, reach: str | None) -> None:
+        """Into the role that sees this township, or with None the whole county."""
+        role = COUNTY if reach is None else TOWN
+        await self.connection.fetch(MOVE, role, reach or "")
+        self.reach = reach
 
 
 def _options(given: Mapping[str, Any], statement_s: float) -> dict[str, Any]:

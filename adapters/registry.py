@@ -25,7 +25,10 @@ STORE = ("hub", "audit")
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """Where the sources are: address of the `store`; `addresses` and `keys` by source name."""
+    """Where the sources are: address of the `store`; `addresses` and `keys` by source name.
+
+    `locked`: the hub's own tables are locked by place, wherever they lie.
+    """
 
     store: str
     metadata: MetaData
@@ -33,13 +36,14 @@ class Wiring:
     keys: Mapping[str, str]
     outages: Mapping[str, Window]
     deadline_s: float
+    locked: bool = False
 
 
 def sources(
     specs: Mapping[str, SourceSpec], wiring: Wiring, divisions: Divisions, mask: MaskText
 ) -> dict[str, Source]:
     """Every source of the catalogue; one without an address answers that it is not there."""
-    store = open_database(wiring.store, statement_s=wiring.deadline_s)
+    store = open_database(wiring.store, statement_s=wiring.deadline_s, locked=wiring.locked)
     return {name: _source(spec, wiring, divisions, mask, store) for name, spec in specs.items()}
 
 
@@ -55,8 +59,9 @@ def _source(
     if spec.kind is Kind.REST:
         key = wiring.keys.get(spec.name)
         return RestSource(spec, address, guard=guard, divisions=divisions, mask=mask, app_key=key)
-    database = open_database(address, statement_s=wiring.deadline_s)
     ours = wiring.metadata if spec.copy_of in STORE else None
+    locked = wiring.locked and ours is not None
+    database = open_database(address, statement_s=wiring.deadline_s, locked=locked)
     return SqlSource(spec, database, divisions, guard=guard, mask=mask, metadata=ours)
 
 

@@ -94,7 +94,7 @@ class SqlSource:
         """One statement. SourceUnavailable DOWN or TIMEOUT, never a driver's text."""
         assert isinstance(prepared, SqlRead)  # noqa: S101  made by prepare above
         values = [slot(call) for slot in prepared.slots]
-        ask = partial(self._fetch, prepared.text, values)
+        ask = partial(self._fetch, prepared.text, values, call.reach)
         rows = await self.guard.run(ask, until=self.guard.until(call.deadline))
         return Rows(prepared.reader.read(rows, call) if prepared.reader else rows)
 
@@ -106,9 +106,11 @@ class SqlSource:
         """Close the pool."""
         await self.database.close()
 
-    async def _fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
+    async def _fetch(
+        self, text: str, values: Sequence[Any], reach: str | None = None
+    ) -> Sequence[Row]:
         self.calls += 1
-        return await self.database.fetch(text, values)
+        return await self.database.fetch(text, values, reach)
 
     # -- values
 

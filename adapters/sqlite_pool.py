@@ -41,8 +41,10 @@ class SqlitePool:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    async def fetch(self, text: str, values: Sequence[Any]) -> Sequence[Row]:
-        """All rows, as tuples."""
+    async def fetch(
+        self, text: str, values: Sequence[Any], _reach: str | None = None
+    ) -> Sequence[Row]:
+        """All rows, as tuples. SQLite has no lock by place."""
         if not self._threads:
             self._start()
         job = _Job(text, values)

@@ -36,7 +36,10 @@ class Gate:
         self._purpose = catalog.purposes[asker.purpose]
         self._bound = None if asker.bound is None else ANY_HOUSEHOLD
         self._opened = asker.case_no is not None and asker.bound is not None
-        self._key = (asker.posts, asker.purpose, asker.day, self._bound, self._opened)
+        self._key = (
+            *(asker.posts, asker.purpose, asker.day, asker.purchased),
+            *(self._bound, self._opened),
+        )
         self._lenses: dict[tuple[str, Mode, str | None], Lens] = {}
         self._facets: dict[str, FacetLens] = {}
         self._kept: LRUCache[Hashable, Any] = LRUCache(KEPT)
@@ -201,7 +204,9 @@ class Gate:
         return NOTHING if self._blocked(obj, act) else self.book.scope(self.asker, obj, act)
 
     def _blocked(self, obj: str, act: str) -> Verdict | None:
-        """What purpose and case forbid before any line is asked."""
+        """What employment, purpose and case forbid before any line is asked."""
+        if self.asker.purchased and obj in self._catalog.sensitive_objects:
+            return Verdict(False, Reason.DENIED, None, self.book.ask(obj))
         if self.asker.purpose == EMERGENCY and act not in EMERGENCY_ACTS:
             return Verdict(False, Reason.PURPOSE, None, self.book.ask(obj))
         # A case number that names no household narrows nothing, so it opens nothing.

@@ -24,8 +24,9 @@ class Post:
 class Asker:
     """One principal with all posts. `day` is the Asia/Shanghai date of the database clock.
 
-    Of one request is only the case: `bound` is the household its number narrows to; None means
-    not bound. `real_name` stays out of ``repr``, so that no log can hold it.
+    `purchased`: 购买服务人员, whom no group with sensitive personal data is shown, whatever post he
+    was given. Of one request is only the case: `bound` is the household its number narrows to;
+    None means not bound. `real_name` stays out of ``repr``, so that no log can hold it.
     """
 
     principal_id: str
@@ -33,6 +34,7 @@ class Asker:
     posts: tuple[Post, ...]
     purpose: str
     day: date
+    purchased: bool = field(default=False, kw_only=True)
     case_no: str | None = field(default=None, kw_only=True)
     bound: str | None = field(default=None, kw_only=True)
     real_name: str | None = field(default=None, repr=False, compare=False, kw_only=True)

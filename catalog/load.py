@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from catalog.datasets import Dataset, SourceSpec, Words, read_source, unique
 from catalog.departments import Department, read_departments
 from catalog.divisions import Divisions, load_divisions
 from catalog.errors import CatalogError
-from catalog.grades import SharingKind
+from catalog.grades import Sensitivity, SharingKind
 from catalog.items import ServiceItem, read_items
 from catalog.purposes import Purpose, read_purposes
 from catalog.table import Table, read_toml
@@ -61,6 +61,12 @@ class Catalog:
     def of_type(self, type_name: str) -> Dataset:
         """The data set a GraphQL type shows; KeyError if none."""
         return self._by_type[type_name]
+
+    @cached_property
+    def sensitive_objects(self) -> frozenset[str]:
+        """Objects with sensitive personal data in them (个人信息保护法第二十八条)."""
+        fields = (field for dataset in self.datasets.values() for field in dataset.fields)
+        return frozenset(f.object for f in fields if f.sensitivity is Sensitivity.L4_SENSITIVE)
 
     @property
     def _by_type(self) -> Mapping[str, Dataset]:

@@ -29,7 +29,7 @@ from catalog.grades import Mask
 from catalog.load import Catalog
 from hub import limits
 from hub.asking import Askers
-from hub.case_files import CaseFiles
+from hub.case_files import NUMBERED, CaseFiles
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
@@ -46,6 +46,7 @@ from resolvers.execute import Setting
 from resolvers.roots.root import Words
 from schema.build import build
 from store.engine import open_engine
+from store.lookups import Lookups
 from store.tables import metadata
 from store.tallies import Tallies
 
@@ -80,6 +81,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         keys=settings.source_keys,
         outages=settings.outages,
         deadline_s=settings.source_deadline_s,
+        locked=settings.store_row_lock,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
@@ -93,6 +95,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         deadline_s=settings.source_deadline_s,
         operation_s=settings.deadline_s,
         tallies=Tallies(store),
+        lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo)
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
@@ -114,10 +117,13 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
 
 
 def case_files(catalog: Catalog, sources: Mapping[str, Source]) -> CaseFiles:
-    """Where the cases lie: what ``X-Case-No`` is looked up in."""
-    source = sources[catalog.datasets["case"].source]
+    """Where cases and orders lie: what ``X-Case-No`` is looked up in."""
+    return CaseFiles({name: _own(sources[catalog.datasets[name].source]) for name in NUMBERED})
+
+
+def _own(source: Source) -> SqlSource:
     assert isinstance(source, SqlSource)  # noqa: S101  the hub's own tables are in databases
-    return CaseFiles(source.database, source.guard)
+    return source
 
 
 def log_id(settings: Settings) -> str:

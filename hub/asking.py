@@ -5,8 +5,9 @@ are kept for at most a second, and so is what was made of them: an account that 
 within that second, with the same token and purpose, is one look-up. A new policy book ends it
 at once, the token's end to the second. No token is kept, only its digest.
 
-A case number narrows the rights to that case's household, and only if the case is the asker's
-business. What it narrows them to is made anew each time: a household is in no cache.
+A case's number, or that of an order about it, narrows the rights to that case's household, and
+only if case or order is the asker's business. What it narrows them to is made anew each time: a
+household is in no cache.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from catalog.load import Catalog
 from hub.case_files import CaseFiles
 from hub.identity import PURPOSE_HEADER, Claims, Tokens, bearer, purpose
 from hub.release import Visit
-from store.accounts import HeldPost, posts_of
+from store.accounts import HeldPost, Holder, holder_of
 
 POSTS_S = 1.0  # how long posts may be remembered (authorisation 6)
 POSTS_KEPT = 4_096
@@ -67,6 +68,7 @@ class _Held:
     """Posts as the store has them; `until` monotonic seconds, at midnight at the latest."""
 
     posts: tuple[HeldPost, ...]
+    holder: Holder | None
     until: float
 
 
@@ -138,9 +140,9 @@ class Askers:
         named = {PURPOSE_HEADER: _text(headers, b"x-purpose") or ""}
         why = purpose(named, claims, self._catalog.purposes)
         held = await self._held(claims.sub)
-        if not held.posts:
+        if held.holder is None:
             raise Unauthenticated("账号未启用、已停用或没有岗位", reason="TOKEN_INVALID")
-        gate = self._gate(claims.sub, held.posts, why, book)
+        gate = self._gate(claims.sub, held.holder, held.posts, why, book)
         client = claims.client if _CLIENT.match(claims.client) else ""
         basis = self._catalog.purposes[why].legal_basis
         known = Known(gate, client, basis, _context(gate, self._catalog))
@@ -153,13 +155,21 @@ class Askers:
         if len(self._ready) > POSTS_KEPT:
             del self._ready[next(iter(self._ready))]
 
-    def _gate(self, account: str, held: tuple[HeldPost, ...], why: str, book: PolicyBook) -> Gate:
+    def _gate(
+        self,
+        account: str,
+        holder: Holder,
+        held: tuple[HeldPost, ...],
+        why: str,
+        book: PolicyBook,
+    ) -> Gate:
         if book is not self._book:  # nothing may keep an old book alive
             self._gates.clear()
             self._ready.clear()
             self._book = book
         posts = tuple(book.post(p.dept, p.role, p.region_path) for p in held)
-        asker = Asker(account, "official", posts, why, datetime.now(_ZONE).date())
+        day = datetime.now(_ZONE).date()
+        asker = Asker(account, holder.kind, posts, why, day, purchased=holder.purchased)
         gate = self._gates.get(asker)
         if gate is None:
             gate = self._gates[asker] = Gate(book, asker, self._catalog)
@@ -178,19 +188,19 @@ class Askers:
         begun, now = self._clock(), datetime.now(_ZONE)
         try:
             async with self._engine.connect() as connection:
-                posts = await posts_of(connection, principal_id, now.date())
+                holder, posts = await holder_of(connection, principal_id, now.date())
         except (SQLAlchemyError, OSError):
             raise SourceUnavailable("账号库暂时不可用", reason="DOWN", source="hub") from None
-        return _Held(tuple(posts), begun + min(POSTS_S, to_midnight(now)))
+        return _Held(tuple(posts), holder, begun + min(POSTS_S, to_midnight(now)))
 
     # -- a case
 
     async def _narrowed(self, gate: Gate, case_no: str) -> Asker:
-        """The asker bound to one case's household; the same refusal for any other number."""
+        """The asker bound to one household; the same refusal for any number not his business."""
         filed = await self._cases.find(case_no) if _CASE_NO.match(case_no) else None
         if filed is None or filed.household is None:
             raise _no_case()
-        if not gate.demand("Case.basic", "read", filed.region, filed.owner).allowed:
+        if not gate.demand(filed.object, "read", filed.region, filed.owner).allowed:
             raise _no_case()
         return replace(gate.asker, case_no=case_no, bound=filed.household)
 
@@ -229,4 +239,4 @@ def to_midnight(now: datetime) -> float:
 
 
 def _no_case() -> Forbidden:
-    return Forbidden("X-Case-No 所指的诉求件不存在，或不在您的职责内", reason="CASE")
+    return Forbidden("X-Case-No 所指的诉求件或督办单不存在，或不在您的职责内", reason="CASE")

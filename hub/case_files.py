@@ -1,43 +1,77 @@
-"""A case by its number, wherever the cases lie: what ``X-Case-No`` narrows the rights to."""
+"""A case, or an order of supervision about one, by its number: what ``X-Case-No`` names.
+
+Both narrow the rights to the household the case is about; each is looked for where its data set
+lies.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Table, bindparam, select
 
 from adapters.database import Database
 from adapters.resilience import Guard
 from catalog.errors import SourceUnavailable
 from store.cases import case_file
+from store.supervision import supervision_order
+
+NUMBERED: Mapping[str, tuple[Table, str, str]] = {
+    "case": (case_file, "case_no", "Case.basic"),
+    "supervision_order": (supervision_order, "order_no", "SupervisionOrder.basic"),
+}
+"""Data set -> its table, its number's column, the object that must be readable: first match."""
+
+
+class Lying(Protocol):
+    """Where a data set lies (adapters' SqlSource)."""
+
+    name: str
+    guard: Guard
+    database: Database
 
 
 @dataclass(frozen=True, slots=True)
 class Filed:
-    """Where a case was filed (region path), who handles it, whose household it is about."""
+    """Where it was filed (region path), who handles it, whose household it is about.
 
+    `object`: what an asker must be able to read, for the number to be his business.
+    """
+
+    object: str
     region: str
     owner: str
     household: str | None
 
 
 class CaseFiles:
-    """Asks the database the cases lie in, under that source's deadline and breaker."""
+    """Asks the databases the numbered data sets lie in, under their deadlines and breakers."""
 
-    def __init__(self, database: Database, guard: Guard) -> None:
-        self._database, self._guard = database, guard
-        columns = (case_file.c.region_path, case_file.c.handling_dept, case_file.c.household_id)
-        wanted = select(*columns).where(case_file.c.case_no == bindparam("case_no"))
-        self._text = str(wanted.compile(dialect=database.dialect))
+    def __init__(self, sources: Mapping[str, Lying]) -> None:
+        """`sources`: data set -> source, of both in NUMBERED."""
+        self._asked = [(sources[name], *_asking(sources[name], name)) for name in NUMBERED]
 
-    async def find(self, case_no: str) -> Filed | None:
-        """The case, None if there is none of that number. SourceUnavailable."""
-        ask = partial(self._database.fetch, self._text, [case_no])
-        try:
-            rows = await self._guard.run(ask)
-        except SourceUnavailable as error:
-            raise SourceUnavailable(
-                "诉求件库暂时不可用", reason=error.reason, source=self._guard.name
-            ) from None
-        return Filed(*rows[0]) if rows else None
+    async def find(self, number: str) -> Filed | None:
+        """Case or order, None if there is neither of that number. SourceUnavailable."""
+        for source, text, what in self._asked:
+            ask = partial(source.database.fetch, text, [number])
+            try:
+                rows = await source.guard.run(ask)
+            except SourceUnavailable as error:
+                raise SourceUnavailable(
+                    "诉求件库暂时不可用", reason=error.reason, source=source.name
+                ) from None
+            if rows:
+                return Filed(what, *rows[0])
+        return None
+
+
+def _asking(source: Lying, name: str) -> tuple[str, str]:
+    """The statement, and the object of its rows."""
+    table, number, what = NUMBERED[name]
+    columns = (table.c.region_path, table.c.handling_dept, table.c.household_id)
+    wanted = select(*columns).where(table.c[number] == bindparam("number"))
+    return str(wanted.compile(dialect=source.database.dialect)), what

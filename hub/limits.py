@@ -26,6 +26,10 @@ COST: Final = 20_000  # rows: a page of 100 with ten facets of ten rows could br
 PAGE_DEFAULT: Final = 20  # rows of a page when `first` and `last` are absent
 PAGE_MAX: Final = 100  # the largest `first` or `last`
 
+# Who is looked up, per account
+LOOKUPS_PER_HOUR: Final = 60  # a window serves a person a minute
+LOOKUP_MISSES: Final = 10  # in ten minutes: typing errors are fewer, trying numbers out is more
+
 # While it runs
 DEADLINE_S: Final = 10.0  # a clerk at a window has left by then
 ERRORS_SHOWN: Final = 20  # further ones are counted in `errorsOmitted`

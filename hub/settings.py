@@ -70,6 +70,7 @@ class Settings:
     data_dir: Path
     keys_dir: Path
     store_url: str = field(repr=False)
+    store_row_lock: bool
     host: str
     port: int
     issuer: str
@@ -81,6 +82,8 @@ class Settings:
     catalog_extra_dir: Path | None
     page_default: int
     page_max: int
+    lookup_per_hour: int
+    lookup_misses: int
     log_level: str
     sources: Mapping[str, str] = field(repr=False)
     source_keys: Mapping[str, str] = field(repr=False)
@@ -385,6 +388,7 @@ SETTINGS: Mapping[str, Setting] = {
         _matching(lambda text: text.startswith(_STORES)),
         f"请写以 {' 或 '.join(_STORES)} 开头的地址",
     ),
+    "store.row_lock": Setting("store_row_lock", _flag, "请写 1 或 0", False),
     "host": Setting("host", _text, "请写监听地址，如 127.0.0.1", "127.0.0.1"),
     "port": Setting("port", _whole(0, 65_535), "请写 0 到 65535 之间的端口", PORT),
     "issuer": Setting("issuer", _text, "请写令牌签发方的名称"),
@@ -404,6 +408,15 @@ SETTINGS: Mapping[str, Setting] = {
         "page_default", _whole(1, 1_000), "请写 1 到 1000 之间的行数", limits.PAGE_DEFAULT
     ),
     "page.max": Setting("page_max", _whole(1, 1_000), "请写 1 到 1000 之间的行数", limits.PAGE_MAX),
+    "lookup.per_hour": Setting(
+        "lookup_per_hour",
+        _whole(1, 100_000),
+        "请写 1 到 100000 之间的次数",
+        limits.LOOKUPS_PER_HOUR,
+    ),
+    "lookup.misses": Setting(
+        "lookup_misses", _whole(1, 100_000), "请写 1 到 100000 之间的次数", limits.LOOKUP_MISSES
+    ),
     "log.level": Setting(
         "log_level", _matching(_LEVELS.__contains__), f"请写 {'、'.join(_LEVELS)} 之一", "INFO"
     ),

@@ -21,6 +21,7 @@ from hub.settings import Profile, Settings
 from store.engine import open_engine
 from store.migrate import status
 from store.register import citizen
+from store.row_lock import is_locked
 
 INVENTED = "5399"
 
@@ -43,6 +44,8 @@ def ready(settings: Settings) -> None:
             )
     except (SQLAlchemyError, OSError):
         raise Unready("数据库无法连接：请检查 store.url") from None
+    if settings.store_row_lock:
+        _locks(settings)
     _copies(settings, words)
     where = settings.placed.get(citizen.name)
     try:
@@ -54,6 +57,30 @@ def ready(settings: Settings) -> None:
         raise Unready(f"正式环境的底册中有 {invented} 名虚构人员（5399 开头）：请换用正式数据库")
     if settings.profile is Profile.DEMO and others:
         raise Unready(f"演示环境的底册中有 {others} 名非虚构人员：请换用演示数据库")
+
+
+def _locks(settings: Settings) -> None:
+    """The lock by place is set wherever own tables lie; a copy that does not answer is let be."""
+    addresses = {"store.url": settings.store_url}
+    addresses |= {f"sources.{name}": url for name, url in copies(settings).items()}
+    for key, address in addresses.items():
+        if not address.startswith("postgresql"):
+            raise Unready(f"{key} 不是 PostgreSQL，没有行级锁：请把 store.row_lock 设为 0")
+        try:
+            locked = asyncio.run(_locked(address))
+        except (SQLAlchemyError, OSError):
+            continue
+        if not locked:
+            raise Unready(f"{key} 的行级锁尚未设置：请以其地址为 store.url 运行 hub db lock")
+
+
+async def _locked(url: str) -> bool:
+    engine = open_engine(url, pool_size=1, readonly=True)
+    try:
+        async with engine.connect() as connection:
+            return await is_locked(connection)
+    finally:
+        await engine.dispose()
 
 
 def _copies(settings: Settings, words: Catalog) -> None:

@@ -8,7 +8,7 @@ beside a Plan live in his Gate (`ready`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,7 @@ from resolvers.cost import check
 from resolvers.document import Documents, Limits, Operation
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import Disclosure, OutFault, OutIntrospection, Plan, ReadDisclosure, Shape
+from resolvers.quota import counted, taken
 from resolvers.ready import Ready, ready
 from resolvers.shape import Shaper, arguments, signature, unfit
 
@@ -174,10 +175,13 @@ class Engine:
         arguments = _arguments(shape, values)
         spent = check(shape, arguments, self._setting, self._limits.cost)
         introspection = self._introspect(operation, shape, values)
-        for json_mode in (self._json_mode, False):
+        asker, lookups = gate.asker.principal_id, self._setting.lookups
+        for again, json_mode in enumerate((self._json_mode, False)):
             made = self._ready(shape, gate, json_mode)
             execution = Execution(made, gate, self._setting, arguments)
             try:
+                if not again:
+                    await taken(lookups, asker, execution.seek())
                 end = asyncio.get_running_loop().time() + self._setting.operation_s
                 await self._deadlines.within(end, execution.run)
                 data, errors = answer(execution, context, introspection, self._bindings.leaves)
@@ -186,6 +190,7 @@ class Engine:
                 if json_mode and _needs_rows(error):
                     continue
                 return _stopped(operation, error, execution)
+        await counted(lookups, asker, execution.missed)
         disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
         return Answer(data, True, tuple(errors), extensions, disclosure)
@@ -252,7 +257,7 @@ def _disclosed(
     )
 
 
-def _quiet(sought: list[str], reads: tuple[ReadDisclosure, ...]) -> str | None:
+def _quiet(sought: Collection[str], reads: tuple[ReadDisclosure, ...]) -> str | None:
     """A look-up that found nobody looks like success to the asker; the log says more."""
     looked_up = [r for r in reads if r.how == "key"]
     return "NO_RECORD" if sought and not any(r.rows for r in looked_up) else None
@@ -262,7 +267,7 @@ def _outcome(codes: list[str], execution: Execution) -> str:
     if not codes:
         return "OK"
     roots = [r for r in execution.plan.shape.roots if not r.unreadable]
-    results = [execution.results[r.id] for r in roots]
+    results = [execution.results[r.id] for r in roots if r.id in execution.results]
     if any(r.error is None and not r.denied for r in results):
         return "PARTIAL"
     if all(c == "FORBIDDEN" for c in codes):
@@ -284,6 +289,9 @@ def _refused(operation: Operation | None, error: HubError, policy: int) -> Answe
     return Answer(None, False, (formatted(error),), {}, disclosure)
 
 
+_STOPPED: Mapping[type[HubError], str] = {TooComplex: "INVALID", Forbidden: "DENIED"}
+
+
 def _stopped(operation: Operation, error: Exception, execution: Execution) -> Answer:
     """Nothing is shown; the record tells what was read and who was sought until then."""
     while isinstance(error, ExceptionGroup):  # several tasks fail at once: the first will do
@@ -291,7 +299,7 @@ def _stopped(operation: Operation, error: Exception, execution: Execution) -> An
     said = _as_hub_error(error)
     fault = type(error).__name__ if isinstance(said, Internal) else None
     told = _disclosed(operation, execution, [formatted(said)])
-    outcome = "INVALID" if isinstance(said, TooComplex) else "FAILED"
+    outcome = _STOPPED.get(type(said), "FAILED")
     disclosure = replace(told, outcome=outcome)
     return Answer(None, False, (formatted(said),), {}, disclosure, fault)
 
@@ -311,6 +319,10 @@ def _as_hub_error(error: Exception) -> HubError:
     return Internal("内部错误：请告知请求编号")
 
 
+def _fresh(told: ReadDisclosure) -> str | None:
+    return "STALE" if "STALE" in told.states else None
+
+
 def _extensions(execution: Execution) -> dict[str, Any]:
     """`sources` and `fields` of protocol.md 2.1: by source and coordinate, never by row."""
     sources: dict[str, dict[str, Any]] = {}
@@ -318,7 +330,7 @@ def _extensions(execution: Execution) -> dict[str, Any]:
     for told in execution.told():
         if told.asked:
             entry = sources.setdefault(told.source, {"name": told.source, "status": "LIVE"})
-            entry["status"] = told.down or entry["status"]
+            entry["status"] = told.down or _fresh(told) or entry["status"]
         for coordinate, count in told.masked.items():
             fields[coordinate, "MASKED"] = fields.get((coordinate, "MASKED"), 0) + count
         for coordinate in told.hidden:

@@ -464,6 +464,8 @@ class _Builder:
             state = FieldState.SOURCE_DOWN
         elif not self._facet_rows(child, read, result, row, env):
             state = FieldState.NO_RECORD
+        elif child.stale:
+            state = FieldState.STALE
         return {"field": name, "state": state, "source": read.dataset.source}
 
     def _provenance(self, result: Result, row: Row) -> dict[str, Any]:
@@ -518,7 +520,9 @@ def _state(column: str, state: CellState | None, result: Result, row: Row) -> Fi
     if state is CellState.MASKED:
         return FieldState.MASKED
     at = layout.get(column)
-    return FieldState.NO_RECORD if at is None or row[at] is None else FieldState.OK
+    if at is None or row[at] is None:
+        return FieldState.NO_RECORD
+    return FieldState.STALE if result.stale else FieldState.OK
 
 
 def _facets(read: Read) -> list[Read]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import orjson
 
-from adapters.contract import EXTRA, KEY, SEPARATOR, SUBJECT, Call, Rows, Source
+from adapters.contract import EXTRA, KEY, SEPARATOR, SUBJECT, Call, Freshness, Rows, Source
 from authz.gate import Gate
 from authz.lens import CellState, Mode
 from catalog.datasets import RegionKind
@@ -32,6 +32,7 @@ from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, r
 from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL
 from resolvers.plan import Kind, PlannedRead, Read, ReadDisclosure, told_of
 from resolvers.publication import Published, Tallies, published
+from resolvers.quota import Lookups
 from resolvers.ready import Ready
 from resolvers.refusal import refused
 from resolvers.roots.root import Words
@@ -52,7 +53,7 @@ class Setting:
     """What an execution needs beside the Plan; one per worker.
 
     `deadline_s` of one source's call, `operation_s` of the whole operation. `tallies`: the
-    store's published tables.
+    store's published tables, `lookups` its count of look-ups.
     """
 
     words: Words
@@ -64,6 +65,7 @@ class Setting:
     deadline_s: float
     operation_s: float
     tallies: Tallies | None = None
+    lookups: Lookups | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -84,7 +86,8 @@ class Window:
 class Result:
     """What one Read gave. `groups` by parent key; facets by (states, key).
 
-    `text` is the JSON of a whole root: None if there is no such object.
+    `text` is the JSON of a whole root: None if there is no such object. `stale`: the source gave
+    what it had, not what is.
     """
 
     planned: PlannedRead
@@ -97,7 +100,13 @@ class Result:
     denied: bool = False
     cells: Cells | None = None
     as_of: Any = None
+    stale: bool = False
     text: str | bytes | None = None
+
+    def dated(self, rows: Rows) -> None:
+        """Note how current the rows are."""
+        self.as_of = rows.as_of
+        self.stale = rows.freshness is Freshness.STALE
 
 
 class Execution:
@@ -114,9 +123,25 @@ class Execution:
         self._arguments = arguments
         self.results: dict[int, Result] = {}
         self.disclosures: dict[int, ReadDisclosure] = {}
-        self.sought: list[str] = []
+        self.sought: dict[str, None] = {}
         self._places: dict[int, Place] = {}
         self._linked: dict[str, set[str]] = defaultdict(set)
+
+    def seek(self) -> int:
+        """How many persons will be looked up; notes who they are before anybody is asked."""
+        for read in self._lookups():
+            with contextlib.suppress(HubError):  # its own root will say so
+                self._given(read)
+        return len(self._lookups())
+
+    @property
+    def missed(self) -> int:
+        """How many of them were not found, or not for this asker."""
+        told = [self.disclosures[read.id] for read in self._lookups()]
+        return sum("NO_RECORD" in one.states for one in told)
+
+    def _lookups(self) -> list[Read]:
+        return [read for read in self.plan.shape.lookups if read.id in self.plan.reads]
 
     async def run(self) -> None:
         """Fetch everything; no exception of a source leaves here."""
@@ -193,7 +218,7 @@ class Execution:
             return
         # Two register rows may hold one number (DQ09): one thing is asked for, one is shown.
         result.rows = list(rows.rows if read.many else rows.rows[:1])
-        result.as_of = rows.as_of
+        result.dated(rows)
         result.totals = total
         shown = _shown(result.rows, window)
         if not read.many and not shown:
@@ -222,7 +247,9 @@ class Execution:
             result.layout, result.rows, result.as_of = table.layout, table.rows, table.made_at
             told.as_of, told.asked = int(table.made_at.timestamp() * 1_000_000), True
         else:
-            found = await self._read(result.planned, self._call(None, params, GROUPS + 1))
+            found = await self._read(
+                result.planned, self._call(result.planned, None, params, GROUPS + 1)
+            )
             if len(found.rows) > GROUPS:
                 raise too_complex("groups", GROUPS, None)
             result.rows = list(found.rows)
@@ -238,7 +265,7 @@ class Execution:
     ) -> Published:
         async def base(since: datetime, until: datetime) -> Sequence[Row]:
             window = {f"r{read.id}_{FROM}": since, f"r{read.id}_{UNTIL}": until}
-            call = self._call(None, {**params, **window}, CUBE_CELLS)
+            call = self._call(planned, None, {**params, **window}, CUBE_CELLS)
             rows = (await self._read(planned, call)).rows
             if len(rows) == CUBE_CELLS:  # cut off: better no publication than a wrong one
                 raise too_complex("groups", CUBE_CELLS, None)
@@ -266,7 +293,7 @@ class Execution:
                 value = value[name]
             params[bind.param] = bind.convert(value, self._setting.words)
         if read.identifier is not None:
-            self.sought.append(self._setting.uid(params[read.binds[0].param]))
+            self.sought[self._setting.uid(params[read.binds[0].param])] = None
         return params
 
     def _ride_limits(self, read: Read) -> dict[str, Any]:
@@ -379,7 +406,8 @@ class Execution:
             params |= self._after(read, window)
             limit = window.size + 1
         rows, totals = await self._counted(result.planned, keys, params, limit)
-        result.totals, result.as_of = totals, rows.as_of
+        result.totals = totals
+        result.dated(rows)
         at = result.layout[KEY]
         for row in rows.rows:
             result.groups.setdefault(str(row[at]), []).append(row)
@@ -411,7 +439,8 @@ class Execution:
             told.states["SOURCE_DOWN"] = sum(len(b.keys) for b in batches)
             return
         for batch, (rows, columns) in zip(batches, done, strict=True):
-            result.layout, result.as_of = columns, rows.as_of
+            result.layout = columns
+            result.dated(rows)
             self._take(read, result, told, batch, rows)
         below = [
             (row, env)
@@ -507,6 +536,8 @@ class Execution:
         if read.unreadable:
             return
         told.rows += len(rows.rows)
+        if result.stale:
+            told.states["STALE"] = told.states.get("STALE", 0) + len(rows.rows)
         add_states(told, told_of(read, batch.states), len(rows.rows))
         for key in found & batch.subjects.keys():
             told.subjects.add(batch.subjects[key])
@@ -538,14 +569,21 @@ class Execution:
         limit: int | None,
     ) -> tuple[Rows, dict[Any, int]]:
         """The rows, and beside them their counts if these are asked."""
-        rows = self._read(planned, self._call(keys, params, limit))
+        rows = self._read(planned, self._call(planned, keys, params, limit))
         if planned.counted is None:
             return await rows, {}
         both = await asyncio.gather(rows, self._total(planned, params, keys))
         return both[0], both[1]
 
-    def _call(self, keys: list[str] | None, params: Mapping[str, Any], limit: int | None) -> Call:
-        return Call(keys, params, None, limit, self._setting.deadline_s)
+    def _call(
+        self,
+        planned: PlannedRead,
+        keys: list[str] | None,
+        params: Mapping[str, Any],
+        limit: int | None,
+    ) -> Call:
+        reach = self._ready.reach[planned.read.id]
+        return Call(keys, params, None, limit, self._setting.deadline_s, reach)
 
     async def _total(
         self, planned: PlannedRead, params: Mapping[str, Any], keys: list[str] | None
@@ -553,7 +591,7 @@ class Execution:
         if planned.counted is None:
             return {}
         source = self._setting.sources[planned.source]
-        call = Call(keys, params, deadline=self._setting.deadline_s)
+        call = self._call(planned, keys, params, None)
         rows = await source.read(planned.counted, call)
         self.disclosures[planned.read.id].total = sum(row[-1] for row in rows.rows)
         return {(row[0] if keys is not None else None): row[-1] for row in rows.rows}

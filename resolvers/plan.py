@@ -278,6 +278,11 @@ class Shape:
         return tuple((r.id, r.slot) for r in self._all if r.slot is not None)
 
     @cached_property
+    def lookups(self) -> tuple[Read, ...]:
+        """The roots that look a person up."""
+        return tuple(root for root in self.roots if root.identifier is not None)
+
+    @cached_property
     def paged(self) -> tuple[int, ...]:
         """The numbers of the Reads that are pages."""
         return tuple(r.id for r in self._all if r.connection)

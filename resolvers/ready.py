@@ -49,12 +49,16 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A Plan and, by the number of a Read: bound values, riding pages, heads of disclosures."""
+    """A Plan and, by the number of a Read: bound values, riding pages, heads of disclosures.
+
+    `reach`: the township that every row of its statement lies in, None if there are several.
+    """
 
     plan: Plan
     binds: Mapping[int, Mapping[str, Any]]
     pages: Mapping[int, tuple[Read, ...]]
     heads: Mapping[int, Head]
+    reach: Mapping[int, str | None]
 
 
 def ready(plan: Plan, gate: Gate) -> Ready:
@@ -66,6 +70,7 @@ def ready(plan: Plan, gate: Gate) -> Ready:
         {r.id: _binds(plan, gate, r) for r in own},
         {r.id: tuple(c for c in _riding(plan, r) if c.connection) for r in own},
         {r.id: _head(gate, r) for r in reads},
+        {r.id: _reach(plan, gate, r) for r in own},
     )
 
 
@@ -85,6 +90,12 @@ def _binds(plan: Plan, gate: Gate, read: Read) -> dict[str, Any]:
         lens = gate.lens(one.dataset, one.mode, one.identifier)
         found |= lens.binds(f"r{one.id}")
     return found
+
+
+def _reach(plan: Plan, gate: Gate, read: Read) -> str | None:
+    placed = [r for r in (read, *_riding(plan, read)) if r.dataset.region.kind is RegionKind.PATH]
+    found = {gate.lens(r.dataset, r.mode, r.identifier).township for r in placed}
+    return found.pop() if len(found) == 1 else None
 
 
 def _head(gate: Gate, read: Read) -> Head:

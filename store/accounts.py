@@ -31,6 +31,7 @@ from store.policy import bump_version, region_shape
 SEPARATE_DUTIES = ("secadmin", "auditor", "sysadmin")
 WORK = "work"
 NO_END = date(9999, 12, 31)
+PURCHASED = "purchased"  # 购买服务人员
 _DUTIES = ", ".join(f"'{duty}'" for duty in SEPARATE_DUTIES)
 
 principal = Table(
@@ -104,6 +105,14 @@ class NewPrincipal:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """An active principal: official, system or portal; whether his service is purchased."""
+
+    kind: str
+    purchased: bool
+
+
+@dataclass(frozen=True, slots=True)
 class HeldPost:
     """A post in force."""
 
@@ -161,14 +170,24 @@ def _post_row(held: NewPost, by: str) -> dict[str, object]:
     }
 
 
-async def posts_of(conn: AsyncConnection, principal_id: str, day: date) -> list[HeldPost]:
-    """Posts in force on `day` of an active principal, in a fixed order; else none."""
+async def holder_of(
+    conn: AsyncConnection, principal_id: str, day: date
+) -> tuple[Holder | None, list[HeldPost]]:
+    """An active principal and his posts in force on `day`, in a fixed order; else nobody."""
     joined = post.join(principal, principal.c.id == post.c.principal_id)
-    found = await conn.execute(
-        select(post.c.dept, post.c.role, post.c.region_path)
+    asked = (
+        select(principal.c.kind, principal.c.employment, post.c.dept, post.c.role)
+        .add_columns(post.c.region_path)
         .select_from(joined)
         .where(principal.c.id == principal_id, principal.c.state == "active")
         .where(post.c.starts_on <= day, post.c.ends_on >= day)
         .order_by(post.c.id)
     )
-    return [HeldPost(row.dept, row.role, row.region_path) for row in found]
+    rows = (await conn.execute(asked)).all()
+    held = [HeldPost(row.dept, row.role, row.region_path) for row in rows]
+    return (Holder(rows[0].kind, rows[0].employment == PURCHASED) if rows else None), held
+
+
+async def posts_of(conn: AsyncConnection, principal_id: str, day: date) -> list[HeldPost]:
+    """Posts in force on `day` of an active principal, in a fixed order; else none."""
+    return (await holder_of(conn, principal_id, day))[1]

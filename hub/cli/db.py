@@ -42,6 +42,32 @@ def upgrade(folder: Path | None) -> None:
     click.echo(f"数据库已是版本 {current}")
 
 
+@db.command(help="设置行级锁（仅 PostgreSQL），供 store.row_lock 使用；可重复执行。")
+@DIR
+def lock(folder: Path | None) -> None:
+    """Roles and policies of `store/row_lock.py`."""
+    address = store_of(folder)
+    if not address.startswith("postgresql"):
+        stop("此数据库没有行级锁：请改用 PostgreSQL，或把 store.row_lock 设为 0", OPERATOR)
+    try:
+        asyncio.run(_lock(address))
+    except (SQLAlchemyError, OSError):
+        stop("行级锁未能设置：请确认账号是表的所有者，并有创建角色的权限", OPERATOR)
+    click.echo("行级锁已设置")
+
+
+async def _lock(address: str) -> None:
+    from store.engine import open_engine
+    from store.row_lock import lock as set_lock
+
+    engine = open_engine(address, pool_size=1)
+    try:
+        async with engine.begin() as connection:
+            await set_lock(connection)
+    finally:
+        await engine.dispose()
+
+
 @db.command(help="查看数据库版本与程序所需版本。")
 @DIR
 @JSON

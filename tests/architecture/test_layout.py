@@ -20,12 +20,14 @@ TESTED = {
 """tests/<folder> -> the folders of its subjects, if not the package of the same name."""
 
 OPERATIONS = {
+    "adapters/test_postgres_reach": "postgres_pool.py over a store locked by place",
     "audit/test_crash": "kill -9 under load, then verify",
     "authz/test_scenarios": "scenarios.toml",
     "demo/test_shares": "the county's shares, from county.py and its writers",
     "hub/test_cli": "the verbs of hub/cli, as a user types them",
     "hub/test_wheel": "build, install, run elsewhere",
     "resolvers/test_conditions": "null for a condition, from the Shape to the record",
+    "resolvers/test_row_lock": "the county with the lock of store/row_lock.py",
     "schema/test_sdl": "schema.graphql",
     "schema/test_rights": "levels and rights printed in the schema",
 }

@@ -47,6 +47,7 @@ def asker(demo_book: PolicyBook) -> NewAsker:
         case_no: str | None = None,
         bound: str | None = None,
         day: date = DAY,
+        purchased: bool = False,
     ) -> Asker:
         held: tuple[Post, ...] = tuple(demo_book.post(*one) for one in posts)
         return Asker(
@@ -55,6 +56,7 @@ def asker(demo_book: PolicyBook) -> NewAsker:
             held,
             purpose,
             day,
+            purchased=purchased,
             case_no=case_no,
             bound=bound,
             real_name="张三",

@@ -113,6 +113,27 @@ def test_two_townships_share_a_facets_pattern(
     assert one.digest != two.digest
 
 
+def test_purchased_staff_see_no_sensitive_group_whatever_their_post(
+    book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    town = ("rev", "town", ZHELAI)
+    with_case = {"purpose": "aid.review", "case_no": "YS1", "bound": "h1"}
+    own = Gate(book, asker(town, **with_case), catalog)
+    bought = Gate(book, asker(town, **with_case, purchased=True), catalog)
+    people = catalog.datasets["citizen"]
+    assert {"Citizen.identity", "Case.body"} <= catalog.sensitive_objects
+    assert "Citizen.basic" not in catalog.sensitive_objects
+    assert own.lens(people, Mode.KEY).cell("idNumber").state is not HIDDEN
+    lens = bought.lens(people, Mode.KEY)
+    assert lens.cell("idNumber").state is HIDDEN
+    assert lens.cell("birthBand").state is CLEAR  # what is not sensitive stays his work
+    assert bought.refusal(people, Mode.LOOKUP, "idNumber").reason == "DENIED"
+    assert bought.demand("Case.body", "read", VILLAGE, "rev").reason == "DENIED"
+    assert bought.facet(AID).cells(VILLAGE) is None
+    # Both were made from one book: what it keeps for the one is not the other's.
+    assert own.lens(people, Mode.KEY).digest != lens.digest
+
+
 def test_lenses_are_made_once(book: PolicyBook, catalog: Catalog, asker: NewAsker) -> None:
     gate = Gate(book, asker(("rev", "town", ZHELAI)), catalog)
     citizen = catalog.datasets["citizen"]

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import event, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.database import open_database
+from adapters.database import Database, open_database
 from adapters.resilience import Guard
 from authz.keeper import BookKeeper
 from catalog.errors import Forbidden, PurposeRequired, Unauthenticated
@@ -48,6 +48,15 @@ class Clock:
 
 
 @dataclass
+class Here:
+    """A data set's place."""
+
+    name: str
+    guard: Guard
+    database: Database
+
+
+@dataclass
 class Door:
     """Askers over a store of two clerks, with clocks of its own."""
 
@@ -62,7 +71,8 @@ class Door:
         catalog = load()
         address = self.engine.url.render_as_string(hide_password=False)
         self.database = open_database(address, statement_s=1)
-        self.cases = CaseFiles(self.database, Guard("hub"))
+        here = Here("hub", Guard("hub"), self.database)
+        self.cases = CaseFiles({"case": here, "supervision_order": here})
         self.askers = Askers(
             self.engine, self.tokens, catalog, self.keeper, self.cases, clock=self.clock
         )
@@ -281,6 +291,17 @@ async def test_what_is_kept_is_bounded(door: Door) -> None:
     await door.askers.known(headers)  # he was the first to go, and comes in again
     assert door.asked == before  # his posts are remembered yet
     assert len(door.askers._ready) == POSTS_KEPT
+
+
+async def test_who_is_employed_how_is_the_stores_word(door: Door) -> None:
+    bought = update(principal).where(principal.c.id == TOWN).values(employment="purchased")
+    headers, twin = door.headers(), door.headers(TWIN)
+    assert (await door.askers.known(headers)).gate.asker.purchased is False
+    await door.changed(bought)
+    door.clock.at += POSTS_S
+    asker = (await door.askers.known(headers)).gate.asker
+    assert (asker.kind, asker.purchased) == ("official", True)
+    assert (await door.askers.known(twin)).gate.asker.purchased is False
 
 
 async def test_a_case_number_narrows_each_time_anew_and_no_household_is_kept(door: Door) -> None:

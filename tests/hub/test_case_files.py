@@ -1,15 +1,16 @@
-"""A case is found by its number, wherever the cases lie, and nobody waits for it for ever."""
+"""A case or order is found by its number, wherever they lie, and nobody waits for it for ever."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import insert
 
-from adapters.database import open_database
+from adapters.database import Database, open_database
 from adapters.resilience import THRESHOLD, Guard
 from catalog.errors import SourceUnavailable
 from hub.case_files import CaseFiles, Filed
@@ -17,9 +18,24 @@ from store.cases import case_file
 from store.engine import open_engine
 from store.migrate import upgrade
 from store.register import citizen
+from store.supervision import supervision_order
 
 pytestmark = pytest.mark.anyio
-NUMBER, HOMELESS = "SQ20260001001", "SQ20260001002"
+NUMBER, HOMELESS, ORDER = "SQ20260001001", "SQ20260001002", "DB20260001001"
+
+
+@dataclass
+class Here:
+    """A data set's place."""
+
+    name: str
+    guard: Guard
+    database: Database
+
+
+def files_of(database: Database, guard: Guard) -> CaseFiles:
+    here = Here(guard.name, guard, database)
+    return CaseFiles({"case": here, "supervision_order": here})
 
 
 async def _file(url: str) -> None:
@@ -51,9 +67,25 @@ async def _file(url: str) -> None:
         case | {"id": "c1", "case_no": NUMBER, "household_id": "h1"},
         case | {"id": "c2", "case_no": HOMELESS, "household_id": None},
     ]
+    order = {
+        "id": "o1",
+        "order_no": ORDER,
+        "case_id": "c1",
+        "kind": "URGE",
+        "reason": "OVERDUE",
+        "state": "ISSUED",
+        "issued_at": datetime(2026, 11, 2, tzinfo=UTC),
+        "due_at": datetime(2026, 11, 9, tzinfo=UTC),
+        "expired": False,
+        "applicant_uid": "u",
+        "household_id": "h1",
+        "region_path": "532622205",
+        "handling_dept": "mca",
+    }
     async with engine.begin() as connection:
         await connection.execute(insert(citizen), [person])
         await connection.execute(insert(case_file), cases)
+        await connection.execute(insert(supervision_order), [order])
     await engine.dispose()
 
 
@@ -62,15 +94,19 @@ async def files(store_url: str, anyio_backend: str) -> AsyncIterator[CaseFiles]:
     await asyncio.to_thread(upgrade, store_url)
     await _file(store_url)
     database = open_database(store_url, statement_s=5)
-    yield CaseFiles(database, Guard("cases"))
+    yield files_of(database, Guard("cases"))
     await database.close()
 
 
 async def test_a_case_is_where_it_was_filed_who_handles_it_and_whose_household(
     files: CaseFiles,
 ) -> None:
-    assert await files.find(NUMBER) == Filed("532622205", "mca", "h1")
-    assert await files.find(HOMELESS) == Filed("532622205", "mca", None)
+    assert await files.find(NUMBER) == Filed("Case.basic", "532622205", "mca", "h1")
+    assert await files.find(HOMELESS) == Filed("Case.basic", "532622205", "mca", None)
+
+
+async def test_an_order_is_named_by_its_own_number(files: CaseFiles) -> None:
+    assert await files.find(ORDER) == Filed("SupervisionOrder.basic", "532622205", "mca", "h1")
 
 
 @pytest.mark.parametrize("number", ["SQ20269999999", "", "' OR 1=1 --"])
@@ -83,7 +119,7 @@ async def test_cases_that_are_not_there_are_unavailable_and_soon_not_asked_for(
     store_url: str,
 ) -> None:
     database = open_database(f"{store_url}_gone", statement_s=5)
-    files = CaseFiles(database, Guard("cases", attempts=1))
+    files = files_of(database, Guard("cases", attempts=1))
     reasons = []
     for _ in range(THRESHOLD + 1):
         with pytest.raises(SourceUnavailable) as caught:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
+from adapters.contract import Call, Freshness, Prepared, ReadRequest, Rows, Source
 from adapters.identity import with_check_digit
 from adapters.registry import Absent
 from authz.book import PolicyBook
@@ -623,6 +623,46 @@ def test_a_source_that_is_down_leaves_its_facets_null_and_one_error(
     assert answer.errors[0]["path"] == ["citizen"]
     assert answer.errors[0]["extensions"]["code"] == "SOURCE_UNAVAILABLE"
     assert answer.disclosure.outcome == "PARTIAL"
+
+
+class Locked:
+    """A source that gives what it had, while its own system is locked."""
+
+    def __init__(self, source: Any) -> None:
+        self.name, self.json, self.prepare = source.name, source.json, source.prepare
+        self._source = source
+
+    async def read(self, prepared: Prepared, call: Call) -> Rows:
+        rows: Rows = await self._source.read(prepared, call)
+        return replace(rows, freshness=Freshness.STALE)
+
+    async def ping(self) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        raise NotImplementedError
+
+
+def test_what_a_source_had_is_told_apart_from_what_is(
+    desk: Desk, plain: Callable[[Answer], Any]
+) -> None:
+    text = """query($n: String!) { citizen(by: {idNumber: $n}) { name
+      civilAffairs { minLiving { status access { field state } } } access { field state } } }"""
+    number = {"n": desk.site.shown("zhelai").id18}
+    locked = Locked(desk.setting.sources["mz_assist"])
+    setting = replace(desk.setting, sources={**desk.setting.sources, "mz_assist": locked})
+    engine = Engine(desk.bindings, setting, DOCUMENT_LIMITS)
+    answer = desk.ask(engine, "zhelai-town-01", text, number)
+    fresh = desk.ask(desk.engine(True), "zhelai-town-01", text, number)
+    person, now = plain(answer)["citizen"], plain(fresh)["citizen"]
+    assert {"field": "civilAffairs.minLiving", "state": "STALE"} in person["access"]
+    assert {"field": "status", "state": "STALE"} in person["civilAffairs"]["minLiving"]["access"]
+    assert "STALE" not in str(now)
+    assert person["civilAffairs"]["minLiving"]["status"] is not None
+    named = {s["name"]: s["status"] for s in answer.extensions["sources"]}
+    assert named == {"hub": "LIVE", "mz_assist": "STALE"}
+    told = next(r for r in answer.disclosure.reads if r.dataset == "min_living")
+    assert told.states["STALE"] == 1
 
 
 @pytest.mark.parametrize(
