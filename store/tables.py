@@ -5,13 +5,14 @@ For migrations and the drift check; nothing else needs all tables at once.
 
 from __future__ import annotations
 
-from store import accounts, audit, cases, policy, register, supervision, tallies, words
+from store import accounts, audit, cases, grants, policy, register, supervision, tallies, words
 from store.metadata import metadata
 
 __all__ = [
     "accounts",
     "audit",
     "cases",
+    "grants",
     "metadata",
     "policy",
     "register",
