@@ -115,7 +115,7 @@ class PolicyBook:
         return tuple(
             rule
             for rule in self._slice(obj, act)
-            if day <= rule.until
+            if rule.in_force(day)
             and one_of(rule.purpose, asker.purpose)
             and any(fits(post, rule.role, rule.dept) for post in asker.posts)
         )

@@ -9,7 +9,7 @@ state per (region, class), and parents the facet does not admit are never asked 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -61,6 +61,13 @@ class FacetLens:
         if not self.see.admits(region, None, minor):
             return None
         return tuple((name, rule.state(region, minor)) for name, rule in self.columns.items())
+
+    def unmasks(self, columns: Iterable[str]) -> bool:
+        """Is some cell of these columns clear, at any place, by a right to unmask?"""
+        rules = (self.columns[name] for name in columns)
+        return any(
+            r.mask is not Mask.NONE and not self.see.meet(r.see).meet(r.unmask).empty for r in rules
+        )
 
     def own_codes(self, divisions: Divisions) -> frozenset[str] | None:
         """Canonical codes a source with regions of its own may be asked for; None: all.

@@ -174,6 +174,11 @@ class Lens:
         """May rows be ordered, grouped or ranked by the column? Clear on every row only."""
         return self.cells[column].state is CellState.CLEAR
 
+    def unmasks(self, columns: Iterable[str]) -> bool:
+        """Is some cell of these columns clear by a right to unmask? Raw columns are never shown."""
+        rules = (self.cells.get(name) for name in columns)
+        return any(r and r.mask is not Mask.NONE and not r.clear.empty for r in rules)
+
     def _looked_up(self, column: str) -> bool:
         return self.mode is Mode.LOOKUP and column == self.identifier and not self.rows.empty
 

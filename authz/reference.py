@@ -45,7 +45,7 @@ def hit(
     failed: list[Reason] = []
     if not fitting:
         failed.append(Reason.NO_RULE)
-    if day.isoformat() > rule.until:
+    if not rule.in_force(day.isoformat()):
         failed.append(Reason.EXPIRED)
     if not one_of(rule.purpose, purpose):
         failed.append(Reason.PURPOSE)

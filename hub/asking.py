@@ -3,7 +3,7 @@
 Posts come from the store, so that a transfer or a suspension counts on the next request; they
 are kept for at most a second, and so is what was made of them: an account that asks again
 within that second, with the same token and purpose, is one look-up. A new policy book ends it
-at once, the token's end to the second. No token is kept, only its digest.
+at once, posts included; the token's end to the second. No token is kept, only its digest.
 
 A case's number, or that of an order about it, narrows the rights to that case's household, and
 only if case or order is the asker's business. What it narrows them to is made anew each time: a
@@ -96,7 +96,7 @@ class Askers:
     ) -> None:
         self._engine, self._tokens, self._catalog = engine, tokens, catalog
         self._keeper, self._cases, self._clock = keeper, cases, clock
-        self._posts: LRUCache[str, _Held] = LRUCache(POSTS_KEPT)
+        self._posts: LRUCache[tuple[str, int], _Held] = LRUCache(POSTS_KEPT)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ready: dict[tuple[bytes, bytes | None], _Ready] = {}
         self._gates: LRUCache[Asker, Gate] = LRUCache(POSTS_KEPT)
@@ -139,7 +139,7 @@ class Askers:
         claims, book = self.claims(headers), self._keeper.current()
         named = {PURPOSE_HEADER: _text(headers, b"x-purpose") or ""}
         why = purpose(named, claims, self._catalog.purposes)
-        held = await self._held(claims.sub)
+        held = await self._held(claims.sub, book.version)
         if held.holder is None:
             raise Unauthenticated("账号未启用、已停用或没有岗位", reason="TOKEN_INVALID")
         gate = self._gate(claims.sub, held.holder, held.posts, why, book)
@@ -175,12 +175,14 @@ class Askers:
             gate = self._gates[asker] = Gate(book, asker, self._catalog)
         return gate
 
-    async def _held(self, principal_id: str) -> _Held:
+    async def _held(self, principal_id: str, version: int) -> _Held:
+        # Posts are part of the policy: those read under an older version are asked for again.
+        key = (principal_id, version)
         # Many requests of one account find at one moment that its second is over: one reads.
         async with self._turns.setdefault(principal_id, asyncio.Lock()):
-            found = self._posts.get(principal_id)
+            found = self._posts.get(key)
             if found is None or self._clock() >= found.until:
-                found = self._posts[principal_id] = await self._read(principal_id)
+                found = self._posts[key] = await self._read(principal_id)
         return found
 
     async def _read(self, principal_id: str) -> _Held:

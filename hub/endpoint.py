@@ -30,6 +30,7 @@ from hub.asking import CASE_HEADER, Headers, Known
 from hub.body import body_of
 from hub.decoding import JSON
 from hub.release import Sent, Visit
+from hub.strict import answered
 from hub.telemetry import AnySpan, Attribute, SpanName, mark, trace_id
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
@@ -71,7 +72,7 @@ class Endpoint:
             body = await body_of(receive, hub.settings.deadline_s)
             params = decoding.decode_body(body)
             question = Question(params.query, params.operation_name, params.variables)
-            return await self._answered(question, known, visit, media)
+            return await self._answered(question, headers, known, visit, media)
         except HubError as error:
             visit = self._as_known(headers, visit)
             if visit.asker is None:
@@ -84,10 +85,13 @@ class Endpoint:
             _log.error("internal error", exception=type(error).__name__, request=visit.request_id)
             return await hub.release.refusal(Internal("内部错误：请告知请求编号"), visit, media)
 
-    async def _answered(self, question: Question, known: Known, visit: Visit, media: str) -> Sent:
+    async def _answered(
+        self, question: Question, headers: Headers, known: Known, visit: Visit, media: str
+    ) -> Sent:
         hub = self._hub
         with hub.telemetry.span(SpanName.PLAN) as span:
-            answer = await ask(hub, question, known)
+            answer, known = await answered(hub, question, headers, known)
+            visit.asker = known.gate.asker
             if answer.fault is not None:
                 _log.error("internal error", exception=answer.fault, request=visit.request_id)
             if span.is_recording():
@@ -127,11 +131,6 @@ class Endpoint:
         except Unauthenticated:
             return visit
         return self._hub.askers.visit_of(claims, visit)
-
-
-async def ask(hub: Hub, question: Question, known: Known) -> Answer:
-    """The question of a known asker, answered; not yet recorded, so not yet to be shown."""
-    return await hub.engine.answer(question, known.gate, known.context)
 
 
 def _tell(span: AnySpan, answer: Answer) -> None:

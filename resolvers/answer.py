@@ -60,7 +60,8 @@ class Question:
 class Answer:
     """What the asker gets once the record is durable. `data` is absent before execution.
 
-    `fault`: the class of an error of ours, for the log; its text may hold anything.
+    `fault`: the class of an error of ours, for the log; its text may hold anything. `strict`: it
+    shows clear values, so the policy it was made under must still be the store's when it leaves.
     """
 
     data: dict[str, Any] | None
@@ -69,6 +70,7 @@ class Answer:
     extensions: Mapping[str, Any]
     disclosure: Disclosure
     fault: str | None = None
+    strict: bool = False
 
 
 class Engine:
@@ -193,7 +195,7 @@ class Engine:
         await counted(lookups, asker, execution.missed)
         disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
-        return Answer(data, True, tuple(errors), extensions, disclosure)
+        return Answer(data, True, tuple(errors), extensions, disclosure, strict=made.strict)
 
     # -- introspection, by graphql-core
 
@@ -220,6 +222,14 @@ class Engine:
         document = DocumentNode(definitions=(only, *operation.fragments.values()))
         result = execute_sync(self._bindings.schema, document, variable_values=dict(values.coerced))
         return Introspected(result.data, [_unanswered(e) for e in result.errors or ()])
+
+
+def withheld(answer: Answer, error: HubError) -> Answer:
+    """The refusal in an answer's place: nothing of it is shown, the record says what was read."""
+    denied = error.status in (401, 403)
+    outcome = "DENIED" if denied else "FAILED"
+    disclosure = replace(answer.disclosure, outcome=outcome, code=error.code)
+    return Answer(None, False, (formatted(error),), {}, disclosure)
 
 
 def _unanswered(error: GraphQLError) -> dict[str, Any]:

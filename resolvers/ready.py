@@ -52,6 +52,8 @@ class Ready:
     """A Plan and, by the number of a Read: bound values, riding pages, heads of disclosures.
 
     `reach`: the township that every row of its statement lies in, None if there are several.
+    `strict`: a right to unmask may show something of it, so its answer leaves only under the
+    policy the store has at that moment (authorisation 5.7).
     """
 
     plan: Plan
@@ -59,6 +61,7 @@ class Ready:
     pages: Mapping[int, tuple[Read, ...]]
     heads: Mapping[int, Head]
     reach: Mapping[int, str | None]
+    strict: bool
 
 
 def ready(plan: Plan, gate: Gate) -> Ready:
@@ -71,7 +74,17 @@ def ready(plan: Plan, gate: Gate) -> Ready:
         {r.id: tuple(c for c in _riding(plan, r) if c.connection) for r in own},
         {r.id: _head(gate, r) for r in reads},
         {r.id: _reach(plan, gate, r) for r in own},
+        any(_unmasks(gate, r) for r in reads),
     )
+
+
+def _unmasks(gate: Gate, read: Read) -> bool:
+    """May a right to unmask show a value of this Read, in a cell or by what it finds?"""
+    if not _by_lens(read):
+        return gate.facet(read.dataset).unmasks(read.columns)
+    lens = gate.lens(read.dataset, read.mode, read.identifier)
+    sought = [w.column for w in read.where if w.column != read.identifier]  # that one is `lookup`
+    return lens.unmasks((*read.columns, *sought))
 
 
 def _by_lens(read: Read) -> bool:

@@ -22,11 +22,12 @@ from sqlalchemy import (
     UniqueConstraint,
     insert,
     select,
+    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.metadata import BYTES, PATH, metadata
-from store.policy import bump_version, region_shape
+from store.metadata import BYTES, PATH, metadata, region_shape
+from store.policy import Change, bump_version, note
 
 SEPARATE_DUTIES = ("secadmin", "auditor", "sysadmin")
 WORK = "work"
@@ -143,6 +144,23 @@ async def seed_accounts(
             row = {"id": f"{one.id}.{number}", "principal_id": one.id, "duty": duty}
             await conn.execute(insert(post), row | _post_row(held, by))
     return await bump_version(conn)
+
+
+async def suspend(conn: AsyncConnection, principal_id: str, *, by: str, basis: str) -> int:
+    """Take an account its posts, in the caller's transaction; the new policy version.
+
+    One person may do it: who leaves is let in nowhere from the next request on.
+    NoResultFound for an account that does not exist.
+    """
+    state = principal.c.state
+    found = await conn.execute(select(state).where(principal.c.id == principal_id))
+    before = found.scalar_one()
+    changed = update(principal).where(principal.c.id == principal_id)
+    await conn.execute(changed.values(state="suspended"))
+    version = await bump_version(conn)
+    shown = (f"{principal_id} {before}", f"{principal_id} suspended")
+    await note(conn, Change(by, "account.suspend", *shown, basis), version)
+    return version
 
 
 def _principal_row(one: NewPrincipal, duty: str) -> dict[str, object]:

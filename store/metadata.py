@@ -21,3 +21,11 @@ PATH = String(12, collation="C").with_variant(String(12), "sqlite")
 
 # A township's rows in the order of a list: authz/scope.py compares these very words.
 TOWNSHIP = text("substr(region_path, 1, 9)")
+
+
+def region_shape(column: str) -> str:
+    """A CHECK: county (6), township (9) or village (12 digits), trailing 000 groups cut."""
+    return (
+        f"length({column}) IN (6, 9, 12) AND substr({column}, 1, 6) = '532622'"
+        f" AND substr({column}, 7, 3) <> '000' AND substr({column}, 10, 3) <> '000'"
+    )

@@ -1,7 +1,12 @@
-"""The policy as rows: rules, roles, sharing classes, and the version that names them.
+"""The policy as rows: rules, roles, sharing classes, grants, and the version that names them.
 
 Typed columns and CHECKs are the second lock behind ``authz.rule.check_rule``: an effect
 other than allow or deny, a padded region code or a missing basis cannot be stored.
+
+The version's digest covers all of it. Whoever changes a row through here first makes sure that
+nobody has changed one past here, then seals the outcome anew:
+
+    sealed_rows(conn) ──► the change ──► seal(conn, change)
 """
 
 from __future__ import annotations
@@ -9,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, date, datetime
 
 from sqlalchemy import (
@@ -25,20 +30,16 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from store.metadata import BYTES, metadata
+from catalog.errors import Readable
+from store.grants import Grant, read_grants, share_grant
+from store.metadata import BYTES, metadata, region_shape
 
-
-def region_shape(column: str) -> str:
-    """A CHECK: county (6), township (9) or village (12 digits), trailing 000 groups cut."""
-    return (
-        f"length({column}) IN (6, 9, 12) AND substr({column}, 1, 6) = '532622'"
-        f" AND substr({column}, 7, 3) <> '000' AND substr({column}, 10, 3) <> '000'"
-    )
-
+CHANNEL = "policy"  # PostgreSQL's LISTEN and NOTIFY
 
 _LINE = ("role", "dept", "object", "action", "reach", "owner", "purpose", "until", "effect")
 _FILLED = " AND ".join(f"length({c}) > 0" for c in _LINE if c not in ("until", "effect"))
@@ -115,6 +116,12 @@ policy_change = Table(
 
 Line = tuple[str, ...]
 """Role, dept, object, action, reach, owner, purpose, until (ISO), effect, basis."""
+Shared = tuple[str, str, str, str]
+"""Object, provider, sharing class, basis (empty if there is none)."""
+
+
+class BrokenSeal(Readable):
+    """Somebody changed a row of the policy past the workflow: nothing is built on that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +132,42 @@ class PolicyRows:
     digest: str
     rules: tuple[Line, ...]
     parents: tuple[tuple[str, str], ...]
+    objects: tuple[Shared, ...]
+    grants: tuple[Grant, ...]
+
+    @property
+    def sealed(self) -> bool:
+        """Are these the rows the digest was made of?"""
+        return self.digest == policy_digest(self.rules, self.parents, self.objects, self.grants)
 
 
-def policy_digest(rules: Iterable[Line], parents: Iterable[tuple[str, str]]) -> str:
-    """SHA-256 over rules and roles in a fixed order: a row changed by hand shows."""
-    content = [sorted(map(list, rules)), sorted(map(list, parents))]
-    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who changed what, on which ground; `before` and `after` are texts for a reader."""
+
+    who: str
+    what: str
+    before: str
+    after: str
+    basis: str
+
+
+def policy_digest(
+    rules: Iterable[Line],
+    parents: Iterable[tuple[str, str]],
+    objects: Iterable[Shared],
+    grants: Iterable[Grant],
+) -> str:
+    """SHA-256 over all rows in a fixed order: one changed by hand shows."""
+    tables: tuple[Iterable[tuple[str, ...]], ...] = (
+        rules,
+        parents,
+        objects,
+        (astuple(grant) for grant in grants),
+    )
+    content = [sorted(map(list, rows)) for rows in tables]
+    encoded = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(encoded.encode()).hexdigest()
 
 
 async def read_version(conn: AsyncConnection) -> int:
@@ -146,11 +182,14 @@ async def read_policy_rows(conn: AsyncConnection) -> PolicyRows:
     columns = [authz_rule.c[name] for name in (*_LINE, "basis")]
     rules = (await conn.execute(select(*columns).order_by(authz_rule.c.id))).all()
     links = (await conn.execute(select(role_parent.c.role, role_parent.c.parent))).all()
+    objects = (await conn.execute(select(authz_object).order_by(authz_object.c.object))).all()
     return PolicyRows(
         0 if head is None else head.version,
         "" if head is None else head.digest,
         tuple(_line(row) for row in rules),
         tuple((link.role, link.parent) for link in links),
+        tuple((o.object, o.provider_dept, o.share_class, o.basis or "") for o in objects),
+        await read_grants(conn),
     )
 
 
@@ -159,18 +198,75 @@ def _line(row: Iterable[object]) -> Line:
 
 
 async def bump_version(conn: AsyncConnection, digest: str | None = None) -> int:
-    """The next version, in the caller's transaction; `digest` None keeps the rules' one."""
+    """The next version, in the caller's transaction; `digest` None keeps the rows' one.
+
+    PostgreSQL tells every process that listens, once the transaction is committed.
+    """
     now = datetime.now(UTC)
     changed: dict[str, object] = {"version": policy_version.c.version + 1, "changed_at": now}
     if digest is not None:
         changed["digest"] = digest
     done = await conn.execute(update(policy_version).values(changed))
     if done.rowcount == 0:
-        first = policy_digest((), ()) if digest is None else digest
+        first = policy_digest((), (), (), ()) if digest is None else digest
         await conn.execute(
             insert(policy_version), {"id": 1, "version": 1, "digest": first, "changed_at": now}
         )
+    if conn.dialect.name == "postgresql":
+        await conn.execute(text(f"NOTIFY {CHANNEL}"))
     return await read_version(conn)
+
+
+async def sealed_rows(conn: AsyncConnection) -> PolicyRows:
+    """The policy about to be changed, kept from other writers until the transaction ends.
+
+    BrokenSeal if a row is not what the last change left: a new digest would cover it up.
+    """
+    # A write that changes nothing takes the lock on either database.
+    await conn.execute(update(policy_version).values(version=policy_version.c.version))
+    rows = await read_policy_rows(conn)
+    if rows.sealed:
+        return rows
+    raise BrokenSeal("策略内容与版本摘要不符：请先查明是谁改动了策略，再作修改")
+
+
+async def seal(conn: AsyncConnection, change: Change) -> int:
+    """Digest and version of what the caller made of `sealed_rows`, and who did it; the version."""
+    rows = await read_policy_rows(conn)
+    digest = policy_digest(rows.rules, rows.parents, rows.objects, rows.grants)
+    version = await bump_version(conn, digest)
+    await note(conn, change, version)
+    return version
+
+
+async def note(conn: AsyncConnection, change: Change, version: int) -> None:
+    """Add one line to the history of the policy."""
+    row = {
+        "at": datetime.now(UTC),
+        "who": change.who,
+        "what": change.what,
+        "before": change.before,
+        "after": change.after,
+        "basis": change.basis,
+        "version": version,
+    }
+    await conn.execute(insert(policy_change), row)
+
+
+async def add_denial(conn: AsyncConnection, line: Line, *, by: str) -> int:
+    """The kill switch: a deny line on one person's word, in the caller's transaction; the version.
+
+    `line`: (id, nine columns, basis), already checked. IntegrityError for a line that is there,
+    ValueError for one that denies nothing, BrokenSeal.
+    """
+    row = _rule_row(line)
+    if row["effect"] != "deny":
+        raise ValueError("an allow line needs two people")
+    await sealed_rows(conn)
+    stamp = {"written_by": by, "approved_by": by, "created_at": datetime.now(UTC)}
+    await conn.execute(insert(authz_rule), row | stamp)
+    after = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+    return await seal(conn, Change(by, "rule.deny", "", after, str(row["basis"])))
 
 
 async def seed_policy(
@@ -180,24 +276,22 @@ async def seed_policy(
     objects: Sequence[tuple[str, str, str]],
     by: str,
 ) -> int:
-    """Replace the whole policy in the caller's transaction; the new version.
+    """Replace the whole policy in the caller's transaction, grants included; the new version.
 
     `rules`: (id, nine columns, basis), already checked (``authz.start.seed`` does);
     `objects`: (object, provider, sharing class).
     """
     before = await read_policy_rows(conn)
-    now = datetime.now(UTC)
-    for table in (authz_rule, role_parent, authz_object):
+    for table in (authz_rule, role_parent, authz_object, share_grant):
         await conn.execute(delete(table))
-    stamp = {"written_by": by, "approved_by": by, "created_at": now}
+    stamp = {"written_by": by, "approved_by": by, "created_at": datetime.now(UTC)}
     await _insert(conn, authz_rule, [_rule_row(line) | stamp for line in rules])
     await _insert(conn, role_parent, [{"role": r, "parent": p} for r, p in parents])
     await _insert(conn, authz_object, [_object_row(*entry) for entry in objects])
-    digest = policy_digest([line[1:] for line in rules], parents)
+    seeded = [(*entry, "") for entry in objects]
+    digest = policy_digest([line[1:] for line in rules], parents, seeded, ())
     version = await bump_version(conn, digest)
-    note = {"at": now, "who": by, "what": "seed", "basis": "初始策略", "version": version}
-    ends = {"before": before.digest, "after": digest}
-    await conn.execute(insert(policy_change), note | ends)
+    await note(conn, Change(by, "seed", before.digest, digest, "初始策略"), version)
     return version
 
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, select, text, update
+from sqlalchemy import delete, event, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from authz.errors import RuleError
-from authz.keeper import MAX_AGE_S, BookKeeper
+from authz.keeper import FRESH_S, MAX_AGE_S, BookKeeper, proved
 from authz.post import Asker
 from authz.start import seed, start_rules
 from catalog.errors import Forbidden
@@ -30,6 +30,7 @@ from store.accounts import (
     seed_accounts,
 )
 from store.engine import open_engine
+from store.grants import Grant, share_grant
 from store.metadata import metadata
 from store.policy import (
     authz_object,
@@ -42,10 +43,12 @@ from store.policy import (
     role_parent,
     seed_policy,
 )
+from store.sharing import activate_grant, file_grant, reclassify, revoke_grant
 
 pytestmark = pytest.mark.anyio
 TABLES = [
-    authz_rule, role_parent, authz_object, policy_version, policy_change, principal, post,
+    authz_rule, role_parent, authz_object, share_grant, policy_version, policy_change, principal,
+    post,
 ]  # fmt: skip
 DAY = date(2026, 11, 1)
 
@@ -186,7 +189,7 @@ async def test_a_new_version_is_followed(seeded: AsyncEngine, catalog: Catalog) 
         if keeper.current().version == 2:
             break
         await asyncio.sleep(0.01)
-    following.cancel()
+    await ended(following)
     assert keeper.current().version == 2
     assert old.version == 1
 
@@ -204,8 +207,17 @@ async def test_following_outlives_a_bad_policy_and_a_lost_store(
     await execute(seeded, text("DROP TABLE policy_version"))
     await until(lambda: keeper.fault in ("OperationalError", "ProgrammingError"))
     assert not following.done()
-    following.cancel()
+    await ended(following)
     assert keeper.current().version == 1
+
+
+async def reached(keeper: BookKeeper, version: int) -> None:
+    await until(lambda: keeper.current().version == version)
+
+
+async def ended(following: asyncio.Task[None]) -> None:
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -374,3 +386,320 @@ async def test_an_account_without_posts_holds_nothing(engine: AsyncEngine) -> No
     async with engine.begin() as conn:
         await seed_accounts(conn, [clerk("a")])
         assert await posts_of(conn, "a", DAY) == []
+
+
+# ---- what is shared ------------------------------------------------------------------------------
+
+VILLAGE = "532622205203"
+GRANT = Grant(
+    "g1", "SQ-2026-1", "Citizen.employment", "hrss", "mca", "read", "county", "aid.review",
+    "2026-11-01", "2026-12-31",
+)  # fmt: skip
+
+
+async def granted(engine: AsyncEngine, grant: Grant = GRANT) -> int:
+    async with engine.begin() as conn:
+        await file_grant(conn, grant, by="clerk", basis="申请")
+        return await activate_grant(conn, grant.id, by="lead", basis="同意")
+
+
+def reads(keeper: BookKeeper, who: Asker, obj: str = "Citizen.employment") -> bool:
+    return keeper.current().scope(who, obj, "read").admits(VILLAGE, "hrss")
+
+
+async def test_a_grant_counts_from_its_approval_to_its_revocation(
+    seeded: AsyncEngine, catalog: Catalog, asker: Callable[..., Asker]
+) -> None:
+    keeper, desk = BookKeeper(seeded, catalog), asker(("mca", "dept", "532622"))
+    given = []
+    await keeper.load()
+    given.append(reads(keeper, desk))
+    await granted(seeded)
+    await keeper.look()
+    given.append(reads(keeper, desk))
+    async with seeded.begin() as conn:
+        await revoke_grant(conn, "g1", by="lead", basis="撤销")
+    await keeper.look()
+    given.append(reads(keeper, desk))
+    assert given == [False, True, False]
+
+
+async def test_the_stores_sharing_class_counts(
+    seeded: AsyncEngine, catalog: Catalog, asker: Callable[..., Asker]
+) -> None:
+    keeper, desk = BookKeeper(seeded, catalog), asker(("mca", "dept", "532622"))
+    await granted(seeded)
+    async with seeded.begin() as conn:
+        await reclassify(conn, "Citizen.employment", "NOT_SHARED", by="office", basis="某法")
+    await keeper.load()
+    assert not reads(keeper, desk)
+    denies = [r for r in keeper.current().rules if r.dept == "!hrss"]
+    assert {(r.object, r.effect) for r in denies} == {
+        ("Citizen.employment", "deny"),
+        ("Citizen.employment@minor", "deny"),
+    }
+
+
+@pytest.mark.parametrize(
+    "by_hand",
+    [
+        update(share_grant).values(until=date(2030, 1, 1)),
+        update(share_grant).values(consumer="med"),
+        update(authz_object).values(share_class="CONDITIONAL"),
+        delete(share_grant),
+    ],
+)
+async def test_what_is_shared_by_hand_is_refused(
+    seeded: AsyncEngine, catalog: Catalog, by_hand: Any
+) -> None:
+    await granted(seeded)
+    keeper = BookKeeper(seeded, catalog)
+    await keeper.load()
+    old = keeper.current()
+    async with seeded.begin() as conn:
+        await conn.execute(by_hand)
+        await bump_version(conn)
+    with pytest.raises(RuleError, match="摘要不符"):
+        await keeper.look()
+    assert keeper.current() is old
+
+
+async def test_a_grant_no_book_can_hold_is_found_out_before_it_is_committed(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    unfit = replace(GRANT, object="Citizen.soul")
+    async with seeded.connect() as conn:
+        await file_grant(conn, unfit, by="clerk", basis="申请")
+        await activate_grant(conn, "g1", by="lead", basis="同意")
+        with pytest.raises(RuleError, match=r"共享授权 `g1`：授权对象 `Citizen\.soul` 不存在"):
+            await proved(conn, catalog)
+        await conn.rollback()
+    async with seeded.begin() as conn:
+        assert (await read_policy_rows(conn)).grants == ()
+        await file_grant(conn, GRANT, by="clerk", basis="申请")
+        await activate_grant(conn, "g1", by="lead", basis="同意")
+        assert (await proved(conn, catalog)).version == 3
+
+
+# ---- modes ---------------------------------------------------------------------------------------
+
+
+class Counter:
+    """Statements an engine has sent."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.sent = 0
+        event.listen(engine.sync_engine, "before_cursor_execute", self._count)
+
+    def _count(self, *_about: object) -> None:
+        self.sent += 1
+
+
+async def bumped(engine: AsyncEngine) -> int:
+    async with engine.begin() as conn:
+        return await bump_version(conn)
+
+
+async def test_strict_knows_of_a_change_nobody_has_told(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    keeper = BookKeeper(seeded, catalog)
+    await keeper.load()
+    old = keeper.current()
+    assert await keeper.strict() is old
+    await bumped(seeded)
+    assert keeper.current() is old
+    assert (await keeper.strict()).version == 2
+    assert keeper.current().version == 2
+
+
+async def test_strict_costs_one_statement_and_a_crowd_no_more(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    keeper, counter = BookKeeper(seeded, catalog), Counter(seeded)
+    await keeper.load()
+    before = counter.sent
+    await keeper.strict()
+    assert counter.sent == before + 1
+    books = await asyncio.gather(*(keeper.strict() for _ in range(200)))
+    assert counter.sent == before + 2
+    assert set(map(id, books)) == {id(keeper.current())}
+
+
+async def test_a_crowd_that_finds_a_new_version_builds_it_once(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    keeper = BookKeeper(seeded, catalog)
+    await keeper.load()
+    await bumped(seeded)
+    books = await asyncio.gather(*(keeper.strict() for _ in range(50)))
+    assert {book.version for book in books} == {2}
+    assert len({id(book) for book in books}) == 1
+
+
+async def test_strict_refuses_what_the_store_does_not_confirm(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    keeper = BookKeeper(seeded, catalog)
+    await keeper.load()
+    await execute(seeded, text("ALTER TABLE policy_version RENAME TO policy_version_gone"))
+    with pytest.raises(Forbidden, match="查看明文前未能与策略库核对") as error:
+        await keeper.strict()
+    assert error.value.reason == "STALE_POLICY"
+    assert keeper.current().version == 1  # usual reads go on
+    await execute(seeded, text("ALTER TABLE policy_version_gone RENAME TO policy_version"))
+    assert (await keeper.strict()).version == 1
+
+
+async def test_strict_refuses_an_unfit_policy_and_builds_it_once(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    keeper, counter = BookKeeper(seeded, catalog), Counter(seeded)
+    await keeper.load()
+    await execute(seeded, insert(authz_rule), bad_rule(object="Citizen.nothing"))
+    await bumped(seeded)
+    sent = []
+    for _ in range(3):
+        before = counter.sent
+        with pytest.raises(Forbidden):
+            await keeper.strict()
+        sent.append(counter.sent - before)
+    assert sent == [7, 1, 1]  # version; head, four tables, version again
+    assert keeper.fault is not None
+    assert keeper.fault.startswith("object：")
+    await execute(seeded, delete(authz_rule).where(authz_rule.c.id == "rbad"))
+    await keeper.look()  # the poll tries again: somebody may have mended it
+    assert (await keeper.strict()).version == 2
+
+
+async def test_own_changes_are_waited_for(seeded: AsyncEngine, catalog: Catalog) -> None:
+    keeper = BookKeeper(seeded, catalog)
+    await keeper.load()
+    assert (await keeper.at_least(1)).version == 1
+    assert (await keeper.at_least(await bumped(seeded))).version == 2
+    waiting = asyncio.create_task(keeper.at_least(3, within_s=5))
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    await bumped(seeded)
+    assert (await waiting).version == 3
+    with pytest.raises(Forbidden) as error:
+        await keeper.at_least(4, within_s=0.2)
+    assert error.value.reason == "STALE_POLICY"
+
+
+async def test_after_ten_seconds_without_contact_only_usual_reads_are_answered(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    clock = Clock()
+    keeper = BookKeeper(seeded, catalog, clock=clock)
+    await keeper.load()
+    await execute(seeded, text("ALTER TABLE policy_version RENAME TO policy_version_gone"))
+    clock.now = FRESH_S
+    assert (await keeper.at_least(1, within_s=0.2)).version == 1
+    clock.now = FRESH_S + 0.1
+    with pytest.raises(Forbidden):
+        await keeper.at_least(1, within_s=0.2)
+    with pytest.raises(Forbidden):
+        await keeper.strict()
+    assert keeper.current().version == 1
+    clock.now = MAX_AGE_S + 0.1
+    with pytest.raises(Forbidden):
+        keeper.current()
+    await execute(seeded, text("ALTER TABLE policy_version_gone RENAME TO policy_version"))
+    assert (await keeper.at_least(1)).version == 1
+    assert keeper.age() == 0
+
+
+# ---- news ----------------------------------------------------------------------------------------
+
+
+async def test_who_changes_the_policy_here_wakes_the_keeper(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    keeper = BookKeeper(seeded, catalog)
+    await keeper.load()
+    following = asyncio.create_task(keeper.follow(poll_s=3_600))
+    await asyncio.sleep(0.3)  # it has looked, and now waits for an hour
+    await bumped(seeded)
+    keeper.wake()
+    await reached(keeper, 2)
+    await ended(following)
+
+
+@pytest.mark.parametrize(
+    "store_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+async def test_postgresql_tells_of_a_change_of_anybody(
+    seeded: AsyncEngine, catalog: Catalog, store_url: str
+) -> None:
+    keeper, other = BookKeeper(seeded, catalog), open_engine(store_url, pool_size=1)
+    await keeper.load()
+    following = asyncio.create_task(keeper.follow(poll_s=3_600))
+    await asyncio.sleep(0.5)
+    for version in (2, 3, 4):
+        assert await bumped(other) == version
+        await reached(keeper, version)
+    await ended(following)
+    await other.dispose()
+
+
+async def test_a_change_that_nobody_told_is_found_by_the_poll(
+    seeded: AsyncEngine, catalog: Catalog
+) -> None:
+    keeper = BookKeeper(seeded, catalog)
+    await keeper.load()
+    following = asyncio.create_task(keeper.follow(poll_s=0.05))
+    await asyncio.sleep(0.5)
+    await execute(seeded, update(policy_version).values(version=2))  # no NOTIFY
+    await reached(keeper, 2)
+    await ended(following)
+
+
+# ---- D9: a storm of reloads ----------------------------------------------------------------------
+
+ROUNDS = 10_000
+PURPOSES = ("aid.review", "aid.verify", "aid.file", "correct", "report", "supervise")
+
+
+async def test_no_wrong_answer_in_a_storm_of_reloads(
+    engine: AsyncEngine, catalog: Catalog, asker: Callable[..., Asker]
+) -> None:
+    """Every answer is that of one version, whole: what the library's own reload does not keep."""
+    rules = [r for r in start_rules(catalog) if r.role == "dept" and r.object.startswith("Case.")]
+    lines = [(rule.id, *rule.line, rule.basis) for rule in rules]
+    objects = [(o.name, o.provider, o.sharing.value) for o in catalog.objects.values()]
+    async with engine.begin() as conn:
+        version = await seed_policy(conn, lines, [("dept", "staff")], objects, "tester")
+    keeper = BookKeeper(engine, catalog)
+    await keeper.load()
+    open_at = {version: True}  # may 民政 read its own cases' decisions?
+    towns = sorted(path for path in catalog.divisions.by_path if len(path) == 9)
+    crowd = [asker(("mca", "dept", town), purpose=p) for town in towns for p in PURPOSES]
+    done = asyncio.Event()
+
+    async def storm() -> None:
+        while not done.is_set():
+            known = max(open_at)
+            kind = "NOT_SHARED" if open_at[known] else "CONDITIONAL"
+            open_at[known + 1] = not open_at[known]
+            async with engine.begin() as conn:
+                await reclassify(conn, "Case.decision", kind, by="tester", basis="演练")
+            await keeper.look()
+
+    wrong = rounds = 0
+    seen: set[int] = set()
+    reloading = asyncio.create_task(storm())
+    while rounds < ROUNDS or len(seen) < 20:
+        who = crowd[rounds % len(crowd)]
+        book = keeper.current()
+        answer = book.scope(who, "Case.decision", "read").admits(who.posts[0].base, "mca")
+        wrong += answer is not open_at[book.version]
+        seen.add(book.version)
+        rounds += 1
+        if rounds % 10 == 0:
+            await asyncio.sleep(0)
+    done.set()
+    await reloading
+    assert wrong == 0
+    assert rounds >= ROUNDS
+    assert {open_at[version] for version in seen} == {True, False}

@@ -25,7 +25,7 @@ from hub.asking import POSTS_KEPT, POSTS_S, Askers, Known, to_midnight
 from hub.case_files import CaseFiles
 from hub.found import found
 from hub.identity import SKEW_S, Tokens
-from store.accounts import NewPost, NewPrincipal, post, principal
+from store.accounts import NewPost, NewPrincipal, post, principal, suspend
 from store.engine import open_engine
 from store.migrate import upgrade
 from store.policy import bump_version
@@ -192,6 +192,17 @@ async def test_a_suspension_counts_after_a_second_at_the_latest(door: Door) -> N
     await door.askers.known(headers)
     await door.changed(update(principal).where(principal.c.id == TOWN).values(state="suspended"))
     door.clock.at += POSTS_S
+    with pytest.raises(Unauthenticated) as caught:
+        await door.askers.known(headers)
+    assert caught.value.reason == "TOKEN_INVALID"
+
+
+async def test_a_suspension_told_as_a_new_version_counts_at_once(door: Door) -> None:
+    headers = door.headers()
+    await door.askers.known(headers)  # his posts may be remembered for a second
+    async with door.engine.begin() as connection:
+        await suspend(connection, TOWN, by="tester", basis="离岗")
+    await door.keeper.look()
     with pytest.raises(Unauthenticated) as caught:
         await door.askers.known(headers)
     assert caught.value.reason == "TOKEN_INVALID"

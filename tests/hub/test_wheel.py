@@ -125,9 +125,7 @@ def test_it_upgrades_a_new_store(program: Program, tmp_path: Path) -> None:
     }
     upgraded = program("db", "upgrade", **settings)
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
-    assert (
-        program("db", "status", **settings).stdout == "数据库版本 lookups，程序需要 lookups\n"
-    )
+    assert program("db", "status", **settings).stdout == "数据库版本 grants，程序需要 grants\n"
 
 
 def test_it_prints_the_schema(program: Program) -> None:

@@ -16,7 +16,7 @@ from store.audit import protect, trigger_names
 from store.engine import open_engine
 from store.tables import metadata
 
-HEAD = "lookups"  # the newest migration
+HEAD = "grants"  # the newest migration
 SHAPE = {
     "sqlite": "SELECT type || ' ' || name AS name, sql AS shape FROM sqlite_master "
     "WHERE sql IS NOT NULL AND name <> 'alembic_version'",
@@ -30,8 +30,6 @@ SHAPE = {
     "character_maximum_length, is_nullable, column_default, collation_name) "
     "FROM information_schema.columns WHERE table_schema = 'public'",
 }
-
-HEAD = "lookups"  # the newest revision
 
 
 def execute(url: str, *statements: str) -> list[Row[Any]]:
