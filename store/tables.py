@@ -5,11 +5,13 @@ For migrations and the drift check; nothing else needs all tables at once.
 
 from __future__ import annotations
 
-from store import accounts, audit, cases, policy, register, supervision, tallies, words
+from store import accounts, archive, audit, cases, policy, register, supervision, tallies, words
 from store.metadata import metadata
 
 __all__ = [
+    "FROZEN",
     "accounts",
+    "archive",
     "audit",
     "cases",
     "metadata",
@@ -19,3 +21,6 @@ __all__ = [
     "tallies",
     "words",
 ]
+
+FROZEN = (archive.FROZEN, audit.FROZEN)
+"""Whose rows are never changed: triggers that metadata does not know."""

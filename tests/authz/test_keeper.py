@@ -29,6 +29,7 @@ from store.accounts import (
     principal,
     seed_accounts,
 )
+from store.archive import policy_archive
 from store.engine import open_engine
 from store.metadata import metadata
 from store.policy import (
@@ -45,7 +46,8 @@ from store.policy import (
 
 pytestmark = pytest.mark.anyio
 TABLES = [
-    authz_rule, role_parent, authz_object, policy_version, policy_change, principal, post,
+    authz_rule, role_parent, authz_object, policy_version, policy_change, policy_archive,
+    principal, post,
 ]  # fmt: skip
 DAY = date(2026, 11, 1)
 

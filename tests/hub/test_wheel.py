@@ -31,6 +31,7 @@ INSIDE = {
     "hub/_departments/medical_insurance.py",
     "hub/_examples/township_clerk.graphql",
     "hub/_examples/township_clerk.variables.json",
+    "hub/_scenarios.toml",
     "resolvers/answer.py",
     "schema/schema.graphql",
     "store/tables.py",
@@ -126,7 +127,8 @@ def test_it_upgrades_a_new_store(program: Program, tmp_path: Path) -> None:
     upgraded = program("db", "upgrade", **settings)
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
     assert (
-        program("db", "status", **settings).stdout == "数据库版本 bodies_lz4，程序需要 bodies_lz4\n"
+        program("db", "status", **settings).stdout
+        == "数据库版本 policy_archive，程序需要 policy_archive\n"
     )
 
 
