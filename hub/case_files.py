@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database import Database
 from adapters.resilience import Guard
@@ -22,14 +23,17 @@ class Filed:
     household: str | None
 
 
+BY_NUMBER = select(
+    case_file.c.region_path, case_file.c.handling_dept, case_file.c.household_id
+).where(case_file.c.case_no == bindparam("case_no"))
+
+
 class CaseFiles:
     """Asks the database the cases lie in, under that source's deadline and breaker."""
 
     def __init__(self, database: Database, guard: Guard) -> None:
         self._database, self._guard = database, guard
-        columns = (case_file.c.region_path, case_file.c.handling_dept, case_file.c.household_id)
-        wanted = select(*columns).where(case_file.c.case_no == bindparam("case_no"))
-        self._text = str(wanted.compile(dialect=database.dialect))
+        self._text = str(BY_NUMBER.compile(dialect=database.dialect))
 
     async def find(self, case_no: str) -> Filed | None:
         """The case, None if there is none of that number. SourceUnavailable."""
@@ -41,3 +45,9 @@ class CaseFiles:
                 "诉求件库暂时不可用", reason=error.reason, source=self._guard.name
             ) from None
         return Filed(*rows[0]) if rows else None
+
+
+async def read_filed(conn: AsyncConnection, case_no: str) -> Filed | None:
+    """The case as `CaseFiles.find`, for a program that asks once and waits."""
+    row = (await conn.execute(BY_NUMBER, {"case_no": case_no})).first()
+    return None if row is None else Filed(*row)
