@@ -36,7 +36,7 @@ class Question:
 class Explanation:
     """The verdict, every line on the object and act, and the rows on which `act` is allowed.
 
-    `failing` begins with the lines that missed least.
+    `failing` begins with the allows that missed least; denies come last.
     """
 
     asker: Asker
@@ -55,7 +55,8 @@ def explain(gate: Gate, question: Question) -> Explanation:
     # Purpose or case may forbid before any line is asked: the judges must agree all the same.
     book.verdict(asker, *asked)
     hits = book.explain(asker, *asked)
-    near = sorted((hit for hit in hits if hit.failed), key=lambda hit: len(hit.failed))
+    missed = [hit for hit in hits if hit.failed]
+    near = sorted(missed, key=lambda hit: (not hit.rule.allows, len(hit.failed)))
     return Explanation(
         asker,
         question,
