@@ -30,7 +30,7 @@ from authz.errors import RuleError
 from authz.match import fits, one_of
 from authz.post import Asker, Post
 from authz.reference import Reason, RuleHit, allowed, concerns, hit, why_not
-from authz.roles import expand, post
+from authz.roles import expand, post, roles
 from authz.rule import Rule, minor_of
 from authz.scope import ANYONE, NOBODY, NOTHING, Area, Cut, Owners, Scope, everywhere
 from catalog.divisions import COUNTY, is_region_path
@@ -83,6 +83,15 @@ class PolicyBook:
         self._scopes: LRUCache[_Key, Scope] = LRUCache(SCOPES_KEPT)
         self._lenses: LRUCache[Hashable, object] = LRUCache(LENSES_KEPT)
         self.casbin_calls = 0
+
+    def with_rules(self, rules: Iterable[Rule]) -> PolicyBook:
+        """Other lines under the same version and roles: what would be if."""
+        return PolicyBook(self.version, rules, self._roles, self._catalog)
+
+    def holders(self, role: str) -> frozenset[str]:
+        """The roles a post can have that fall under a line's role."""
+        held = (code for code, known in roles().items() if known.bases)
+        return frozenset(c for c in held if role == "*" or role in expand(c, self._roles))
 
     def post(self, dept: str, role: str, base: str) -> Post:
         """A post with its inherited roles; RuleError for what no post may be."""

@@ -81,6 +81,10 @@ class Gate:
         blocked = self._blocked(obj, act)
         return blocked or self.book.verdict(self.asker, obj, act, region, owner, minor)
 
+    def scope(self, obj: str, act: str) -> Scope:
+        """Where the asker may do `act`; nowhere if purpose or case number forbid it."""
+        return NOTHING if self._blocked(obj, act) else self.book.scope(self.asker, obj, act)
+
     def refusal(self, dataset: Dataset, mode: Mode, identifier: str | None = None) -> Verdict:
         """Why a Lens has no rows, without naming a row; Verdict(True) if it has some."""
         if mode is Mode.COUNT:
@@ -130,7 +134,7 @@ class Gate:
         All or nothing, because a part of a published table tells its other part; not under a
         case number, because the numbers are everybody's and not one household's.
         """
-        rows = NOTHING if dataset.tally is None else self._scope(dataset.tally, "tally")
+        rows = NOTHING if dataset.tally is None else self.scope(dataset.tally, "tally")
         rows = rows if rows.whole and self._bound is None else NOTHING
         seen, unseen = (cell_rule(rows, s, NOTHING, Mask.NONE) for s in (rows, NOTHING))
         plain = {
@@ -155,7 +159,7 @@ class Gate:
 
     def _facet(self, dataset: Dataset) -> FacetLens:
         def folded(obj: str, act: str) -> Scope:
-            return self._scope(obj, act).for_owner(dataset.provider)
+            return self.scope(obj, act).for_owner(dataset.provider)
 
         columns = {
             f.name: FacetColumn(folded(f.object, "read"), folded(f.object, "unmask"), f.mask)
@@ -195,13 +199,10 @@ class Gate:
 
     def _allowed(self, dataset: Dataset, obj: str, act: str) -> Scope:
         # Rows without an owner of their own belong to the provider of the object.
-        scope = self._scope(obj, act)
+        scope = self.scope(obj, act)
         if dataset.owner is not None:
             return scope
         return scope.for_owner(self._catalog.objects[obj].provider)
-
-    def _scope(self, obj: str, act: str) -> Scope:
-        return NOTHING if self._blocked(obj, act) else self.book.scope(self.asker, obj, act)
 
     def _blocked(self, obj: str, act: str) -> Verdict | None:
         """What employment, purpose and case forbid before any line is asked."""

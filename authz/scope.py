@@ -62,6 +62,10 @@ class Owners:
             return Owners(other.names - self.names)
         return Owners(self.names - other.names if other.others else self.names & other.names)
 
+    def without(self, other: Owners) -> Owners:
+        """In this one and not in the other."""
+        return self.meet(Owners(other.names, not other.others))
+
     def within(self, other: Owners) -> bool:
         """Is every owner of this set in the other?"""
         return self.meet(other) == self
@@ -272,6 +276,13 @@ class Scope:
             self.adult.joined(other.adult, Owners.meet), self.minor.joined(other.minor, Owners.meet)
         )
 
+    def without(self, other: Scope) -> Scope:
+        """Rows in this one and not in the other."""
+        return Scope(
+            self.adult.joined(other.adult, Owners.without),
+            self.minor.joined(other.minor, Owners.without),
+        )
+
     def contains(self, other: Scope) -> bool:
         """Is every row of the other in this one?"""
         return self.meet(other) == other
@@ -339,14 +350,20 @@ class Scope:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def describe(
-        self, places: Mapping[str, Division] | None = None, depts: Mapping[str, str] | None = None
+        self,
+        places: Mapping[str, Division] | None = None,
+        depts: Mapping[str, str] | None = None,
+        base: str | None = None,
     ) -> str:
-        """In Chinese, for `hub explain`; region paths and codes get the names handed in."""
+        """In Chinese, for people; region paths and codes get the names handed in.
+
+        `base`: the place called 本辖区, so that two clerks of a kind are told the same words.
+        """
         if self.empty:
             return "无"
         if self.whole:
             return "全县"
-        return "；".join(_words(term, places or {}, depts or {}) for term in self.terms)
+        return "；".join(_words(term, places or {}, depts or {}, base) for term in self.terms)
 
 
 def _terms(area: Area, minor: bool | None) -> Iterable[Term]:
@@ -369,8 +386,12 @@ def _portable(term: Term) -> dict[str, Any]:
     return head | {"under": term.path, "self": term.itself, "except": list(term.excepts)}
 
 
-def _words(term: Term, places: Mapping[str, Division], depts: Mapping[str, str]) -> str:
+def _words(
+    term: Term, places: Mapping[str, Division], depts: Mapping[str, str], base: str | None
+) -> str:
     def place(path: str) -> str:
+        if path == base:
+            return "本辖区"
         found = places.get(path)
         return path if found is None else f"{found.name}（{path}）"
 

@@ -41,16 +41,25 @@ async def seed(conn: AsyncConnection, catalog: Catalog, *, by: str, demo: bool =
 def read_policy(file: Path, catalog: Catalog, *, demo: bool = False) -> tuple[Rule, ...]:
     """All lines of one file; RuleError names file and line of the first fault."""
     with file.open(encoding="utf-8", newline="") as stream:
-        return tuple(_checked(file.name, stream, catalog, demo))
-
-
-def _checked(name: str, stream: Iterable[str], catalog: Catalog, demo: bool) -> Iterator[Rule]:
-    seen: set[tuple[str, ...]] = set()
-    numbered = ((n, text) for n, text in enumerate(stream, start=1) if text.strip())
+        numbered = [(n, text) for n, text in enumerate(stream, start=1) if text.strip()]
     lines = [(n, text) for n, text in numbered if not text.startswith("#")]
     if not lines or lines[0][1].rstrip() != ",".join(COLUMNS):
-        raise RuleError("header", f"{name}：首行须为 {','.join(COLUMNS)}")
-    for number, text in lines[1:]:
+        raise RuleError("header", f"{file.name}：首行须为 {','.join(COLUMNS)}")
+    return tuple(_checked(file.name, lines[1:], catalog, demo))
+
+
+def read_lines(
+    name: str, lines: Iterable[str], catalog: Catalog, *, demo: bool = False
+) -> tuple[Rule, ...]:
+    """Lines that stand elsewhere than in a file; RuleError names `name` and line."""
+    return tuple(_checked(name, enumerate(lines, start=1), catalog, demo))
+
+
+def _checked(
+    name: str, lines: Iterable[tuple[int, str]], catalog: Catalog, demo: bool
+) -> Iterator[Rule]:
+    seen: set[tuple[str, ...]] = set()
+    for number, text in lines:
         for rule in _expanded(name, number, text):
             fault = check_rule(rule, catalog, demo=demo)
             if fault is None and rule.line in seen:
@@ -62,7 +71,10 @@ def _checked(name: str, stream: Iterable[str], catalog: Catalog, demo: bool) -> 
 
 
 def _expanded(name: str, number: int, text: str) -> Iterator[Rule]:
-    values = next(csv.reader([text], strict=True))
+    try:
+        values = next(csv.reader([text], strict=True))
+    except csv.Error:
+        raise RuleError("row", f"{name} 第 {number} 行：引号不成对") from None
     if len(values) != len(COLUMNS):
         raise RuleError(
             "row", f"{name} 第 {number} 行：应有 {len(COLUMNS)} 列，实有 {len(values)} 列"

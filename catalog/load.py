@@ -72,6 +72,11 @@ class Catalog:
     def _by_type(self) -> Mapping[str, Dataset]:
         return {d.type: d for d in self.datasets.values()}
 
+    def owned(self, obj: str) -> bool:
+        """Have the rows of an object an owner of their own? Else they are its provider's."""
+        kind = obj.partition(".")[0]
+        return any(d.owner is not None for d in self.datasets.values() if d.auth == kind)
+
     def facets(self, on: str) -> Mapping[str, tuple[Dataset, ...]]:
         """Facet containers of a type in catalogue order: container -> its data sets."""
         found: dict[str, tuple[Dataset, ...]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -26,6 +27,10 @@ class Table:
     def fail(self, key: str, remedy: str) -> CatalogError:
         """The error for one key of this table."""
         return CatalogError(self.file, f"{self.where}.{key}" if self.where else key, remedy)
+
+    def has(self, key: str) -> bool:
+        """Is the key there, and not taken yet?"""
+        return key in self._data
 
     def text(self, key: str, default: str | None = None) -> str:
         """A non-empty text; without a default it must be there."""
@@ -56,6 +61,13 @@ class Table:
             raise self.fail(key, "must be a whole number")
         return value
 
+    def day(self, key: str) -> date | None:
+        """A date without time, or None if the key is absent."""
+        value = self._data.pop(key, None)
+        if value is not None and type(value) is not date:  # a moment is a date, too
+            raise self.fail(key, "must be a date, as in 2026-11-01")
+        return value
+
     def texts(self, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """A list of texts."""
         value = self._data.pop(key, list(default))
@@ -79,9 +91,11 @@ class Table:
             words = " ".join(kind)
             raise self.fail(key, f"`{value}` is unknown: use one of {words}") from None
 
-    def known(self, key: str, words: Mapping[str, object], what: str) -> str:
+    def known(
+        self, key: str, words: Mapping[str, object], what: str, default: str | None = None
+    ) -> str:
         """A text that must be a key of `words`."""
-        value = self.text(key)
+        value = self.text(key, default)
         if value not in words:
             raise self.fail(key, f"`{value}` is no {what}: use one of {' '.join(words)}")
         return value

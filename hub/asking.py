@@ -32,7 +32,7 @@ from authz.keeper import BookKeeper
 from authz.post import Asker
 from catalog.errors import Forbidden, SourceUnavailable, Unauthenticated
 from catalog.load import Catalog
-from hub.case_files import CaseFiles
+from hub.case_files import CaseFiles, Filed
 from hub.identity import PURPOSE_HEADER, Claims, Tokens, bearer, purpose
 from hub.release import Visit
 from store.accounts import HeldPost, Holder, holder_of
@@ -200,11 +200,16 @@ class Askers:
     async def _narrowed(self, gate: Gate, case_no: str) -> Asker:
         """The asker bound to one household; the same refusal for any number not his business."""
         filed = await self._cases.find(case_no) if _CASE_NO.match(case_no) else None
-        if filed is None or filed.household is None:
-            raise _no_case()
-        if not gate.demand(filed.object, "read", filed.region, filed.owner).allowed:
-            raise _no_case()
-        return replace(gate.asker, case_no=case_no, bound=filed.household)
+        return bound_to(gate, case_no, filed)
+
+
+def bound_to(gate: Gate, case_no: str, filed: Filed | None) -> Asker:
+    """The asker narrowed to one household; Forbidden CASE for any number not his business."""
+    if filed is None or filed.household is None:
+        raise _no_case()
+    if not gate.demand(filed.object, "read", filed.region, filed.owner).allowed:
+        raise _no_case()
+    return replace(gate.asker, case_no=case_no, bound=filed.household)
 
 
 def _context(gate: Gate, catalog: Catalog) -> Mapping[str, object]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Select, Table, bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from adapters.database import Database
 from adapters.resilience import Guard
@@ -69,9 +70,21 @@ class CaseFiles:
         return None
 
 
+async def read_filed(conn: AsyncConnection, number: str) -> Filed | None:
+    """Case or order as `CaseFiles.find`, for a program that asks once and waits."""
+    for name, (_, _, what) in NUMBERED.items():
+        row = (await conn.execute(_by_number(name), {"number": number})).first()
+        if row is not None:
+            return Filed(what, *row)
+    return None
+
+
 def _asking(source: Lying, name: str) -> tuple[str, str]:
     """The statement, and the object of its rows."""
-    table, number, what = NUMBERED[name]
+    return str(_by_number(name).compile(dialect=source.database.dialect)), NUMBERED[name][2]
+
+
+def _by_number(name: str) -> Select[tuple[str, str, str | None]]:
+    table, number, _ = NUMBERED[name]
     columns = (table.c.region_path, table.c.handling_dept, table.c.household_id)
-    wanted = select(*columns).where(table.c[number] == bindparam("number"))
-    return str(wanted.compile(dialect=source.database.dialect)), what
+    return select(*columns).where(table.c[number] == bindparam("number"))

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from adapters.contract import Source
 from authz.gate import Gate
 from authz.lens import CellState, Mode
-from authz.rule import NO_END, Rule
 from authz.scope import Scope
+from authz.wording import STATES, line_words
 from catalog.datasets import RegionKind
 from catalog.divisions import COUNTY
 from catalog.load import Catalog
@@ -19,12 +19,6 @@ from resolvers.facet import facet_request, nest_rides
 from resolvers.plan import Kind, Plan, Read
 from resolvers.refusal import refused
 
-STATES = {
-    CellState.CLEAR: "明文",
-    CellState.MASKED: "脱敏",
-    CellState.HIDDEN: "隐藏",
-    CellState.MIXED: "逐行而定",
-}
 EXACT = "本人范围内精确计数"
 PUBLISHED = "本期发布的汇总表（过少的不公布，取整；每期只做一次，人人相同）"
 HOW = {Kind.ROOT: "根", Kind.EDGE: "关系", Kind.FACET: "部门数据", Kind.NEST: "下级数据"}
@@ -165,7 +159,7 @@ class _Printer:
             return
         yield "规则（岗位角色@部门，授权对象与操作，范围与数据所属部门，用途，依据）"
         for rule in sorted(cited.values(), key=lambda r: (r.object, r.action, r.line)):
-            yield f"    {_line(rule)}"
+            yield f"    {line_words(rule)}"
         yield ""
 
     def _record(self) -> Iterator[str]:
@@ -179,14 +173,6 @@ class _Printer:
         counts = "汇总的维度与组数（不涉及人员）" if any(r.group is not None for r in reads) else ""
         what = "；".join(text for text in (told, counts) if text)
         yield f"审计记录 {kinds}：数据集 {names}；{what}、规则编号"
-
-
-def _line(rule: Rule) -> str:
-    effect = "允许" if rule.allows else "禁止"
-    end = "" if rule.until == NO_END else f"，至 {rule.until}"
-    who = f"{rule.role}@{rule.dept}，{rule.object} {rule.action}"
-    what = f"{rule.reach} {rule.owner}，{rule.purpose}{end}（{rule.basis}）"
-    return f"{rule.id} {effect} {who}，{what}"
 
 
 def _flat(text: str) -> str:

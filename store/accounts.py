@@ -209,3 +209,17 @@ async def holder_of(
 async def posts_of(conn: AsyncConnection, principal_id: str, day: date) -> list[HeldPost]:
     """Posts in force on `day` of an active principal, in a fixed order; else none."""
     return (await holder_of(conn, principal_id, day))[1]
+
+
+async def kinds_in_use(conn: AsyncConnection, day: date) -> list[HeldPost]:
+    """Every kind of post somebody active holds on `day`, once, in a fixed order."""
+    columns = (post.c.dept, post.c.role, post.c.region_path)
+    found = await conn.execute(
+        select(*columns)
+        .select_from(post.join(principal, principal.c.id == post.c.principal_id))
+        .where(principal.c.state == "active")
+        .where(post.c.starts_on <= day, post.c.ends_on >= day)
+        .distinct()
+        .order_by(*columns)
+    )
+    return [HeldPost(row.dept, row.role, row.region_path) for row in found]

@@ -12,7 +12,6 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
-    Connection,
     Index,
     Integer,
     LargeBinary,
@@ -24,6 +23,7 @@ from sqlalchemy import (
     text,
 )
 
+from store.frozen import Frozen
 from store.metadata import BYTES, PATH, metadata
 
 # In SQLite only the word INTEGER makes a key the row's own number; BIGINT is one more index.
@@ -117,45 +117,5 @@ audit_index = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
-FROZEN = ("audit_event", "audit_subject")
-REFUSAL = "audit rows are never changed"
-
-
-def trigger_names(dialect: str) -> tuple[str, ...]:
-    """Names of the triggers that must be there, for the drift check."""
-    deeds = ("update", "delete") if dialect == "sqlite" else ("change", "truncate")
-    return tuple(f"{table}_no_{deed}" for table in FROZEN for deed in deeds)
-
-
-def protect(connection: Connection) -> None:
-    """Create the triggers; after ``metadata.create_all``, which knows only tables."""
-    for statement in trigger_statements(connection.dialect.name):
-        connection.execute(text(statement))
-
-
-def trigger_statements(dialect: str) -> list[str]:
-    """DDL of the triggers. The migration has the same texts, frozen; a test compares."""
-    if dialect == "sqlite":
-        return [_sqlite_trigger(table, deed) for table in FROZEN for deed in ("update", "delete")]
-    refuse = (
-        "CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        f"$$ BEGIN RAISE EXCEPTION '{REFUSAL}'; END $$"
-    )
-    return [refuse, *(s for table in FROZEN for s in _postgres_triggers(table))]
-
-
-def _sqlite_trigger(table: str, deed: str) -> str:
-    return (
-        f"CREATE TRIGGER {table}_no_{deed} BEFORE {deed.upper()} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, '{REFUSAL}'); END"
-    )
-
-
-def _postgres_triggers(table: str) -> list[str]:
-    # A row trigger does not see TRUNCATE; that needs a statement trigger of its own.
-    return [
-        f"CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
-        "FOR EACH ROW EXECUTE FUNCTION audit_refuse()",
-        f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
-    ]
+FROZEN = Frozen(("audit_event", "audit_subject"), "audit_refuse", "audit rows are never changed")
+trigger_names, protect = FROZEN.trigger_names, FROZEN.protect

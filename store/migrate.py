@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import Connection, text
 
-from store.audit import trigger_names
 from store.engine import open_engine
 
 if TYPE_CHECKING:
@@ -75,14 +74,15 @@ def _differences(connection: Connection) -> list[str]:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from store.tables import metadata
+    from store.tables import FROZEN, metadata
 
     context = MigrationContext.configure(connection, opts={"compare_type": True})
     with warnings.catch_warnings():
         # SQLite cannot tell an index on an expression; a test compares its text.
         warnings.filterwarnings("ignore", ".*expression-based index")
         found = [_line(d) for d in compare_metadata(context, metadata)]
-    missing = set(trigger_names(connection.dialect.name)) - _triggers(connection)
+    needed = {name for one in FROZEN for name in one.trigger_names(connection.dialect.name)}
+    missing = needed - _triggers(connection)
     return found + [f"trigger {name} is missing" for name in sorted(missing)]
 
 

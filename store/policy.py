@@ -36,6 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.errors import Readable
+from store.archive import SignedLine, keep
 from store.grants import Grant, read_grants, share_grant
 from store.metadata import BYTES, metadata, region_shape
 
@@ -176,21 +177,32 @@ async def read_version(conn: AsyncConnection) -> int:
     return 0 if found is None else int(found)
 
 
+async def read_signed_lines(conn: AsyncConnection) -> tuple[SignedLine, ...]:
+    """Every line of the policy in force with who wrote and who approved it."""
+    columns = [authz_rule.c[name] for name in (*_LINE, "basis", "written_by", "approved_by")]
+    found = await conn.execute(select(*columns).order_by(authz_rule.c.id))
+    return tuple(_line(row) for row in found)
+
+
 async def read_policy_rows(conn: AsyncConnection) -> PolicyRows:
     """The policy in force; compare `version` afterwards, several tables are read."""
     head = (await conn.execute(select(policy_version.c.version, policy_version.c.digest))).first()
     columns = [authz_rule.c[name] for name in (*_LINE, "basis")]
     rules = (await conn.execute(select(*columns).order_by(authz_rule.c.id))).all()
-    links = (await conn.execute(select(role_parent.c.role, role_parent.c.parent))).all()
     objects = (await conn.execute(select(authz_object).order_by(authz_object.c.object))).all()
     return PolicyRows(
         0 if head is None else head.version,
         "" if head is None else head.digest,
         tuple(_line(row) for row in rules),
-        tuple((link.role, link.parent) for link in links),
+        await _read_parents(conn),
         tuple((o.object, o.provider_dept, o.share_class, o.basis or "") for o in objects),
         await read_grants(conn),
     )
+
+
+async def _read_parents(conn: AsyncConnection) -> tuple[tuple[str, str], ...]:
+    links = await conn.execute(select(role_parent.c.role, role_parent.c.parent))
+    return tuple((link.role, link.parent) for link in links)
 
 
 def _line(row: Iterable[object]) -> Line:
@@ -201,6 +213,7 @@ async def bump_version(conn: AsyncConnection, digest: str | None = None) -> int:
     """The next version, in the caller's transaction; `digest` None keeps the rows' one.
 
     PostgreSQL tells every process that listens, once the transaction is committed.
+    With a digest the rules are those of the new policy already: they go into the archive.
     """
     now = datetime.now(UTC)
     changed: dict[str, object] = {"version": policy_version.c.version + 1, "changed_at": now}
@@ -214,7 +227,11 @@ async def bump_version(conn: AsyncConnection, digest: str | None = None) -> int:
         )
     if conn.dialect.name == "postgresql":
         await conn.execute(text(f"NOTIFY {CHANNEL}"))
-    return await read_version(conn)
+    version = await read_version(conn)
+    if digest is not None:
+        lines, links = await read_signed_lines(conn), await _read_parents(conn)
+        await keep(conn, version, digest, lines, links)
+    return version
 
 
 async def sealed_rows(conn: AsyncConnection) -> PolicyRows:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from store import (
     accounts,
+    archive,
     audit,
     cases,
     grants,
@@ -20,7 +21,9 @@ from store import (
 from store.metadata import metadata
 
 __all__ = [
+    "FROZEN",
     "accounts",
+    "archive",
     "audit",
     "cases",
     "grants",
@@ -32,3 +35,6 @@ __all__ = [
     "tallies",
     "words",
 ]
+
+FROZEN = (archive.FROZEN, audit.FROZEN)
+"""Whose rows are never changed: triggers that metadata does not know."""

@@ -22,7 +22,6 @@ TESTED = {
 OPERATIONS = {
     "adapters/test_postgres_reach": "postgres_pool.py over a store locked by place",
     "audit/test_crash": "kill -9 under load, then verify",
-    "authz/test_scenarios": "scenarios.toml",
     "demo/test_shares": "the county's shares, from county.py and its writers",
     "hub/test_cli": "the verbs of hub/cli, as a user types them",
     "hub/test_wheel": "build, install, run elsewhere",

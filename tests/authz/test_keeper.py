@@ -29,6 +29,7 @@ from store.accounts import (
     principal,
     seed_accounts,
 )
+from store.archive import policy_archive
 from store.engine import open_engine
 from store.grants import Grant, share_grant
 from store.metadata import metadata
@@ -47,8 +48,8 @@ from store.sharing import activate_grant, file_grant, reclassify, revoke_grant
 
 pytestmark = pytest.mark.anyio
 TABLES = [
-    authz_rule, role_parent, authz_object, share_grant, policy_version, policy_change, principal,
-    post,
+    authz_rule, role_parent, authz_object, share_grant, policy_version, policy_change,
+    policy_archive, principal, post,
 ]  # fmt: skip
 DAY = date(2026, 11, 1)
 

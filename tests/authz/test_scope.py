@@ -186,6 +186,41 @@ def test_it_reads_in_chinese(catalog: Catalog) -> None:
     assert both(area(NOBODY, Cut(VILLAGE, ANYONE, ANYONE))).describe() == "532622205203本级"
 
 
+def test_ones_own_place_may_be_called_so(catalog: Catalog) -> None:
+    places = catalog.divisions.by_path
+    assert ZHELAI.describe(places, base=TOWN) == "本辖区及其下级"
+    assert ZHELAI.describe(places, base=OTHER) == "者腊乡（532622205）及其下级"
+    village = both(area(NOBODY, Cut(TOWN, ANYONE, ANYONE), Cut(VILLAGE, NOBODY, NOBODY)))
+    assert village.describe(places, base=VILLAGE) == "者腊乡（532622205）及其下级（本辖区 除外）"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        (MCA, ANYONE, NOBODY),
+        (ANYONE, MCA, NOT_MCA),
+        (NOT_MCA, NOBODY, NOT_MCA),
+        (NOT_MCA, NOT_MCA, NOBODY),
+        (NOT_MCA, Owners(frozenset({"wat"})), Owners(frozenset({"mca", "wat"}), True)),
+        (Owners(frozenset({"mca", "wat"})), MCA, Owners(frozenset({"wat"}))),
+    ],
+)
+def test_owners_without_others(left: Owners, right: Owners, expected: Owners) -> None:
+    assert left.without(right) == expected
+
+
+def test_rows_of_one_scope_and_not_of_the_other() -> None:
+    assert EVERYTHING.without(NOTHING) == EVERYTHING
+    assert ZHELAI.without(EVERYTHING) == NOTHING
+    assert ZHELAI.without(BENG_E) == ZHELAI
+    village = both(area(NOBODY, Cut(VILLAGE, ANYONE, ANYONE)))
+    rest = ZHELAI.without(village)
+    assert rest == both(area(NOBODY, Cut(TOWN, ANYONE, ANYONE), Cut(VILLAGE, NOBODY, NOBODY)))
+    assert rest.meet(village) == NOTHING
+    children = Scope(NOTHING.adult, ZHELAI.minor)
+    assert ZHELAI.without(children) == Scope(ZHELAI.adult, NOTHING.minor)
+
+
 def test_nine_is_followed_by_a_colon_in_byte_order() -> None:
     assert after("532622109") == "53262210:"
     assert after("532622105") == "532622106"

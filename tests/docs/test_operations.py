@@ -63,6 +63,9 @@ def test_every_option_is_told_below_its_verb(page: Callable[[str], Any]) -> None
     [
         ("hub explain question.txt --as nobody --dir demo-data", 2),
         ("hub config show", 3),
+        ("hub authz explain --as nobody --on Citizen.basic --region 532622 --purpose audit", 2),
+        ("hub authz diff 1 99", 2),
+        ("hub authz check question.txt", 2),
     ],
 )
 def test_exit_codes_are_those_of_the_page(

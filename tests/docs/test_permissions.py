@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +14,14 @@ import pytest
 from authz.book import PolicyBook
 from authz.gate import Gate
 from authz.post import Asker
+from authz.reference import Reason
 from authz.roles import pairs, parents_of, roles
 from authz.sharing import shared_rules
 from authz.start import start_rules
+from authz.wording import WHY
 from catalog.grades import Mask
 from catalog.load import Catalog
+from catalog.states import FieldState
 
 PAGE = "docs/permissions.md"
 VILLAGE, TOWNSHIP, COUNTY = "532622205203", "532622205", "532622"
@@ -25,6 +29,17 @@ CLEAR, MASKED, NOTHING = "明文", "脱敏", "—"
 PERSONAL = ("Citizen", "Household", "Case", "SupervisionOrder")
 OWNED = ("Case", "SupervisionOrder")  # rows with an owner; the page takes 民政's
 _OBJECT = re.compile(r"`([\w.]+)`")
+_DEED = re.compile(r"`([\w.]+) (\w+)`")
+MAY = "可"
+_BY_PAGE = (
+    FieldState.OK,
+    FieldState.NO_RECORD,
+    FieldState.MASKED,
+    FieldState.DENIED,
+    FieldState.SOURCE_DOWN,
+    FieldState.STALE,
+    FieldState.DISPUTED,
+)
 
 
 @dataclass(frozen=True)
@@ -124,3 +139,61 @@ def test_every_purpose_says_whether_a_case_number_is_needed(
         code: (p.title, "是" if "unmask" in p.case_acts else "否")
         for code, p in catalog.purposes.items()
     }
+
+
+def test_what_can_be_done_is_what_the_policy_allows(
+    page: Callable[[str], Any], catalog: Catalog, book: PolicyBook
+) -> None:
+    told = page(PAGE)
+    heading = "谁能做什么"
+    head = next(ln for ln in told.section(heading).splitlines() if ln.startswith("| 操作"))
+    assert [c.strip() for c in head.strip("|").split("|")][1:] == [c.title for c in COLUMNS]
+    gates = [_gate(book, catalog, column) for column in COLUMNS]
+    asked = 0
+    for first, *cells in told.rows(heading):
+        obj, act = _DEED.findall(first)[0]
+        owner = "mca" if obj.split(".")[0] in OWNED else catalog.objects[obj].provider
+        allowed = [gate.demand(obj, act, VILLAGE, owner).allowed for gate in gates]
+        assert cells == [MAY if one else NOTHING for one in allowed], first
+        asked += 1
+    assert asked == 11
+
+
+def test_every_refusal_is_told_in_the_words_of_the_program(page: Callable[[str], Any]) -> None:
+    rows = page(PAGE).rows("为什么说明原因和部门")
+    assert {code.strip("`"): words for code, words in rows} == {
+        reason.value: words for reason, words in WHY.items()
+    }
+    assert len(rows) == len(Reason)
+
+
+def test_every_state_of_a_field_is_told(page: Callable[[str], Any], catalog: Catalog) -> None:
+    rows = page(PAGE).rows("为什么是空的")
+    assert [(code.strip("`"), title) for title, code, _ in rows] == [
+        (state.value, catalog.codes["FieldState"][state.value]) for state in _BY_PAGE
+    ]
+    assert set(_BY_PAGE) == set(FieldState)
+    assert all(words for *_, words in rows)
+
+
+@pytest.mark.parametrize(
+    ("verb", "code", "said"),
+    [
+        ("explain", 1, "结论：不许，没有适用于这些岗位的规则（NO_RULE）"),
+        ("diff", 0, "变化 0 项，没有未经两人签署的增加"),
+        ("check", 0, "[相符] 者腊乡经办看不到蚌峨乡的人"),
+    ],
+)
+def test_the_three_commands_answer_as_the_page_says(
+    page: Callable[[str], Any],
+    desk: Path,
+    run: Callable[..., Any],
+    verb: str,
+    code: int,
+    said: str,
+) -> None:
+    (block,) = page(PAGE).blocks("")
+    (command,) = [line for line in block.splitlines() if line.startswith(f"hub authz {verb}")]
+    ran = run(command, desk)
+    assert (ran.returncode, ran.stderr) == (code, "")
+    assert said in ran.stdout

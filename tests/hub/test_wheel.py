@@ -31,6 +31,7 @@ INSIDE = {
     "hub/_departments/medical_insurance.py",
     "hub/_examples/township_clerk.graphql",
     "hub/_examples/township_clerk.variables.json",
+    "hub/_scenarios.toml",
     "resolvers/answer.py",
     "schema/schema.graphql",
     "store/tables.py",
@@ -125,7 +126,10 @@ def test_it_upgrades_a_new_store(program: Program, tmp_path: Path) -> None:
     }
     upgraded = program("db", "upgrade", **settings)
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
-    assert program("db", "status", **settings).stdout == "数据库版本 grants，程序需要 grants\n"
+    assert (
+        program("db", "status", **settings).stdout
+        == "数据库版本 policy_archive，程序需要 policy_archive\n"
+    )
 
 
 def test_it_prints_the_schema(program: Program) -> None:

@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.engine import Row
 
 from store import migrate
-from store.audit import protect, trigger_names
+from store.audit import trigger_names
 from store.engine import open_engine
-from store.tables import metadata
+from store.tables import FROZEN, metadata
 
-HEAD = "grants"  # the newest migration
+HEAD = "policy_archive"  # the newest migration
 SHAPE = {
     "sqlite": "SELECT type || ' ' || name AS name, sql AS shape FROM sqlite_master "
     "WHERE sql IS NOT NULL AND name <> 'alembic_version'",
@@ -51,7 +51,8 @@ def create_all(url: str) -> None:
         engine = open_engine(url)
         async with engine.begin() as connection:
             await connection.run_sync(metadata.create_all)
-            await connection.run_sync(protect)
+            for frozen in FROZEN:
+                await connection.run_sync(frozen.protect)
         await engine.dispose()
 
     asyncio.run(run())
