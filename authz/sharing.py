@@ -78,7 +78,7 @@ def check_grant(grant: Grant, catalog: Catalog) -> RuleError | None:
     fault = _departments(grant, catalog) or _acts(grant) or _purposes(grant)
     if fault is not None:
         return fault
-    checked = (check_rule(line, catalog) for line in _lines(grant))
+    checked = (check_rule(line, catalog) for line in granted(grant))
     return next((fault for fault in checked if fault is not None), None)
 
 
@@ -124,7 +124,8 @@ def _closed(obj: AuthObject) -> list[Rule]:
     ]
 
 
-def _lines(grant: Grant) -> Iterator[Rule]:
+def granted(grant: Grant) -> Iterator[Rule]:
+    """The lines a grant gives while it is active."""
     basis = f"共享授权 {grant.request_id}"
     if is_region_path(grant.reach):
         basis = EXCEPTION + basis  # the grant itself names the place it opens
@@ -150,7 +151,7 @@ def _proved(grant: Grant, catalog: Catalog) -> Iterator[Rule]:
     fault = check_grant(grant, catalog)
     if fault is not None:
         raise RuleError(fault.column, f"共享授权 `{grant.id}`：{fault.message}")
-    return _lines(grant)
+    return granted(grant)
 
 
 # ---- what makes a grant unfit --------------------------------------------------------------------

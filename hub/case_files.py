@@ -84,7 +84,7 @@ def _asking(source: Lying, name: str) -> tuple[str, str]:
     return str(_by_number(name).compile(dialect=source.database.dialect)), NUMBERED[name][2]
 
 
-def _by_number(name: str) -> Select[tuple[str, str, str | None]]:
+def _by_number(name: str) -> Select[str, str, str | None]:
     table, number, _ = NUMBERED[name]
     columns = (table.c.region_path, table.c.handling_dept, table.c.household_id)
     return select(*columns).where(table.c[number] == bindparam("number"))

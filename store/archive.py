@@ -29,9 +29,20 @@ policy_archive = Table(
 
 FROZEN = Frozen(("policy_archive",), "policy_refuse", "archived policies are never changed")
 
-SignedLine = tuple[str, ...]
+Texts = tuple[str, ...]
+SignedLine = Texts
 """The nine policy columns, basis, written_by, approved_by."""
 SIGNATURES = 2  # columns at the end of a SignedLine
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All rows of a policy as texts: `lines` signed, `objects` as ``Shared``, `grants` whole."""
+
+    lines: tuple[SignedLine, ...] = ()
+    parents: tuple[tuple[str, str], ...] = ()
+    objects: tuple[tuple[str, str, str, str], ...] = ()
+    grants: tuple[Texts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +51,27 @@ class Archived:
 
     version: int
     digest: str
-    lines: tuple[SignedLine, ...]
-    parents: tuple[tuple[str, str], ...]
+    policy: Policy
 
 
-def encoded(lines: Iterable[SignedLine], parents: Iterable[tuple[str, str]]) -> str:
+def encoded(policy: Policy) -> str:
     """Canonical JSON: the same policy is the same text, in whatever order it was read."""
-    content = {"parents": sorted(map(list, parents)), "rules": sorted(map(list, lines))}
+    content = {
+        "grants": _rows(policy.grants),
+        "objects": _rows(policy.objects),
+        "parents": _rows(policy.parents),
+        "rules": _rows(policy.lines),
+    }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
-async def keep(
-    conn: AsyncConnection,
-    version: int,
-    digest: str,
-    lines: Iterable[SignedLine],
-    parents: Iterable[tuple[str, str]],
-) -> None:
+def _rows(rows: Iterable[Texts]) -> list[list[str]]:
+    return sorted(map(list, rows))
+
+
+async def keep(conn: AsyncConnection, version: int, digest: str, policy: Policy) -> None:
     """Archive a policy, unless the newest one archived is the same; in the caller's transaction."""
-    content = encoded(lines, parents)
+    content = encoded(policy)
     by_age = select(policy_archive.c.content).order_by(policy_archive.c.version.desc())
     if await conn.scalar(by_age.limit(1)) == content:
         return
@@ -73,6 +86,10 @@ async def archived(conn: AsyncConnection, version: int) -> Archived | None:
     if row is None:
         return None
     content = json.loads(row.content)
-    lines = tuple(tuple(line) for line in content["rules"])
-    parents = tuple((role, parent) for role, parent in content["parents"])
-    return Archived(row.version, row.digest, lines, parents)
+    policy = Policy(
+        tuple(tuple(line) for line in content["rules"]),
+        tuple((role, parent) for role, parent in content["parents"]),
+        tuple((o, provider, kind, basis) for o, provider, kind, basis in content["objects"]),
+        tuple(tuple(grant) for grant in content["grants"]),
+    )
+    return Archived(row.version, row.digest, policy)

@@ -36,7 +36,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.errors import Readable
-from store.archive import SignedLine, keep
+from store.archive import Policy, SignedLine, keep
 from store.grants import Grant, read_grants, share_grant
 from store.metadata import BYTES, metadata, region_shape
 
@@ -137,9 +137,14 @@ class PolicyRows:
     grants: tuple[Grant, ...]
 
     @property
+    def digest_of_rows(self) -> str:
+        """The digest these rows give; the one in the head row if nobody changed them by hand."""
+        return policy_digest(self.rules, self.parents, self.objects, self.grants)
+
+    @property
     def sealed(self) -> bool:
         """Are these the rows the digest was made of?"""
-        return self.digest == policy_digest(self.rules, self.parents, self.objects, self.grants)
+        return self.digest == self.digest_of_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +194,19 @@ async def read_policy_rows(conn: AsyncConnection) -> PolicyRows:
     head = (await conn.execute(select(policy_version.c.version, policy_version.c.digest))).first()
     columns = [authz_rule.c[name] for name in (*_LINE, "basis")]
     rules = (await conn.execute(select(*columns).order_by(authz_rule.c.id))).all()
-    objects = (await conn.execute(select(authz_object).order_by(authz_object.c.object))).all()
     return PolicyRows(
         0 if head is None else head.version,
         "" if head is None else head.digest,
         tuple(_line(row) for row in rules),
         await _read_parents(conn),
-        tuple((o.object, o.provider_dept, o.share_class, o.basis or "") for o in objects),
+        await _read_objects(conn),
         await read_grants(conn),
     )
+
+
+async def _read_objects(conn: AsyncConnection) -> tuple[Shared, ...]:
+    found = await conn.execute(select(authz_object).order_by(authz_object.c.object))
+    return tuple((o.object, o.provider_dept, o.share_class, o.basis or "") for o in found)
 
 
 async def _read_parents(conn: AsyncConnection) -> tuple[tuple[str, str], ...]:
@@ -229,9 +238,18 @@ async def bump_version(conn: AsyncConnection, digest: str | None = None) -> int:
         await conn.execute(text(f"NOTIFY {CHANNEL}"))
     version = await read_version(conn)
     if digest is not None:
-        lines, links = await read_signed_lines(conn), await _read_parents(conn)
-        await keep(conn, version, digest, lines, links)
+        await keep(conn, version, digest, await read_signed(conn))
     return version
+
+
+async def read_signed(conn: AsyncConnection) -> Policy:
+    """The policy in force as the archive keeps it."""
+    return Policy(
+        await read_signed_lines(conn),
+        await _read_parents(conn),
+        await _read_objects(conn),
+        tuple(astuple(grant) for grant in await read_grants(conn)),
+    )
 
 
 async def sealed_rows(conn: AsyncConnection) -> PolicyRows:
@@ -250,8 +268,7 @@ async def sealed_rows(conn: AsyncConnection) -> PolicyRows:
 async def seal(conn: AsyncConnection, change: Change) -> int:
     """Digest and version of what the caller made of `sealed_rows`, and who did it; the version."""
     rows = await read_policy_rows(conn)
-    digest = policy_digest(rows.rules, rows.parents, rows.objects, rows.grants)
-    version = await bump_version(conn, digest)
+    version = await bump_version(conn, rows.digest_of_rows)
     await note(conn, change, version)
     return version
 

@@ -26,6 +26,12 @@ LINE = (
     *("basis", "written_by", "approved_by"),
 )
 
+SHARED = ("object", "provider_dept", "share_class", "basis")
+GRANT = (
+    *("id", "request_id", "object", "provider", "consumer", "actions", "reach", "purpose"),
+    *("since", "until", "state", "written_by", "approved_by"),
+)
+
 # An archived policy is never changed (authorisation 2).
 SQLITE_TRIGGERS = (
     "CREATE TRIGGER policy_archive_no_update BEFORE UPDATE ON policy_archive "
@@ -82,11 +88,21 @@ def _content() -> str:
     links = sa.table("role_parent", sa.column("role"), sa.column("parent"))
     parents = bind.execute(sa.select(links.c.role, links.c.parent)).all()
     content = {
+        "grants": _table("share_grant", GRANT),
+        "objects": _table("authz_object", SHARED),
         "parents": sorted(list(link) for link in parents),
         "rules": sorted([_text(value) for value in rule] for rule in rules),
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
+def _table(name: str, columns: tuple[str, ...]) -> list[list[str]]:
+    typed = [sa.column(c, sa.Date()) if c in ("since", "until") else sa.column(c) for c in columns]
+    rows = op.get_bind().execute(sa.select(*typed).select_from(sa.table(name))).all()
+    return sorted([_text(value) for value in row] for row in rows)
+
+
 def _text(value: object) -> str:
+    if value is None:
+        return ""
     return value.isoformat() if isinstance(value, date) else str(value)

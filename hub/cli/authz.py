@@ -97,7 +97,7 @@ def diff(what: tuple[str, ...], folder: Path | None, json_: bool) -> None:
         stop(str(error), USAGE)
     before, after, name = found[0], found[-1], str(found[-1].book.version)
     if file is not None:
-        after, name = before.under(_policy(file, words, settings), words), str(file)
+        after, name = before.under(_policy(file, words, settings)), str(file)
     kinds = [(post.dept, post.role, post.region_path) for post in held]
     changes = difference.differences(before, after, kinds, today(), words)
     entries = difference.grouped(changes, words)

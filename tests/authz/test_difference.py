@@ -143,9 +143,9 @@ def test_a_gain_is_signed_by_who_wrote_and_who_approved(
 
 
 def test_a_line_nobody_wrote_down_is_signed_by_nobody(book: PolicyBook, catalog: Catalog) -> None:
-    proposed = version(book).under(book.rules, catalog)
+    proposed = version(book).under(book.rules)
     assert compared(version(book), proposed, catalog, ZHELAI, MCA, OFFICE) == []
-    proposed = version(book).under((*book.rules, LINE), catalog)
+    proposed = version(book).under((*book.rules, LINE))
     (change,) = differences(version(book), proposed, [ZHELAI], DAY, catalog)
     assert change.unsigned
 

@@ -21,7 +21,7 @@ from store import migrate
 from store.accounts import seed_accounts
 from store.archive import FROZEN
 from store.engine import open_engine
-from store.policy import authz_rule, bump_version, policy_digest, read_policy_rows
+from store.policy import authz_rule, bump_version, read_policy_rows
 
 pytestmark = pytest.mark.anyio
 LINE = Rule(
@@ -51,7 +51,7 @@ async def added(conn: AsyncConnection, rule: Rule, **signed: str) -> int:
     row["created_at"] = datetime.now(UTC)
     await conn.execute(insert(authz_rule), row | signed)
     rows = await read_policy_rows(conn)
-    return await bump_version(conn, policy_digest(rows.rules, rows.parents))
+    return await bump_version(conn, rows.digest_of_rows)
 
 
 async def test_each_version_is_the_policy_of_its_time(
@@ -76,7 +76,7 @@ async def test_a_line_is_signed_by_two_or_it_is_not(engine: AsyncEngine, catalog
     assert not last.signed_twice(seeded)
     assert not last.signed_twice(replace(LINE, action="list"))  # nobody wrote it down
     assert not last.signed_twice(shared_rules(catalog)[0])
-    proposed = last.under([LINE], catalog)
+    proposed = last.under([LINE])
     assert {rule.line for rule in proposed.book.rules} == {
         LINE.line,
         *(rule.line for rule in shared_rules(catalog)),

@@ -20,7 +20,7 @@ from authz.start import POLICY_FILE
 from hub.rights import today
 from store.audit import trigger_names
 from store.engine import open_engine
-from store.policy import authz_rule, bump_version, policy_digest, read_policy_rows
+from store.policy import authz_rule, bump_version, read_policy_rows
 
 Hub = Callable[..., Any]
 ALLOWED, NOT, USAGE, OPERATOR = 0, 1, 2, 3
@@ -65,7 +65,7 @@ def changed(
                 await conn.execute(insert(authz_rule), row)
             await conn.execute(delete(authz_rule).where(authz_rule.c.id == without))
             rows = await read_policy_rows(conn)
-            version = await bump_version(conn, policy_digest(rows.rules, rows.parents))
+            version = await bump_version(conn, rows.digest_of_rows)
         await engine.dispose()
         return version
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict, astuple
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
@@ -13,9 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import migrate
-from store.archive import archived, encoded, policy_archive
+from store.archive import Policy, archived, encoded, policy_archive
 from store.engine import open_engine
-from store.policy import authz_rule, policy_digest, policy_version, role_parent
+from store.grants import Grant, share_grant
+from store.policy import authz_object, authz_rule, policy_digest, policy_version, role_parent
 
 T = TypeVar("T")
 BEFORE = "grants"
@@ -24,7 +26,12 @@ LINES = (
     ("*", "!hea", "Citizen.health", "read", "county", "any", "*", "9999-12-31", "deny", "“, ”"),
 )
 PARENTS = (("town", "village"), ("lead", "dept"))
-DIGEST = policy_digest(LINES, PARENTS)
+OBJECTS = (("Citizen.health", "hea", "NOT_SHARED", "法"), ("Case.basic", "rev", "CONDITIONAL", ""))
+GRANT = Grant(
+    "g1", "q1", "Citizen.education", "edu", "mca", "read", "subtree", "aid.review",
+    "2026-01-01", "2026-12-31", "ACTIVE", "zhang", "li",
+)  # fmt: skip
+DIGEST = policy_digest(LINES, PARENTS, OBJECTS, (GRANT,))
 SIGNED = tuple((*line, "zhang", "li") for line in LINES)
 
 
@@ -48,6 +55,13 @@ async def fill(conn: AsyncConnection) -> None:
         row |= {"id": f"r{number}", "until": date.fromisoformat(line[7]), "created_at": now}
         await conn.execute(insert(authz_rule), row | {"written_by": "zhang", "approved_by": "li"})
     await conn.execute(insert(role_parent), [{"role": r, "parent": p} for r, p in PARENTS])
+    shared = [
+        {"object": o, "provider_dept": p, "share_class": c, "basis": b or None}
+        for o, p, c, b in OBJECTS
+    ]
+    await conn.execute(insert(authz_object), shared)
+    given = asdict(GRANT) | {"since": date(2026, 1, 1), "until": date(2026, 12, 31)}
+    await conn.execute(insert(share_grant), given)
     head = {"id": 1, "version": 7, "digest": DIGEST, "changed_at": now}
     await conn.execute(insert(policy_version), head)
 
@@ -67,10 +81,12 @@ def test_the_policy_in_force_is_archived(store_url: str) -> None:
 
     found, earlier, content = on(store_url, read)
     assert (found.version, found.digest) == (7, DIGEST)
-    assert sorted(found.lines) == sorted(SIGNED)
-    assert sorted(found.parents) == sorted(PARENTS)
+    assert sorted(found.policy.lines) == sorted(SIGNED)
+    assert sorted(found.policy.parents) == sorted(PARENTS)
+    assert sorted(found.policy.objects) == sorted(OBJECTS)
+    assert found.policy.grants == (astuple(GRANT),)
     assert earlier is None
-    assert content == encoded(SIGNED, PARENTS)
+    assert content == encoded(Policy(SIGNED, PARENTS, OBJECTS, (astuple(GRANT),)))
 
 
 def test_a_store_without_a_policy_archives_none(store_url: str) -> None:

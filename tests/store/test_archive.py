@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store import migrate
 from store.accounts import NewPost, NewPrincipal, kinds_in_use, seed_accounts
-from store.archive import archived, encoded, policy_archive
+from store.archive import Policy, archived, encoded, policy_archive
 from store.engine import open_engine
 from store.policy import (
     authz_rule,
@@ -55,9 +55,12 @@ async def test_a_policy_is_archived_with_its_signatures(engine: AsyncEngine) -> 
         assert await count(conn) == 1
     assert found is not None
     assert (found.version, found.digest) == (1, rows.digest)
-    assert sorted(found.lines) == sorted([(*LINE, "zhang", "zhang"), (*OTHER, "zhang", "zhang")])
-    assert found.parents == (("town", "village"),)
-    assert policy_digest([line[:-2] for line in found.lines], found.parents) == found.digest
+    assert sorted(found.policy.lines) == sorted(
+        [(*LINE, "zhang", "zhang"), (*OTHER, "zhang", "zhang")]
+    )
+    assert found.policy.parents == (("town", "village"),)
+    lines = [line[:-2] for line in found.policy.lines]
+    assert policy_digest(lines, found.policy.parents, (), ()) == found.digest
 
 
 async def test_versions_without_a_change_of_lines_have_none_of_their_own(
@@ -71,7 +74,7 @@ async def test_versions_without_a_change_of_lines_have_none_of_their_own(
         assert await count(conn) == 2
         found = [await archived(conn, number) for number in (0, 1, 2, 3, 4, 9)]
     assert [one and one.version for one in found] == [None, 1, 1, 1, 4, 4]
-    assert [one and one.lines[0][3] for one in found[1:]] == [
+    assert [one and one.policy.lines[0][3] for one in found[1:]] == [
         "read",
         "read",
         "read",
@@ -89,7 +92,10 @@ async def test_the_same_lines_signed_by_another_are_another_policy(engine: Async
     assert first is not None
     assert second is not None
     assert first.digest == second.digest
-    assert [one.lines[0][-2:] for one in (first, second)] == [("zhang", "zhang"), ("li", "li")]
+    assert [one.policy.lines[0][-2:] for one in (first, second)] == [
+        ("zhang", "zhang"),
+        ("li", "li"),
+    ]
 
 
 async def test_a_change_of_one_line_is_archived_as_a_whole(engine: AsyncEngine) -> None:
@@ -97,11 +103,11 @@ async def test_a_change_of_one_line_is_archived_as_a_whole(engine: AsyncEngine) 
         await seeded(conn, LINE, OTHER)
         await conn.execute(delete(authz_rule).where(authz_rule.c.id == "r1"))
         rows = await read_policy_rows(conn)
-        assert await bump_version(conn, policy_digest(rows.rules, rows.parents)) == 2
+        assert await bump_version(conn, rows.digest_of_rows) == 2
         found = await archived(conn, 2)
         assert found is not None
-        assert found.lines == await read_signed_lines(conn)
-    assert found.lines == ((*LINE, "zhang", "zhang"),)
+        assert found.policy.lines == await read_signed_lines(conn)
+    assert found.policy.lines == ((*LINE, "zhang", "zhang"),)
 
 
 async def test_a_change_that_is_rolled_back_is_not_archived(engine: AsyncEngine) -> None:
@@ -113,10 +119,14 @@ async def test_a_change_that_is_rolled_back_is_not_archived(engine: AsyncEngine)
 
 
 async def test_the_text_does_not_depend_on_the_order_of_reading() -> None:
-    first = encoded([(*LINE, "a", "b"), (*OTHER, "a", "b")], [("a", "b"), ("a", "c")])
-    second = encoded([(*OTHER, "a", "b"), (*LINE, "a", "b")], [("a", "c"), ("a", "b")])
-    assert first == second
+    lines, links = ((*LINE, "a", "b"), (*OTHER, "a", "b")), (("a", "b"), ("a", "c"))
+    objects = (("Case.basic", "rev", "CONDITIONAL", ""), ("Case.body", "rev", "CONDITIONAL", ""))
+    grants = (("g2", "q"), ("g1", "q"))
+    first = encoded(Policy(lines, links, objects, grants))
+    assert first == encoded(Policy(lines[::-1], links[::-1], objects[::-1], grants[::-1]))
     assert json.loads(first) == {
+        "grants": [["g1", "q"], ["g2", "q"]],
+        "objects": [[*objects[0]], [*objects[1]]],
         "parents": [["a", "b"], ["a", "c"]],
         "rules": [[*OTHER, "a", "b"], [*LINE, "a", "b"]],
     }
