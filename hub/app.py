@@ -27,6 +27,7 @@ from catalog.datasets import FieldType
 from catalog.errors import HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
+from catalog.placing import OWN
 from hub import limits
 from hub.asking import Askers
 from hub.case_files import CaseFiles
@@ -34,6 +35,7 @@ from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
 from hub.placing import catalogue
+from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
@@ -94,7 +96,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         operation_s=settings.deadline_s,
         tallies=Tallies(store),
     )
-    keeper = BookKeeper(store, catalog, demo)
+    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
     return Hub(
         settings=settings,
@@ -115,9 +117,15 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
 
 def case_files(catalog: Catalog, sources: Mapping[str, Source]) -> CaseFiles:
     """Where the cases lie: what ``X-Case-No`` is looked up in."""
-    source = sources[catalog.datasets["case"].source]
-    assert isinstance(source, SqlSource)  # noqa: S101  the hub's own tables are in databases
+    source = _ours(sources, catalog.datasets["case"].source)
     return CaseFiles(source.database, source.guard)
+
+
+def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:
+    """A source that holds tables of the hub's own."""
+    source = sources[name]
+    assert isinstance(source, SqlSource)  # noqa: S101  they are in databases
+    return source
 
 
 def log_id(settings: Settings) -> str:
