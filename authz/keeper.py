@@ -17,7 +17,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -46,7 +46,11 @@ _log = logging.getLogger("hub.authz")
 
 
 class BookKeeper:
-    """One per process. `demo` admits demonstration roles; `clock` is monotonic seconds."""
+    """One per process. `demo` admits demonstration roles; `clock` is monotonic seconds.
+
+    `ask`: a shorter way to the store's version than the engine, for strict acts; OSError if there
+    is no answer.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class BookKeeper:
         catalog: Catalog,
         demo: bool = False,
         *,
+        ask: Callable[[], Awaitable[int]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._engine, self._catalog, self._demo, self._clock = engine, catalog, demo, clock
@@ -62,7 +67,8 @@ class BookKeeper:
         self._contact = clock()
         self._loading = asyncio.Lock()
         self._news = asyncio.Event()
-        self._latest = Latest(self._version_now)
+        self._ask = ask or self._version
+        self._latest = Latest(self._asked)
         self._refused: int | None = None
         """A version that is no book, however often it is built."""
         self.fault: str | None = None
@@ -126,9 +132,7 @@ class BookKeeper:
     async def look(self) -> None:
         """Load if the store's version is another one; else note that it is not."""
         started = self._clock()
-        async with self._engine.connect() as conn:
-            version = await read_version(conn)
-        await self._compare(version, started)
+        await self._compare(await self._version(), started)
 
     def wake(self) -> None:
         """Look now: somebody has changed the policy."""
@@ -211,11 +215,13 @@ class BookKeeper:
     async def _version_after(self, conn: AsyncConnection) -> int:
         return await read_version(conn)
 
-    async def _version_now(self) -> int:
-        async with asyncio.timeout(WAIT_S), self._engine.connect() as conn:
-            if self._told:  # one round trip instead of three: no BEGIN, no ROLLBACK
-                await conn.execution_options(isolation_level="AUTOCOMMIT")
+    async def _version(self) -> int:
+        async with self._engine.connect() as conn:
             return await read_version(conn)
+
+    async def _asked(self) -> int:
+        async with asyncio.timeout(WAIT_S):
+            return await self._ask()
 
 
 def built(rows: PolicyRows, catalog: Catalog, *, demo: bool = False) -> PolicyBook:

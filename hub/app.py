@@ -27,6 +27,7 @@ from catalog.datasets import FieldType
 from catalog.errors import HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
+from catalog.placing import OWN
 from hub import limits
 from hub.asking import Askers
 from hub.case_files import NUMBERED, CaseFiles
@@ -34,6 +35,7 @@ from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
 from hub.placing import catalogue
+from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
@@ -97,7 +99,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
-    keeper = BookKeeper(store, catalog, demo)
+    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
     return Hub(
         settings=settings,
@@ -118,11 +120,13 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
 
 def case_files(catalog: Catalog, sources: Mapping[str, Source]) -> CaseFiles:
     """Where cases and orders lie: what ``X-Case-No`` is looked up in."""
-    return CaseFiles({name: _own(sources[catalog.datasets[name].source]) for name in NUMBERED})
+    return CaseFiles({n: _ours(sources, catalog.datasets[n].source) for n in NUMBERED})
 
 
-def _own(source: Source) -> SqlSource:
-    assert isinstance(source, SqlSource)  # noqa: S101  the hub's own tables are in databases
+def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:
+    """A source that holds tables of the hub's own."""
+    source = sources[name]
+    assert isinstance(source, SqlSource)  # noqa: S101  they are in databases
     return source
 
 

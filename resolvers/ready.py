@@ -83,8 +83,7 @@ def _unmasks(gate: Gate, read: Read) -> bool:
     if not _by_lens(read):
         return gate.facet(read.dataset).unmasks(read.columns)
     lens = gate.lens(read.dataset, read.mode, read.identifier)
-    sought = [w.column for w in read.where if w.column != read.identifier]  # that one is `lookup`
-    return lens.unmasks((*read.columns, *sought))
+    return lens.unmasks((*read.columns, *(w.column for w in read.where)))
 
 
 def _by_lens(read: Read) -> bool:

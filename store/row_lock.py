@@ -21,7 +21,7 @@ TOWN, COUNTY = "hub_reader_town", "hub_reader_county"
 REACH = "hub.reach"  # the session's setting: nine digits
 BY_PLACE = ("citizen", "household", "case_file", "case_event", "supervision_order")
 OPEN = ("division", "department", "dataset", "dataset_field")
-WHOLE_COUNTY = ("audit_event",)  # read by the auditor's post alone
+WHOLE_COUNTY = ("audit_event", "policy_version")  # the auditor's data set; what strict acts ask
 
 
 def statements() -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 
+from authz.keeper import FRESH_S, MAX_AGE_S, POLL_ALONE_S
 from hub.cli import cli
 from hub.settings import CONFIG, SETTINGS, TABLES
 
@@ -42,6 +43,12 @@ def test_every_default_is_told(page: Callable[[str], Any]) -> None:
         if isinstance(default, int | float | str):
             shown = f"{default:g}" if isinstance(default, int | float) else str(default)
             assert shown in page(PAGE).section(f"`{name}`"), name
+
+
+def test_how_soon_a_policy_counts_is_what_the_keeper_does(page: Callable[[str], Any]) -> None:
+    told = page(PAGE).section("策略变更多久生效")
+    for said in (f"每 {POLL_ALONE_S:g} 秒", f"{FRESH_S:g} 秒以上", f"{MAX_AGE_S:g} 秒以上"):
+        assert said in told
 
 
 def test_every_verb_has_its_heading_and_no_other(page: Callable[[str], Any]) -> None:

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from store.accounts import post, principal
+from store.archive import policy_archive
 from store.engine import open_engine
 from store.grants import Grant, share_grant
 from store.metadata import metadata
@@ -21,8 +22,8 @@ from store.policy import (
 )
 
 TABLES = [
-    authz_rule, role_parent, authz_object, share_grant, policy_version, policy_change, principal,
-    post,
+    authz_rule, role_parent, authz_object, share_grant, policy_version, policy_change,
+    policy_archive, principal, post,
 ]  # fmt: skip
 LINE = (
     "r1", "town", "*", "Case.basic", "read", "subtree", "any", "*", "9999-12-31", "allow",
