@@ -137,7 +137,7 @@ def test_a_case_number_counts_if_the_case_is_ones_business(hub: Hub, county: Pat
         refused = hub(*words, "--case-no", number)
         assert (refused.code, refused.out) == (NOT, "")
         assert refused.err == (
-            "FORBIDDEN: X-Case-No 所指的诉求件不存在，或不在您的职责内（CASE）\n"
+            "FORBIDDEN: X-Case-No 所指的诉求件或督办单不存在，或不在您的职责内（CASE）\n"
         )
 
 
