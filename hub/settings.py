@@ -278,12 +278,20 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "data_dir": data_dir,
         "keys_dir": full["keys_dir"] or data_dir / "keys",
         "store.url": full["store.url"] or f"sqlite+aiosqlite:///{data_dir / 'store.sqlite'}",
+        "store.row_lock": _locked(full, demo),
         "issuer": full["issuer"] or "https://demo.invalid",
         "synthetic": demo if full["synthetic"] is None else full["synthetic"],
     }
     named: dict[str, Any] = {s.attribute: full[key] for key, s in SETTINGS.items()}
     named |= {s.attribute: MappingProxyType(full[table]) for table, s in TABLES.items()}
     return Settings(**named, origins=MappingProxyType(dict(origins)))
+
+
+def _locked(full: Mapping[str, Any], demo: bool) -> bool:
+    """As it is set; by itself the second lock is on in production where there is one."""
+    given: bool | None = full["store.row_lock"]
+    address = full["store.url"] or ""
+    return not demo and address.startswith("postgresql") if given is None else given
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
@@ -388,7 +396,7 @@ SETTINGS: Mapping[str, Setting] = {
         _matching(lambda text: text.startswith(_STORES)),
         f"请写以 {' 或 '.join(_STORES)} 开头的地址",
     ),
-    "store.row_lock": Setting("store_row_lock", _flag, "请写 1 或 0", False),
+    "store.row_lock": Setting("store_row_lock", _flag, "请写 1 或 0"),
     "host": Setting("host", _text, "请写监听地址，如 127.0.0.1", "127.0.0.1"),
     "port": Setting("port", _whole(0, 65_535), "请写 0 到 65535 之间的端口", PORT),
     "issuer": Setting("issuer", _text, "请写令牌签发方的名称"),

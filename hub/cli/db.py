@@ -12,6 +12,12 @@ from hub import logs
 from hub.cli.chosen import DIR, chosen, store_of
 from hub.cli.say import FAILED, JSON, OPERATOR, Progress, as_json, stop
 
+_UNDONE = {
+    False: "数据库无法连接或升级失败：请检查 store.url 与数据库日志",
+    True: "数据库无法连接、升级失败，或账号无权创建行级锁的角色：请检查 store.url 与数据库日志，"
+    "无权时可把 store.row_lock 设为 0",
+}
+
 
 @click.group(help="数据库。")
 def db() -> None:
@@ -34,9 +40,12 @@ def upgrade(folder: Path | None) -> None:
         migrate.upgrade(url)
         progress("装入目录词表", 0.5)
         asyncio.run(found(url, catalog=words, demo=site is not None))
+        if settings.store_row_lock:
+            progress("设置行级锁", 0.9)
+            asyncio.run(_lock(url))
         current, _ = migrate.status(url)
     except (SQLAlchemyError, OSError):
-        stop("数据库无法连接或升级失败：请检查 store.url 与数据库日志", OPERATOR)
+        stop(_UNDONE[settings.store_row_lock], OPERATOR)
     finally:
         progress.done()
     click.echo(f"数据库已是版本 {current}")

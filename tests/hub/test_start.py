@@ -17,6 +17,7 @@ from hub.start import Unready, ready
 from store import migrate
 from store.engine import open_engine
 from store.register import citizen
+from store.row_lock import lock
 
 INVENTED = with_check_digit("53992219900101001")
 # Just below and just above the invented prefix; wrong check digits, so nobody's.
@@ -29,6 +30,7 @@ def settings(profile: str, url: str, folder: Path, **more: str) -> Settings:
         "data_dir": folder,
         "store.url": url,
         "issuer": "https://i.invalid",
+        "store.row_lock": "0",
         **more,
     }
     return load_settings(environ={}, given=given)
@@ -214,3 +216,49 @@ def test_what_cannot_be_placed_is_refused_first(tmp_path: Path) -> None:
     wrong = placed("house", "sqlite+aiosqlite:////nowhere/people.sqlite")
     with pytest.raises(SettingsError, match=r"数据集 `house` 属于数据源 `wfgz`"):
         ready(settings("production", "sqlite+aiosqlite:////nowhere/store", tmp_path, **wrong))
+
+
+# ---- the lock by place -------------------------------------------------------------------------
+
+
+def test_production_on_postgresql_is_locked_unless_it_says_no(tmp_path: Path) -> None:
+    def locked(profile: str, url: str, **more: str) -> bool:
+        given = {"profile": profile, "data_dir": tmp_path, "store.url": url, "issuer": "https://i"}
+        return load_settings(environ={}, given={**given, **more}).store_row_lock
+
+    sqlite, postgres = f"sqlite+aiosqlite:///{tmp_path}/s.sqlite", "postgresql+asyncpg://h@h/h"
+    assert locked("production", postgres) is True
+    assert locked("production", postgres, **{"store.row_lock": "0"}) is False
+    assert locked("production", sqlite) is False
+    assert locked("demo", postgres) is False
+    assert locked("demo", postgres, **{"store.row_lock": "1"}) is True
+
+
+@pytest.mark.postgres
+def test_a_store_that_should_be_locked_and_is_not_is_refused(pg_url: str, tmp_path: Path) -> None:
+    migrate.upgrade(pg_url)
+    asyncio.run(found(pg_url))
+    shut = {"store.row_lock": "1"}
+    with pytest.raises(Unready) as refused:
+        ready(settings("production", pg_url, tmp_path, **shut))
+    assert str(refused.value) == (
+        "store.url 的行级锁尚未设置：请以其地址为 store.url 运行 hub db lock"
+    )
+    ready(settings("production", pg_url, tmp_path))
+
+    async def set_lock() -> None:
+        engine = open_engine(pg_url, pool_size=1)
+        async with engine.begin() as connection:
+            await lock(connection)
+        await engine.dispose()
+
+    asyncio.run(set_lock())
+    ready(settings("production", pg_url, tmp_path, **shut))
+
+
+def test_sqlite_has_no_such_lock(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/s.sqlite"
+    migrate.upgrade(url)
+    asyncio.run(found(url))
+    with pytest.raises(Unready, match="没有行级锁"):
+        ready(settings("production", url, tmp_path, **{"store.row_lock": "1"}))
