@@ -279,7 +279,7 @@ def test_d12_no_adapter_and_no_watcher_is_installed_and_greenlet_is() -> None:
 
 
 def test_the_abandoned_distribution_is_not_installed() -> None:
-    """Its import name is the same and its files win: tests/architecture/test_layout.py, too."""
+    """Its import name is the same and its files win: tests/architecture/test_names.py, too."""
     names = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions()}
     assert "pycasbin" in names
     assert "casbin" not in names
