@@ -18,7 +18,7 @@ from authz.mask import STARS
 from authz.post import Asker
 from authz.roles import pairs, parents_of, roles
 from authz.rule import Rule
-from authz.scope import NOTHING
+from authz.scope import EVERYTHING, NOTHING, Scope
 from catalog.errors import Internal
 from catalog.grades import Mask
 from catalog.load import Catalog
@@ -526,3 +526,17 @@ async def test_a_statement_of_clear_rows_says_no_more_than_it_must(
         f" WHERE substr(citizen.region_path, 1, 9) = :r_0_0_lo AND citizen.sex = :v"
         f" AND {adult} AND citizen.name IS NULL"
     )
+
+
+async def test_a_scope_that_is_all_rows_of_a_class_is_told_by_the_class(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="aid.file"), catalog), catalog)
+    rows, other = lens.rows, Gate(demo_book, asker(("rev", "town", BENG_E)), catalog)
+    assert lens.classes(rows) == "all"
+    assert lens.classes(Scope(rows.adult, NOTHING.minor)) == "adult"
+    assert lens.classes(Scope(NOTHING.adult, rows.minor)) == "minor"
+    assert lens.classes(NOTHING) is None
+    assert lens.classes(citizens(other, catalog).rows) is None
+    assert lens.classes(Scope(rows.adult, EVERYTHING.minor)) is None
+    assert lens.classes(Scope(EVERYTHING.adult, rows.minor)) is None
