@@ -20,9 +20,13 @@ serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, 
 test: $(STAMPS)/dev ## every test, on SQLite and on a PostgreSQL of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-test-nightly: $(STAMPS)/dev ## 20,000 documents made at random against graphql-core: half an hour
-	HUB_TEST_DOCUMENTS=20000 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/oracle \
-	  tests/resolvers/test_answer.py
+test-nightly: $(STAMPS)/dev ## 20,000 documents and 20,000 policies made at random, and the mutation run: hours
+	HUB_TEST_DOCUMENTS=20000 HUB_TEST_POLICIES=20000 $(BIN)/python -m pytest -q -n 2 --dist worksteal \
+	  tests/oracle tests/properties tests/authz tests/resolvers/test_answer.py
+	@$(MAKE) --no-print-directory mutation
+
+mutation: $(STAMPS)/dev ## faults planted in what decides who sees what: how many a test notices (docs/mutation.md)
+	$(BIN)/python -m tests.mutation
 
 check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
 	$(BIN)/ruff format --check -q .
@@ -75,4 +79,5 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test test-nightly check bench bench-smoke bench-authz fix schema lock install
+.PHONY: help demo serve test test-nightly mutation check bench bench-smoke bench-authz fix schema lock \
+  install

@@ -22,6 +22,9 @@ TESTED = {
 OPERATIONS = {
     "adapters/test_postgres_reach": "postgres_pool.py over a store locked by place",
     "audit/test_crash": "kill -9 under load, then verify",
+    "authz/test_defects": "what is known of the wrapped library, D1 to D15",
+    "authz/test_laws": "what no policy may break, on random policies",
+    "authz/test_traps": "where the county itself misleads, T1 to T12",
     "demo/test_shares": "the county's shares, from county.py and its writers",
     "hub/test_cli": "the verbs of hub/cli, as a user types them",
     "hub/test_wheel": "build, install, run elsewhere",
@@ -32,7 +35,16 @@ OPERATIONS = {
 }
 """Test files that are named after something done, not after a source file."""
 
-WHOLE = ("architecture", "docs", "faults", "journeys", "oracle")
+WHOLE = (
+    "architecture",
+    "attacks",
+    "docs",
+    "faults",
+    "journeys",
+    "mutation",
+    "oracle",
+    "properties",
+)
 """Folders whose every file is an operation."""
 
 INVENTED = "539922"

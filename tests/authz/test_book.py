@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -13,33 +12,31 @@ from sqlalchemy import Column, Integer, MetaData, Select, Table, create_engine, 
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from authz.book import MAX_PATHS, PolicyBook
-from authz.engine import Judge, read_model
 from authz.errors import RuleError
-from authz.post import Asker, Post
-from authz.reference import Reason
-from authz.roles import expand, pairs, parents_of, roles
-from authz.rule import Rule, check_rule, minor_of
+from authz.post import Asker
+from authz.reference import Reason, allowed
+from authz.rule import Rule
 from authz.scope import EVERYTHING, NOTHING, Scope
 from catalog.errors import Internal
 from catalog.load import Catalog
 from store.metadata import BYTES, PATH
+from tests.authz.policies import (
+    POLICIES,
+    ROWS,
+    Row,
+    Trial,
+    admitted,
+    book_of,
+    line,
+    random_asker,
+    share,
+    trials,
+    valid_rule,
+)
 
 NewAsker = Callable[..., Asker]
-PARENTS = parents_of(pairs(roles()))
-DAY = date(2026, 11, 1)
-
-PLACES = (
-    "532622", "532622101", "532622205", "532622206", "532622209",
-    "532622101201", "532622205203", "532622205204", "532622206206", "532622209200",
-)  # fmt: skip
-DEPTS = ("mca", "wat", "rev")
-OWNERS = (*DEPTS, "edu")
-ROLES = ("helper", "village", "town", "dept", "office", "staff")
-OBJECTS = ("Citizen.basic", "Citizen.basic@minor", "Citizen.*", "Case.basic")
-PURPOSES = ("*", "aid.file", "aid.file|aid.review", "!aid.review", "report")
-DEPT_WORDS = ("*", "mca", "!mca", "mca|wat")
-OWNER_WORDS = ("any", "any", "self", "mca|wat", "!mca", "edu")
-ROWS = [(place, owner, minor) for place in PLACES for owner in OWNERS for minor in (False, True)]
+PARTS = 4  # two processes share them
+JUDGED_AGAIN = 100  # policies of a daily run, a dozen rows each
 
 memo = MetaData()
 row_table = Table(
@@ -52,80 +49,6 @@ row_table = Table(
 )
 
 
-def line(**change: str) -> Rule:
-    start = Rule(
-        "town", "*", "Citizen.basic", "read", "subtree", "any", "*", "9999-12-31", "allow", "测试"
-    )
-    return replace(start, **change)
-
-
-def book_of(catalog: Catalog, *rules: Rule) -> PolicyBook:
-    return PolicyBook(1, rules, PARENTS, catalog)
-
-
-def random_rule(rng: random.Random) -> Rule:
-    return Rule(
-        rng.choice((*ROLES, "*")),
-        rng.choice(DEPT_WORDS),
-        rng.choice(OBJECTS),
-        "read",
-        rng.choice(("subtree", "subtree", "here", "county", rng.choice(PLACES))),
-        rng.choice(OWNER_WORDS),
-        rng.choice(PURPOSES),
-        rng.choice(("9999-12-31", "2026-11-01", "2026-10-31")),
-        rng.choice(("allow",) * 6 + ("deny",)),
-        "例外：随机",
-    )
-
-
-def valid_rule(rng: random.Random, catalog: Catalog) -> Rule:
-    while True:
-        rule = random_rule(rng)
-        if check_rule(rule, catalog) is None:
-            return rule
-
-
-def random_asker(rng: random.Random) -> Asker:
-    posts = tuple(random_post(rng) for _ in range(rng.randint(1, 3)))
-    return Asker("x", "official", posts, rng.choice(("aid.file", "aid.review")), DAY)
-
-
-def random_post(rng: random.Random) -> Post:
-    role = rng.choice(("helper", "village", "town", "dept", "office"))
-    levels = {"village": (12,), "town": (9,), "helper": (9, 12), "dept": (6, 9), "office": (6,)}
-    base = rng.choice([place for place in PLACES if len(place) in levels[role]])
-    return Post(rng.choice(DEPTS), role, base, expand(role, PARENTS))
-
-
-@dataclass(frozen=True)
-class Trial:
-    scope: Scope
-    expected: frozenset[int]
-
-
-def trials(catalog: Catalog, count: int, seed: int) -> Iterator[Trial]:
-    """Random policies: the Scope, and what unsliced Casbin says row by row."""
-    rng = random.Random(seed)
-    for _ in range(count):
-        rules = [valid_rule(rng, catalog) for _ in range(rng.randint(2, 14))]
-        asker, obj = random_asker(rng), rng.choice(("Citizen.basic", "Case.basic"))
-        judge = Judge([rule.line for rule in rules], read_model())
-        expected = frozenset(
-            number
-            for number, (place, owner, minor) in enumerate(ROWS)
-            if judge.allows(
-                asker.posts,
-                (minor_of(obj) or obj) if minor else obj,
-                "read",
-                asker.purpose,
-                DAY,
-                place,
-                owner,
-            )
-        )
-        yield Trial(book_of(catalog, *rules).scope(asker, obj, "read"), expected)
-
-
 def rows() -> list[dict[str, object]]:
     return [
         {"id": n, "region": place, "owner": owner, "minor": int(minor)}
@@ -133,18 +56,18 @@ def rows() -> list[dict[str, object]]:
     ]
 
 
-def selected(trial: Trial) -> tuple[Select[Any], dict[str, Any]]:
+def selected(scope: Scope) -> tuple[Select[Any], dict[str, Any]]:
     columns = row_table.c
-    where = trial.scope.where(columns.region, columns.owner, columns.minor, "s")
-    return select(columns.id).where(where), trial.scope.binds("s")
+    where = scope.where(columns.region, columns.owner, columns.minor, "s")
+    return select(columns.id).where(where), scope.binds("s")
 
 
-def portable_admits(scope: dict[str, Any], row: tuple[str, str, bool]) -> bool:
+def portable_admits(scope: dict[str, Any], row: Row) -> bool:
     """What another source would make of the portable form, written apart from Scope."""
     return any(_term_admits(term, row) for term in scope["any"])
 
 
-def _term_admits(term: dict[str, Any], row: tuple[str, str, bool]) -> bool:
+def _term_admits(term: dict[str, Any], row: Row) -> bool:
     place, owner, minor = row
     if term["class"] not in ("any", "minor" if minor else "adult"):
         return False
@@ -161,64 +84,64 @@ def _term_admits(term: dict[str, Any], row: tuple[str, str, bool]) -> bool:
     return place.startswith(under) and (place != under or bool(term["self"]))
 
 
-def test_probing_is_casbin_is_sql_is_portable(catalog: Catalog) -> None:
+def judged_again(trial: Trial) -> set[Row]:
+    """What the second judge says, line by line and without a Scope."""
+    who = trial.asker
+    return {
+        row
+        for row in ROWS
+        if allowed(trial.book.explain(who, trial.obj, "read", row[0], row[1], row[2]))
+    }
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_probing_is_casbin_is_the_second_judge_is_sql_is_portable(
+    catalog: Catalog, part: int
+) -> None:
     engine = create_engine("sqlite://")
-    open_scopes = 0
+    seen = opened = 0
     with engine.connect() as conn:
         memo.create_all(conn)
         conn.execute(insert(row_table), rows())
-        for trial in trials(catalog, 500, seed=532622):
-            admitted = {n for n, row in enumerate(ROWS) if trial.scope.admits(*row)}
-            form = trial.scope.portable()
-            carried = {n for n, row in enumerate(ROWS) if portable_admits(form, row)}
-            statement, binds = selected(trial)
-            found = set(conn.execute(statement, binds).scalars())
-            assert admitted == trial.expected
-            assert carried == trial.expected
-            assert found == trial.expected
-            open_scopes += bool(trial.expected)
+        for trial in trials(catalog, part, PARTS):
+            expected, form = trial.judged(), trial.scope.portable()
+            statement, binds = selected(trial.scope)
+            found = {ROWS[n] for n in conn.execute(statement, binds).scalars()}
+            assert admitted(trial.scope) == expected, trial.number
+            assert {row for row in ROWS if portable_admits(form, row)} == expected, trial.number
+            assert found == expected, trial.number
+            assert judged_again(trial) == expected, trial.number
+            seen, opened = seen + 1, opened + bool(expected)
     engine.dispose()
-    assert open_scopes > 150  # else the trials would prove little
+    assert len(ROWS) >= 60
+    assert seen == len(range(part, POLICIES, PARTS))
+    assert opened > seen // 5  # else the trials would prove little
 
 
 @pytest.mark.anyio
 @pytest.mark.postgres
-async def test_probing_is_sql_on_postgresql(catalog: Catalog, pg_url: str) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+async def test_probing_is_sql_on_postgresql(catalog: Catalog, pg_url: str, part: int) -> None:
+    """The same policies; that probing is Casbin's own answer is shown beside SQLite."""
     engine = create_async_engine(pg_url)
+    seen = 0
     try:
         async with engine.begin() as conn:
             await conn.run_sync(memo.create_all)
             await conn.execute(insert(row_table), rows())
-            for trial in trials(catalog, 120, seed=20261101):
-                statement, binds = selected(trial)
+            for trial in trials(catalog, part, PARTS):
+                statement, binds = selected(trial.scope)
                 found = await conn.execute(statement, binds)
-                assert set(found.scalars()) == trial.expected
+                assert {ROWS[n] for n in found.scalars()} == admitted(trial.scope), trial.number
+                seen += 1
     finally:
         await engine.dispose()
+    assert seen == len(range(part, POLICIES, PARTS))
 
 
-def test_the_laws_of_lines(catalog: Catalog) -> None:
-    """A deny never enlarges, an allow never shrinks, order and duplicates do not matter."""
-    rng, moved = random.Random(14), 0
-    for _ in range(150):
-        rules = [valid_rule(rng, catalog) for _ in range(rng.randint(1, 10))]
-        extra, who = valid_rule(rng, catalog), random_asker(rng)
-        aimed = {"role": who.posts[0].role, "object": "Citizen.basic", "dept": "*"}
-        extra = replace(extra, **aimed, purpose="*", until="9999-12-31")
-
-        def scope(*lines: Rule, who: Asker = who) -> Scope:
-            return book_of(catalog, *lines).scope(who, "Citizen.basic", "read")
-
-        before, after = scope(*rules), scope(*rules, extra)
-        assert after.contains(before) if extra.allows else before.contains(after)
-        assert scope(*reversed(rules), rules[0]) == before
-        moved += before != after
-    assert moved > 50
-
-
-def test_the_second_judge_agrees_with_casbin(catalog: Catalog) -> None:
+def test_the_second_judge_is_asked_for_every_verdict(catalog: Catalog) -> None:
     rng, yes = random.Random(21), 0
-    for _ in range(100):
+    for _ in range(share(JUDGED_AGAIN)):
         rules = [valid_rule(rng, catalog) for _ in range(rng.randint(2, 14))]
         book, who = book_of(catalog, *rules), random_asker(rng)
         for place, owner, minor in rng.sample(ROWS, 12):
@@ -226,7 +149,7 @@ def test_the_second_judge_agrees_with_casbin(catalog: Catalog) -> None:
             verdict = book.verdict(who, "Citizen.basic", "read", place, owner, minor)
             assert (verdict.reason is None) is verdict.allowed
             yes += verdict.allowed
-    assert yes > 50
+    assert yes > share(JUDGED_AGAIN) // 2
 
 
 def test_no_lines_no_book(catalog: Catalog) -> None:

@@ -281,6 +281,8 @@ async def test_demo_lines_load_in_a_demo_only(engine: AsyncEngine, catalog: Cata
     "change",
     [
         {"effect": "Deny"},
+        {"effect": "DENY"},
+        {"effect": "deny "},
         {"effect": "reject"},
         {"reach": "532622105000"},
         {"reach": "530000"},

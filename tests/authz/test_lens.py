@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -13,77 +13,35 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from authz.book import PolicyBook
 from authz.gate import Gate
-from authz.lens import CellState, Lens, Mode, youngest_adult
+from authz.lens import CellState, Lens, Mode, cell_rule, youngest_adult
 from authz.mask import STARS
 from authz.post import Asker
 from authz.roles import pairs, parents_of, roles
 from authz.rule import Rule
-from catalog.datasets import Dataset
+from authz.scope import EVERYTHING, NOTHING, Scope
 from catalog.errors import Internal
+from catalog.grades import Mask
 from catalog.load import Catalog
 from store.cases import case_file
 from store.metadata import metadata
 from store.register import citizen
 from store.words import division
+from tests.authz.people import BENG_E, VILLAGE, ZHELAI, Columns, Leaf, columns_of, person
 
 pytestmark = pytest.mark.anyio
 NewAsker = Callable[..., Asker]
-ZHELAI, BENG_E, VILLAGE = "532622205", "532622206", "532622205203"
+
 TOWN = ("rev", "town", ZHELAI)
 
 
-@dataclass(frozen=True, slots=True)
-class Columns:
-    table: Any
-    columns: dict[str, Any]
-    region: Any | None = None
-    owner: Any | None = None
-    birth: Any | None = None
-    bound: Any | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    column: str
-    op: str
-    param: str
-
-
-def columns_of(dataset: Dataset, table: Table) -> Columns:
-    def named(name: str | None) -> Any:
-        return None if name is None else table.c[name]
-
-    return Columns(
-        table,
-        {f.name: table.c[f.column] for f in dataset.fields},
-        named(dataset.region.column),
-        named(dataset.owner),
-        named(dataset.birth),
-        named(dataset.bound),
-        {c.name: c for c in table.c},
-    )
-
-
 PEOPLE = [
-    # id, name, id number, birth, phone, household, region
-    ("a", "李甲", "539922196001010017", date(1960, 1, 1), "12012340001", "h1", VILLAGE),
-    ("b", "王乙", "539922197001010025", date(1970, 1, 1), "12012340002", "h2", ZHELAI),
-    ("c", "陶丙", "539922198001010033", date(1980, 1, 1), "12012340003", "h3", BENG_E),
-    ("d", "李丁", None, date(2018, 1, 1), None, "h1", VILLAGE),
-    ("e", "李戊", None, None, "1234", "h1", VILLAGE),
-    ("f", "马己", "539922199001010041", date(1990, 1, 1), "12012340006", "h6", "532622"),
+    person("a", "李甲", "539922196001010017", date(1960, 1, 1), "12012340001", VILLAGE),
+    person("b", "王乙", "539922197001010025", date(1970, 1, 1), "12012340002", ZHELAI),
+    person("c", "陶丙", "539922198001010033", date(1980, 1, 1), "12012340003", BENG_E),
+    person("d", "李丁", None, date(2018, 1, 1), None, VILLAGE),
+    person("e", "李戊", None, None, "1234", VILLAGE),
+    person("f", "马己", "539922199001010041", date(1990, 1, 1), "12012340006", "532622"),
 ]
-
-
-def person(row: tuple[Any, ...]) -> dict[str, Any]:
-    key, name, id18, birth, phone, _, region = row
-    return {
-        "id": key, "citizen_uid": f"u{key}", "id18": id18, "name": name, "sex": "MALE",
-        "birth": birth, "birth_band": "1960–1969", "ethnic": "01", "phone": phone,
-        "address": "某街一号", "household_id": None, "region_path": region,
-        "region_state": "PLACED", "dq": "", "as_of": date(2026, 11, 1),
-    }  # fmt: skip
 
 
 @pytest.fixture
@@ -94,7 +52,7 @@ async def conn(store_url: str) -> AsyncIterator[AsyncConnection]:
         await connection.execute(insert(division), [{
             "path": VILLAGE, "code": VILLAGE, "name": "夸溪村", "level": "VILLAGE",
         }])  # fmt: skip
-        await connection.execute(insert(citizen), [person(row) for row in PEOPLE])
+        await connection.execute(insert(citizen), PEOPLE)
         yield connection
     await engine.dispose()
 
@@ -397,3 +355,188 @@ async def test_a_place_carved_out_by_a_deny_stays_dark(
 async def test_fourteen_years_are_counted_by_the_calendar() -> None:
     assert youngest_adult(date(2026, 11, 1)) == date(2012, 11, 1)
     assert youngest_adult(date(2024, 2, 29)) == date(2010, 2, 28)
+
+
+# ---- what names a Lens and its statement ------------------------------------------------------
+
+
+async def test_the_words_of_modes_and_states_are_those_of_the_records() -> None:
+    assert [mode.value for mode in Mode] == ["KEY", "LIST", "LOOKUP", "COUNT", "TALLY"]
+    assert [state.value for state in CellState] == ["CLEAR", "MASKED", "HIDDEN", "MIXED"]
+
+
+def variants(lens: Lens) -> dict[str, Lens]:
+    """The Lens with one thing of it changed."""
+    shut = cell_rule(lens.rows, NOTHING, NOTHING, Mask.NONE)
+    seen = cell_rule(lens.rows, lens.rows, NOTHING, Mask.HIDE)
+    return {
+        "itself": lens,
+        "dataset": replace(lens, dataset=replace(lens.dataset, name="another")),
+        "mode": replace(lens, mode=Mode.LIST),
+        "identifier": replace(lens, identifier="phone"),
+        "bound": replace(lens, bound="h1"),
+        "rows": replace(lens, rows=NOTHING),
+        "see": replace(lens, cells={**lens.cells, "sex": shut}),
+        "clear": replace(lens, cells={**lens.cells, "sex": seen}),
+    }
+
+
+async def test_a_digest_names_all_that_decides_what_is_seen(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN), catalog), catalog, Mode.KEY)
+    made = variants(lens)
+    made["mask"] = replace(
+        lens, cells={**lens.cells, "name": replace(lens.cell("name"), mask=Mask.HIDE)}
+    )
+    made["basis"] = replace(lens, basis="42|aid.review|2026-11-02")
+    digests = [one.digest for one in made.values()]
+    assert len(set(digests)) == len(made)
+    assert {len(digest) for digest in digests} == {16}
+    # Whose household it is, and by which lines he sees, are told beside it.
+    assert replace(lens, bound="h1").digest == replace(lens, bound="h2").digest
+    assert replace(lens, rules=()).digest == lens.digest
+
+
+async def test_a_pattern_names_all_that_decides_the_statement(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN), catalog), catalog, Mode.KEY)
+    patterns = [one.pattern for one in variants(lens).values()]
+    assert len(set(patterns)) == len(patterns)
+    same = replace(lens, basis="x", rules=(), day=date(2030, 1, 1))
+    assert same.pattern == lens.pattern
+    assert replace(lens, bound="h1").pattern == replace(lens, bound="h2").pattern
+
+
+async def test_a_narrowed_lens_makes_nothing_anew(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    clerk = asker(TOWN, case_no="A1", bound="h1")
+    lens = citizens(Gate(demo_book, clerk, catalog), catalog)
+    other = lens.narrowed("h2")
+    assert other.bound == "h2"
+    assert other.binds("r")["r_bound"] == "h2"
+    assert other.digest is lens.digest
+    assert other.pattern is lens.pattern
+    assert other._scopes is lens._scopes
+
+
+@pytest.mark.parametrize(
+    ("post", "township"),
+    [
+        (TOWN, ZHELAI),
+        (("rev", "village", VILLAGE), ZHELAI),
+        (("rev", "office", "532622"), None),
+        (("rev", "auditor", "532622"), None),
+    ],
+)
+async def test_the_township_of_all_rows_is_known_if_there_is_one(
+    demo_book: PolicyBook,
+    catalog: Catalog,
+    asker: NewAsker,
+    post: tuple[str, str, str],
+    township: str | None,
+) -> None:
+    gate = Gate(demo_book, asker(post, purpose="report"), catalog)
+    lens = citizens(gate, catalog)
+    assert lens.township == township
+    two = asker(TOWN, ("rev", "town", BENG_E), purpose="report")
+    assert citizens(Gate(demo_book, two, catalog), catalog).township is None
+
+
+async def test_columns_of_one_rule_share_a_letter(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    assert lens.letters(["id", "birthBand"]) == {}  # the same on every row
+    assert lens.letters(["name", "phone", "idNumber", "address"]) == {
+        "name": "__s1_0",
+        "phone": "__s2_1",
+        "idNumber": "__s2_1",
+        "address": "__s2_1",
+    }
+
+
+async def test_a_looked_up_column_is_found_by_only_if_somebody_may_be(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    def lens(purpose: str, mode: Mode, identifier: str | None = None) -> Lens:
+        gate = Gate(demo_book, asker(TOWN, purpose=purpose), catalog)
+        return gate.lens(catalog.datasets["citizen"], mode, identifier)
+
+    assert lens("correct", Mode.LOOKUP, "idNumber").filterable("idNumber")
+    assert not lens("correct", Mode.LOOKUP, "idNumber").filterable("phone")
+    assert not lens("correct", Mode.KEY).filterable("idNumber")
+    # Under this purpose nobody is looked up at all.
+    assert not lens("emergency", Mode.LOOKUP, "idNumber").filterable("idNumber")
+
+
+async def test_places_are_joined_only_where_a_mask_needs_their_names(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    dataset = catalog.datasets["citizen"]
+    masked, clear = (
+        Gate(demo_book, asker(TOWN, purpose=purpose), catalog).lens(
+            dataset, Mode.LOOKUP, "idNumber"
+        )
+        for purpose in ("correct", "aid.file")
+    )
+    assert masked.cell("address").state is CellState.MASKED
+    assert clear.cell("address").state is CellState.CLEAR
+    raw = columns_of(masked.dataset, citizen)
+
+    def joins(lens: Lens, *columns: str) -> bool:
+        return "division AS r_place" in str(lens.source(raw, columns, [], "r"))
+
+    assert joins(masked, "name", "address")
+    assert not joins(masked, "name", "phone")
+    assert not joins(clear, "name", "address")
+    mixed = citizens(Gate(demo_book, asker(TOWN, purpose="correct"), catalog), catalog)
+    assert mixed.cell("address").state is CellState.MIXED
+    assert joins(mixed, "address")
+    assert not joins(mixed, mixed.letters(["address"])["address"])
+
+
+async def test_a_statement_of_clear_rows_says_no_more_than_it_must(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    """No CASE, no condition that is always true, the class of children once."""
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="aid.file"), catalog), catalog)
+    text = str(lens.source(columns_of(lens.dataset, citizen), ["id", "sex"], [], "r"))
+    assert " ".join(text.split()) == (
+        "SELECT citizen.id AS id, citizen.sex AS sex FROM citizen"
+        " WHERE substr(citizen.region_path, 1, 9) = :r_0_0_lo"
+    )
+    found = " ".join(
+        str(
+            lens.source(
+                columns_of(lens.dataset, citizen),
+                ["name"],
+                [Leaf("sex", "eq", "v"), Leaf("name", "is_null", "")],
+                "r",
+            )
+        ).split()
+    )
+    child = "(citizen.birth IS NULL OR citizen.birth > :r_adult)"
+    adult = "NOT " + child
+    assert found == (
+        f"SELECT CASE WHEN ({adult}) THEN citizen.name"
+        f" WHEN true THEN substr(citizen.name, 1, 1) || '*' END AS name FROM citizen"
+        f" WHERE substr(citizen.region_path, 1, 9) = :r_0_0_lo AND citizen.sex = :v"
+        f" AND {adult} AND citizen.name IS NULL"
+    )
+
+
+async def test_a_scope_that_is_all_rows_of_a_class_is_told_by_the_class(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="aid.file"), catalog), catalog)
+    rows, other = lens.rows, Gate(demo_book, asker(("rev", "town", BENG_E)), catalog)
+    assert lens.classes(rows) == "all"
+    assert lens.classes(Scope(rows.adult, NOTHING.minor)) == "adult"
+    assert lens.classes(Scope(NOTHING.adult, rows.minor)) == "minor"
+    assert lens.classes(NOTHING) is None
+    assert lens.classes(citizens(other, catalog).rows) is None
+    assert lens.classes(Scope(rows.adult, EVERYTHING.minor)) is None
+    assert lens.classes(Scope(EVERYTHING.adult, rows.minor)) is None

@@ -57,11 +57,38 @@ def test_a_number_is_masked_as_its_text() -> None:
     assert masked(Mask.TAIL4, 12012345678) == STARS + "5678"
 
 
+VALUES = 10_000
+LETTERS = {
+    "Chinese": "李欧阳上官依古丽",
+    "four bytes": "𠮷𡈼😀𪚥",
+    "middle dots": "·•・‧∙⋅●.",
+    "blanks": " \u3000\u00a0\u200b\t",
+    "combining": "e\u0301a\u030a\u1100\u1161",
+    "plain": "ab'\"%_\\12345678901234567890Xx",
+}
+"""What a name or number is written with, to the letter: each may be cut in another way."""
+
+
 def values() -> list[str | None]:
     rng = random.Random(532622)
-    letters = "李欧阳𠮷·　 ab'\"%_\\12345678901234567890"
-    made = ["".join(rng.choices(letters, k=rng.randint(0, 20))) for _ in range(1500)]
-    return [None, "", "'", "12012345678", "1234567", "12345678", "李", *made]
+    corners = [None, "", "'", "12012345678", "1234567", "12345678", "李", "𠮷", "·", "\u0301"]
+    made: list[str | None] = []
+    while len(corners) + len(made) < VALUES:
+        some = "".join(rng.sample(list(LETTERS.values()), rng.randint(1, len(LETTERS))))
+        made.append("".join(rng.choices(some, k=rng.choice((0, 1, 2, 3, 7, 8, 9, 11, 18, 40)))))
+        made += [None] if rng.random() < 0.02 else []
+    return (corners + made)[:VALUES]
+
+
+def test_the_values_are_worth_comparing() -> None:
+    found = values()
+    texts = [value for value in found if value]
+    assert len(found) == VALUES
+    assert min(found.count(None), found.count("")) > 100
+    assert sum(len(text) < 8 for text in texts) > 2_000
+    assert sum(len(text) >= 8 for text in texts) > 2_000
+    assert sum(any(ord(c) > 0xFFFF for c in text) for text in texts) > 2_000
+    assert sum("·" in text for text in texts) > 500
 
 
 @pytest.mark.anyio

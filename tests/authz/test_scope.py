@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 from sqlalchemy import column, select
 
@@ -224,3 +227,158 @@ def test_rows_of_one_scope_and_not_of_the_other() -> None:
 def test_nine_is_followed_by_a_colon_in_byte_order() -> None:
     assert after("532622109") == "53262210:"
     assert after("532622105") == "532622106"
+
+
+@pytest.mark.parametrize(
+    ("scope", "portable"),
+    [
+        (NOTHING, '{"any":[]}'),
+        (
+            EVERYTHING,
+            '{"any":[{"class":"any","except":[],"owner":null,"self":true,"under":"532622"}]}',
+        ),
+        (
+            both(area(MCA, Cut(TOWN, NOBODY, NOBODY))),
+            '{"any":[{"class":"any","except":["532622205"],"owner":{"in":["mca"]},"self":true,'
+            '"under":"532622"}]}',
+        ),
+        (
+            Scope(area(NOBODY, Cut(VILLAGE, NOT_MCA, NOBODY)), NOTHING.adult),
+            '{"any":[{"at":"532622205203","class":"adult","owner":{"not_in":["mca"]}}]}',
+        ),
+        (
+            Scope(NOTHING.adult, area(NOBODY, Cut(TOWN, NOBODY, ANYONE))),
+            '{"any":[{"class":"minor","except":[],"owner":null,"self":false,"under":"532622205"}]}',
+        ),
+    ],
+)
+def test_a_digest_names_the_rows_to_the_letter(scope: Scope, portable: str) -> None:
+    """It stands in records of the access log: the same rows have the same name for ever."""
+    assert json.dumps(scope.portable(), sort_keys=True, separators=(",", ":")) == portable
+    assert scope.digest == hashlib.sha256(portable.encode()).hexdigest()[:16]
+    assert len(scope.digest) == 16
+
+
+def test_an_area_answers_at_and_inside_every_level() -> None:
+    found = area(MCA, Cut(TOWN, NOT_MCA, ANYONE), Cut(VILLAGE, NOBODY, NOBODY))
+    at = {path: found.at(path) for path in ("532622", TOWN, VILLAGE, "532622205204", OTHER, "53")}
+    assert at == {
+        "532622": MCA, TOWN: NOT_MCA, VILLAGE: NOBODY, "532622205204": ANYONE, OTHER: MCA,
+        "53": MCA,
+    }  # fmt: skip
+    assert [found.inside(p) for p in ("532622", TOWN, VILLAGE, OTHER)] == [
+        MCA, ANYONE, NOBODY, MCA
+    ]  # fmt: skip
+    assert found.nested("532622") == (TOWN,)
+    assert found.nested(TOWN) == (VILLAGE,)
+    assert found.nested(VILLAGE) == ()
+
+
+def test_what_is_inside_a_village_is_the_village() -> None:
+    """Nothing lies below it, so that two ways to say so are one value."""
+    one = area(NOBODY, Cut(VILLAGE, ANYONE, NOBODY))
+    other = area(NOBODY, Cut(VILLAGE, ANYONE, ANYONE))
+    assert one == other
+    assert one.cuts[1] == Cut(VILLAGE, ANYONE, ANYONE)
+    assert one.inside(VILLAGE) == ANYONE
+
+
+def test_a_cut_is_kept_if_its_node_or_its_inside_differs_from_around() -> None:
+    kept = {
+        (at, inside): [c.path for c in area(MCA, Cut(TOWN, at, inside)).cuts]
+        for at in (MCA, ANYONE)
+        for inside in (MCA, ANYONE)
+    }
+    assert kept == {
+        (MCA, MCA): ["532622"],
+        (MCA, ANYONE): ["532622", TOWN],
+        (ANYONE, MCA): ["532622", TOWN],
+        (ANYONE, ANYONE): ["532622", TOWN],
+    }
+
+
+@pytest.mark.parametrize(
+    ("cut", "excepted"),
+    [
+        (Cut("532622109", NOBODY, NOBODY), "region < :s_0_x0 OR region >= :s_0_y0"),
+        (Cut(VILLAGE, NOBODY, NOBODY), "region != :s_0_x0"),
+    ],
+)
+def test_an_exception_is_a_range_or_one_village(cut: Cut, excepted: str) -> None:
+    scope = both(area(ANYONE, cut))
+    assert sql(scope).endswith(f"WHERE {excepted}")
+    assert scope.binds("s") == {
+        "s_0_lo": "532622",
+        "s_0_x0": cut.path,
+        "s_0_y0": "53262210:" if len(cut.path) == 9 else "532622205204",
+    }
+
+
+def test_owners_are_bound_by_name_in_their_order() -> None:
+    scope = both(area(Owners(frozenset({"wat", "mca", "edu"}))))
+    assert sql(scope).endswith("WHERE owner IN (:s_0_o0, :s_0_o1, :s_0_o2)")
+    assert scope.binds("s") == {
+        "s_0_lo": "532622", "s_0_o0": "edu", "s_0_o1": "mca", "s_0_o2": "wat",
+    }  # fmt: skip
+    assert scope.portable() == {
+        "any": [
+            {"class": "any", "owner": {"in": ["edu", "mca", "wat"]}, "under": "532622",
+             "self": True, "except": []},
+        ]
+    }  # fmt: skip
+
+
+def test_children_and_adults_are_told_apart_by_one() -> None:
+    minor = Scope(NOTHING.adult, EVERYTHING.minor)
+    adult = Scope(EVERYTHING.adult, NOTHING.minor)
+    assert sql(minor).endswith("WHERE minor = 1")
+    assert sql(adult).endswith("WHERE minor != 1")
+    # Rows that are nobody's age are judged as adults.
+    assert str(minor.where(column("region"), column("owner"), None, "s")) == "false"
+    assert str(adult.where(column("region"), column("owner"), None, "s")) == "true"
+
+
+def test_words_for_every_kind_of_term(catalog: Catalog) -> None:
+    wide = Owners(frozenset({"wat", "mca"}), True)
+    scope = Scope(
+        area(NOBODY, Cut(TOWN, MCA, NOBODY), Cut(VILLAGE, wide, NOBODY)),
+        area(ANYONE, Cut(TOWN, NOBODY, NOBODY), Cut(OTHER, NOBODY, NOBODY)),
+    )
+    assert scope.describe() == (
+        "532622205本级，mca 的数据，不含未满十四周岁人员；"
+        "532622205203本级，mca、wat 以外部门的数据，不含未满十四周岁人员；"
+        "532622及其下级（532622205、532622206 除外），仅未满十四周岁人员"
+    )
+    assert both(area(NOBODY, Cut(TOWN, NOBODY, ANYONE))).describe() == "532622205的下级"
+    assert ZHELAI.describe(catalog.divisions.by_path, {}) == "者腊乡（532622205）及其下级"
+
+
+def test_meeting_is_cell_by_cell_and_class_by_class() -> None:
+    one = Scope(area(MCA, Cut(TOWN, ANYONE, ANYONE)), area(ANYONE))
+    other = Scope(area(ANYONE, Cut(VILLAGE, NOBODY, NOBODY)), area(NOBODY))
+    met = one.meet(other)
+    assert met.adult == area(MCA, Cut(TOWN, ANYONE, ANYONE), Cut(VILLAGE, NOBODY, NOBODY))
+    assert met.minor == area(NOBODY)
+    assert one.contains(met)
+    assert other.contains(met)
+    assert not met.contains(one)
+
+
+def test_scopes_that_differ_differ_in_pattern_where_their_text_does() -> None:
+    """One pair for each thing that decides the text."""
+    town, village = Cut(TOWN, ANYONE, ANYONE), Cut(VILLAGE, ANYONE, ANYONE)
+    scopes = [
+        EVERYTHING, NOTHING, ZHELAI,
+        both(area(NOBODY, village)),
+        both(area(NOBODY, Cut(TOWN, NOBODY, ANYONE))),
+        both(Area([Cut("532622", NOBODY, ANYONE)])),
+        both(area(ANYONE, Cut(TOWN, NOBODY, NOBODY))),
+        both(area(ANYONE, Cut(VILLAGE, NOBODY, NOBODY))),
+        both(area(MCA)), both(area(NOT_MCA)), both(area(Owners(frozenset({"mca", "wat"})))),
+        Scope(EVERYTHING.adult, NOTHING.minor), Scope(NOTHING.adult, EVERYTHING.minor),
+        both(area(NOBODY, town, Cut(VILLAGE, NOBODY, NOBODY))),
+    ]  # fmt: skip
+    texts = [sql(scope) for scope in scopes]
+    assert len(set(texts)) == len(texts)
+    assert len({scope.pattern for scope in scopes}) == len(texts)
+    assert all(hash(scope.pattern) for scope in scopes)

@@ -1,0 +1,150 @@
+"""The demo county and every road into it, for whoever means no good.
+
+A road is a way by which a person's data could be reached. Those that do not exist yet
+(`_entities`, `node`, mutations, subscriptions) are counted in test_roads_not_there.py: who adds
+one adds it to each attack here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+import pytest
+
+from authz.book import PolicyBook
+from authz.gate import Gate
+from authz.post import Asker
+from authz.roles import pairs, parents_of, roles
+from hub.demo.planted import Demonstration
+from resolvers.answer import Answer, Engine, Question
+from tests.resolvers.conftest import (
+    VIEWER,
+    Desk,
+    bindings,
+    catalog,
+    desk,
+    runner,
+    site,
+)
+
+__all__ = ["bindings", "catalog", "desk", "runner", "site"]
+
+TOWN, NEIGHBOUR, AUDITOR = "zhelai-town-01", "bange-town-01", "auditor-01"
+PERSON = "name phone idNumber address birthDate birthBand access { field state }"
+"""What is asked of a person: name and decade are clear to a township that corrects, no more."""
+
+
+@dataclass(frozen=True)
+class Road:
+    """A document that reaches a person (`%s`: what is asked of him), and its variables."""
+
+    text: str
+    given: tuple[str, ...] = ()
+
+    def document(self, fields: str = PERSON) -> str:
+        """The document asking these fields of the person."""
+        return self.text.replace("%s", fields)
+
+    def variables(self, who: Demonstration) -> dict[str, Any]:
+        """The keys of this road that lead to a person."""
+        return {name: getattr(who, name) for name in self.given}
+
+
+ROADS: Mapping[str, Road] = {
+    "root by key": Road(
+        "query($citizen: ID!) { citizen(by: {id: $citizen}) { %s } }", ("citizen",)
+    ),
+    "look-up": Road("query($id18: String!) { citizen(by: {idNumber: $id18}) { %s } }", ("id18",)),
+    "list": Road('{ citizens(last: 100, division: "532622205201") { nodes { %s } } }'),
+    "relation of a household": Road(
+        "query($household: ID!) { household(id: $household) { members { %s } } }", ("household",)
+    ),
+    "relation of a case": Road(
+        "query($case_no: String!) { case(caseNo: $case_no) { applicant { %s } } }", ("case_no",)
+    ),
+    "relation of an order": Road(
+        "query($order_no: String!) { supervisionOrder(orderNo: $order_no)"
+        " { case { applicant { %s } } } }",
+        ("order_no",),
+    ),
+    "relations to and fro": Road(
+        "query($case_no: String!) { case(caseNo: $case_no) { applicant { household { members {"
+        " cases(first: 1) { nodes { applicant { %s } } } } } } } }",
+        ("case_no",),
+    ),
+}
+"""Roads to persons themselves. Facets, counts and the access log have roads of their own."""
+
+
+@dataclass(frozen=True)
+class County:
+    """The county, and ways to ask it as anybody."""
+
+    desk: Desk
+
+    def engine(self, json_mode: bool = True) -> Engine:
+        """A cold Engine."""
+        return self.desk.engine(json_mode)
+
+    def shown(self, label: str = "zhelai") -> Demonstration:
+        """A person to show: of the own township, or of the neighbouring one (``bange``)."""
+        return self.desk.site.shown(label)
+
+    def asker(self, *accounts: str, purpose: str, **more: Any) -> Asker:
+        """Somebody who holds the posts of these accounts."""
+        posts = tuple(p for name in accounts for p in self.desk.asker(name).posts)
+        return replace(self.desk.asker(accounts[0], purpose, **more), posts=posts)
+
+    def answer(
+        self,
+        text: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        account: str = TOWN,
+        purpose: str = "correct",
+        engine: Engine | None = None,
+        gate: Gate | None = None,
+        **more: Any,
+    ) -> Answer:
+        """The answer to a document; a township that corrects asks, unless said otherwise."""
+        gate = gate or self.desk.gate(account, purpose, **more)
+        question = Question(text, None, dict(variables or {}))
+        engine = engine or self.engine()
+        return self.desk.runner.run(engine.answer(question, gate, {"viewer": VIEWER}))
+
+    def book(self, version: int = 99, **changed: Any) -> PolicyBook:
+        """The same policy as another version, or with each line of it changed."""
+        rules = [replace(rule, **changed) for rule in self.desk.book.rules]
+        return PolicyBook(version, rules, parents_of(pairs(roles())), self.desk.catalog)
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of the store itself, past every right."""
+        with closing(sqlite3.connect(self.desk.site.folder / "store.sqlite")) as connection:
+            return connection.execute(statement, values).fetchall()
+
+    def secrets(self, who: Demonstration) -> list[str]:
+        """What a township that corrects may see of nobody in a household: whole texts."""
+        found = self.rows(
+            "SELECT id18, phone, address, birth FROM citizen WHERE household_id = ?", who.household
+        )
+        return [text for row in found for text in row if text]
+
+
+@pytest.fixture(scope="session")
+def county(desk: Desk) -> County:
+    return County(desk)
+
+
+def told(answer: Answer) -> bytes:
+    """Everything a client is sent of an answer."""
+    return orjson.dumps([answer.data, answer.errors, dict(answer.extensions)])
+
+
+def reasons(answer: Answer) -> list[tuple[str, str | None]]:
+    """Code and reason of each error."""
+    return [(e["extensions"]["code"], e["extensions"].get("reason")) for e in answer.errors]

@@ -1,0 +1,69 @@
+"""Roads that do not exist yet. Who builds one adds it to every attack in this folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from graphql import GraphQLObjectType, is_abstract_type
+
+from tests.attacks.conftest import ROADS, reasons
+
+if TYPE_CHECKING:
+    from tests.attacks.conftest import County
+
+KNOWN = {
+    "viewer", "citizen", "citizens", "household", "division", "divisions", "case", "cases",
+    "caseStats", "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
+    "datasets", "auditEvents",
+}  # fmt: skip
+"""Every root. A new one is a new road: see to each attack before it is added here."""
+
+DOCUMENTS = {
+    "_entities": '{ _entities(representations: [{__typename: "Citizen"}]) { __typename } }',
+    "_service": "{ _service { sdl } }",
+    "node": '{ node(id: "x") { id } }',
+    "nodes": '{ nodes(ids: ["x"]) { id } }',
+    "mutation": 'mutation { fileCase(input: {item: "TEMP_AID"}) { case { id } } }',
+    "subscription": "subscription { caseChanged { id } }",
+}
+
+
+def test_the_schema_has_no_road_that_no_attack_was_tried_on(county: County) -> None:
+    schema = county.desk.bindings.schema
+    assert schema.query_type is not None
+    assert set(schema.query_type.fields) == KNOWN
+    assert schema.mutation_type is None
+    assert schema.subscription_type is None
+
+
+def test_no_type_can_stand_for_another(county: County) -> None:
+    """No interface and no union, so that no fragment on one can lead past a type's rights."""
+    kinds = county.desk.bindings.schema.type_map.values()
+    assert [kind.name for kind in kinds if is_abstract_type(kind)] == []
+
+
+def test_persons_are_reached_by_the_roads_that_are_attacked(county: County) -> None:
+    """Fields that lead to a Citizen; each is a step of one of the roads."""
+    leading = {
+        f"{kind.name}.{name}"
+        for kind in county.desk.bindings.schema.type_map.values()
+        if isinstance(kind, GraphQLObjectType) and not kind.name.startswith("__")
+        for name, field in kind.fields.items()
+        if str(field.type).strip("[]!") in ("Citizen", "CitizenConnection")
+    }
+    assert leading == {
+        "Query.citizen", "Query.citizens", "Household.members", "Case.applicant",
+        "CitizenConnection.nodes", "CitizenEdge.node",
+    }  # fmt: skip
+    text = " ".join(road.text for road in ROADS.values())
+    assert [f for f in ("citizen(", "citizens(", "members", "applicant") if f not in text] == []
+
+
+@pytest.mark.parametrize("road", DOCUMENTS)
+def test_who_tries_it_is_told_the_field_is_not_there(county: County, road: str) -> None:
+    before = county.desk.sent()
+    answer = county.answer(DOCUMENTS[road], account="lab")
+    assert (answer.data, answer.executed) == (None, False)
+    assert {code for code, _ in reasons(answer)} == {"GRAPHQL_VALIDATION_FAILED"}
+    assert county.desk.sent() == before
