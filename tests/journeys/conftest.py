@@ -34,6 +34,14 @@ CLERKS = {f"town-{number}": f"532622{number}" for number in TOWNSHIPS}
 """One clerk a township beside the demonstration's accounts: the trap is tested on all eleven."""
 
 
+USUAL: Mapping[str, object] = {
+    f"source_keys.{HTTP_SOURCE}": "demo",
+    # Many tests are one clerk within a minute.
+    "lookup.per_hour": 100_000,
+    "lookup.misses": 100_000,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Desk:
     """A running hub and everybody who may ask it."""
@@ -101,7 +109,7 @@ OpenDesk = Callable[..., contextlib.AbstractAsyncContextManager[Desk]]
 
 @contextlib.asynccontextmanager
 async def _desk(site: Site, address: str | None = None, **given: object) -> AsyncIterator[Desk]:
-    settings = site.settings(address, **{f"source_keys.{HTTP_SOURCE}": "demo"}, **given)
+    settings = site.settings(address, **{**USUAL, **given})
     async with running(assemble(settings)) as hub:
         transport = httpx.ASGITransport(create_app(hub))
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
