@@ -201,9 +201,11 @@ class Lateral(_Levels):
         cells = {c.name: _named(rows.name, c.name, c.type) for c in rows.c}
         inner = {n: _named(c.table.name, c.name, c.type) for n, c in below.items()}
         members = self._members(outputs, cells, inner, dataset)
-        made = select(*(value.label(key) for key, value in members)).lateral(f"o{name}")
+        # Its columns are response keys: a row named like one of them would be taken for it.
+        own_row = f"o-{name}"
+        made = select(*(value.label(key) for key, value in members)).lateral(own_row)
         # row_to_json is a third cheaper than json_build_object with as many members.
-        item = func.row_to_json(literal_column(f'"o{name}"'))
+        item = func.row_to_json(literal_column(f'"{own_row}"'))
         told = [self._entry(rows, side).label(own)]
         told += [below[n].label(n) for r in rides for n in sides_of(r)]
         whole = self._holed(item, rows, outputs, below).label(ITEM)

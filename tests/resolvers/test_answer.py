@@ -603,6 +603,20 @@ def test_an_argument_that_does_not_fit_is_told_alike_with_and_without_the_right(
         ]
 
 
+@pytest.mark.postgres
+def test_a_response_key_may_be_named_like_a_part_of_the_statement(
+    pg_desk: Desk, plain: Callable[[Answer], Any]
+) -> None:
+    for name in "oprqlac":
+        keys = " ".join(f"{name}{number}: id" for number in range(4))
+        text = f"{{ cases(first: 2) {{ nodes {{ {keys} applicant {{ {keys} }} }} }} }}"
+        modes = (pg_desk.engine(json_mode) for json_mode in (True, False))
+        ours, theirs = (pg_desk.ask(engine, "zhelai-town-01", text) for engine in modes)
+        assert ours.errors == theirs.errors == ()
+        assert plain(ours) == plain(theirs)
+        assert len(plain(ours)["cases"]["nodes"]) == 2
+
+
 # ---- a source that is down, introspection ------------------------------------------------------
 
 
