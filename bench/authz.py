@@ -58,6 +58,10 @@ PAGE = "query P { citizens(first: 50) { nodes { id name } } }"
 LOOK = "query L($n: String!) { citizen(by: {idNumber: $n}) { id } }"
 COUNT = "query C { citizens(first: 0) { totalCount } }"
 RAW = f"SELECT count(*) FROM citizen WHERE substr(region_path, 1, 9) = '{TOWN}'"
+KNOWN = (
+    f"SELECT id18 FROM citizen WHERE region_path LIKE '{TOWN}%' AND id18 IS NOT NULL"
+    f" AND birth < '2000-01-01' ORDER BY md5(id) LIMIT {READS}"
+)
 NEAR = "query N { cases(first: 50) { nodes { id caseNo state } } }"
 
 
@@ -123,7 +127,8 @@ def _on_a_server(catalog: Catalog) -> Iterator[Number]:
         database = county.copied(made, county.template(made, max(county.SCALES)), "authz")
         try:
             yield from asyncio.run(_propagation(made, database))
-            yield from asyncio.run(_reads(made, database, catalog))
+            known = [row[0] for row in made.rows(KNOWN, database)]
+            yield from asyncio.run(_reads(made, database, known))
         finally:
             county.drop(made, database)
 
@@ -192,17 +197,14 @@ async def _follow(url: str) -> None:
     await following
 
 
-async def _reads(made: Server, database: str, catalog: Catalog) -> list[Number]:
-    hub = assemble(load_settings(systems.settings(made, database, 0)))
+async def _reads(made: Server, database: str, known: Sequence[str]) -> list[Number]:
+    # Sixty people are looked up at once, more than one account usually may.
+    more = {"HUB_LOOKUP_PER_HOUR": "100000"}
+    hub = assemble(load_settings(systems.settings(made, database, 0) | more))
     async with running(hub):
         asked = _Asked(hub)
-        known = made.rows(
-            f"SELECT id18 FROM citizen WHERE region_path LIKE '{TOWN}%' AND id18 IS NOT NULL"
-            f" AND birth < '2000-01-01' ORDER BY md5(id) LIMIT {READS}",
-            database,
-        )
         page = await asked.source_ms(PAGE, [{}] * READS)
-        look = await asked.source_ms(LOOK, [{"n": row[0]} for row in known])
+        look = await asked.source_ms(LOOK, [{"n": number} for number in known])
         count = await asked.source_ms(COUNT, [{}] * READS)
         share = await asked.rights_ms(NEAR)
         raw = await _raw_ms(made, database)
