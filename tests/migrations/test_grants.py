@@ -6,12 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from sqlalchemy import text
-from sqlalchemy.engine import Row
 
 from store import migrate
 from store.engine import open_engine
 from store.policy import PolicyRows, read_policy_rows
+from tests.migrations.statements import execute
 
 BEFORE = "lookups"
 OLD = "b4d25cc706f3e5c0b91bf9d171c147c3f0caf12c9d1edfedbc83a8e34702fce7"
@@ -27,20 +26,6 @@ GRANT = (
     "INSERT INTO share_grant VALUES ('g1', 'q1', 'Case.basic', 'rev', 'mca', 'read', 'county', "
     "'compare', '2026-11-01', '2026-12-31', 'PENDING', 'a', NULL)"
 )
-
-
-def execute(url: str, *statements: str) -> list[Row[Any]]:
-    async def run() -> list[Row[Any]]:
-        engine = open_engine(url)
-        rows: list[Row[Any]] = []
-        async with engine.begin() as connection:
-            for statement in statements:
-                result = await connection.execute(text(statement))
-                rows = list(result.all()) if result.returns_rows else []
-        await engine.dispose()
-        return rows
-
-    return asyncio.run(run())
 
 
 def policy(url: str) -> PolicyRows:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import Row
 
 from store import migrate
 from store.audit import trigger_names
 from store.engine import open_engine
 from store.tables import FROZEN, metadata
+from tests.migrations.statements import execute
 
 HEAD = "policy_archive"  # the newest migration
 SHAPE = {
@@ -30,20 +29,6 @@ SHAPE = {
     "character_maximum_length, is_nullable, column_default, collation_name) "
     "FROM information_schema.columns WHERE table_schema = 'public'",
 }
-
-
-def execute(url: str, *statements: str) -> list[Row[Any]]:
-    async def run() -> list[Row[Any]]:
-        engine = open_engine(url)
-        rows: list[Row[Any]] = []
-        async with engine.begin() as connection:
-            for statement in statements:
-                result = await connection.execute(text(statement))
-                rows = list(result.all()) if result.returns_rows else []
-        await engine.dispose()
-        return rows
-
-    return asyncio.run(run())
 
 
 def create_all(url: str) -> None:
