@@ -183,7 +183,7 @@ class Engine:
             execution = Execution(made, gate, self._setting, arguments)
             try:
                 if not again:
-                    await taken(lookups, asker, execution.seek())
+                    await taken(lookups, asker, len(execution.lookups))
                 end = asyncio.get_running_loop().time() + self._setting.operation_s
                 await self._deadlines.within(end, execution.run)
                 data, errors = answer(execution, context, introspection, self._bindings.leaves)
@@ -307,6 +307,7 @@ def _stopped(operation: Operation, error: Exception, execution: Execution) -> An
     while isinstance(error, ExceptionGroup):  # several tasks fail at once: the first will do
         error = error.exceptions[0]
     said = _as_hub_error(error)
+    execution.seek()
     fault = type(error).__name__ if isinstance(said, Internal) else None
     told = _disclosed(operation, execution, [formatted(said)])
     outcome = _STOPPED.get(type(said), "FAILED")

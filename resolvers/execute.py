@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import orjson
@@ -127,21 +128,22 @@ class Execution:
         self._places: dict[int, Place] = {}
         self._linked: dict[str, set[str]] = defaultdict(set)
 
-    def seek(self) -> int:
-        """How many persons will be looked up; notes who they are before anybody is asked."""
-        for read in self._lookups():
-            with contextlib.suppress(HubError):  # its own root will say so
-                self._given(read)
-        return len(self._lookups())
+    @cached_property
+    def lookups(self) -> list[Read]:
+        """The roots that look a person up, of those he may use."""
+        return [read for read in self.plan.shape.lookups if read.id in self.plan.reads]
 
     @property
     def missed(self) -> int:
-        """How many of them were not found, or not for this asker."""
-        told = [self.disclosures[read.id] for read in self._lookups()]
+        """How many of them found nobody, or nobody for this asker."""
+        told = [self.disclosures[read.id] for read in self.lookups]
         return sum("NO_RECORD" in one.states for one in told)
 
-    def _lookups(self) -> list[Read]:
-        return [read for read in self.plan.shape.lookups if read.id in self.plan.reads]
+    def seek(self) -> None:
+        """Note who is looked for; a run notes it by itself, one that was not let begin does not."""
+        for read in self.lookups:
+            with contextlib.suppress(HubError):  # its own root would say so
+                self._given(read)
 
     async def run(self) -> None:
         """Fetch everything; no exception of a source leaves here."""
