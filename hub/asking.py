@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from hashlib import sha256
 from time import monotonic
 from weakref import WeakValueDictionary
@@ -167,9 +167,7 @@ class Askers:
             self._gates.clear()
             self._ready.clear()
             self._book = book
-        posts = tuple(book.post(p.dept, p.role, p.region_path) for p in held)
-        day = datetime.now(_ZONE).date()
-        asker = Asker(account, holder.kind, posts, why, day, purchased=holder.purchased)
+        asker = asker_of(book, account, holder, held, why, datetime.now(_ZONE).date())
         gate = self._gates.get(asker)
         if gate is None:
             gate = self._gates[asker] = Gate(book, asker, self._catalog)
@@ -201,6 +199,19 @@ class Askers:
         """The asker bound to one household; the same refusal for any number not his business."""
         filed = await self._cases.find(case_no) if _CASE_NO.match(case_no) else None
         return bound_to(gate, case_no, filed)
+
+
+def asker_of(
+    book: PolicyBook,
+    account: str,
+    holder: Holder,
+    held: Iterable[HeldPost],
+    purpose: str,
+    day: date,
+) -> Asker:
+    """Who asks, as the store knows him. RuleError for a post the book has no role for."""
+    posts = tuple(book.post(p.dept, p.role, p.region_path) for p in held)
+    return Asker(account, holder.kind, posts, purpose, day, purchased=holder.purchased)
 
 
 def bound_to(gate: Gate, case_no: str, filed: Filed | None) -> Asker:

@@ -70,13 +70,10 @@ class CaseFiles:
         return None
 
 
-async def read_filed(conn: AsyncConnection, number: str) -> Filed | None:
-    """Case or order as `CaseFiles.find`, for a program that asks once and waits."""
-    for name, (_, _, what) in NUMBERED.items():
-        row = (await conn.execute(_by_number(name), {"number": number})).first()
-        if row is not None:
-            return Filed(what, *row)
-    return None
+async def read_filed(conn: AsyncConnection, name: str, number: str) -> Filed | None:
+    """One of NUMBERED as `CaseFiles.find` finds it, for a program that asks once and waits."""
+    row = (await conn.execute(_by_number(name), {"number": number})).first()
+    return None if row is None else Filed(NUMBERED[name][2], *row)
 
 
 def _asking(source: Lying, name: str) -> tuple[str, str]:

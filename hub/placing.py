@@ -12,7 +12,7 @@ from catalog.load import Catalog, load
 from catalog.placing import misplaced, placed
 from hub.settings import Settings, SettingsError
 from store.catalogue import divisions
-from store.engine import open_engine
+from store.engine import single
 from store.migrate import status
 from store.words import division
 
@@ -65,10 +65,6 @@ REMEDY = "请以其地址为 store.url 运行 hub db upgrade"
 
 
 async def _divisions(address: str, within_s: float) -> set[tuple[str, str]]:
-    engine = open_engine(address, pool_size=1, readonly=True)
-    try:
-        async with asyncio.timeout(within_s), engine.connect() as connection:
-            rows = await connection.execute(select(division.c.path, division.c.name))
-            return {(row.path, row.name) for row in rows}
-    finally:
-        await engine.dispose()
+    async with asyncio.timeout(within_s), single(address, readonly=True) as connection:
+        rows = await connection.execute(select(division.c.path, division.c.name))
+        return {(row.path, row.name) for row in rows}

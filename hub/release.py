@@ -89,7 +89,7 @@ class Release:
             return self._bare(error, visit, media, None)
         outcome = Outcome.DENIED if error.status in (401, 403) else Outcome.INVALID
         outcome = Outcome.FAILED if error.status >= 500 else outcome
-        draft = _draft(visit, outcome=outcome, code=error.code)
+        draft = _by(visit, outcome=outcome, code=error.code)
         try:
             receipt = await self._log.append(draft)
         except AuditUnavailable as unavailable:
@@ -100,7 +100,7 @@ class Release:
         """A record that says too much is not written; that the account asked still is."""
         if isinstance(error.__cause__, BadRecord):
             with contextlib.suppress(AuditUnavailable):
-                await self._log.append(_draft(visit, outcome=Outcome.FAILED, code=error.code))
+                await self._log.append(_by(visit, outcome=Outcome.FAILED, code=error.code))
 
     def _bare(self, error: HubError, visit: Visit, media: str, receipt: Receipt | None) -> Sent:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
@@ -115,7 +115,7 @@ class Release:
         seen = set().union(*[r.subjects for r in told.reads])
         audited = AUDITED in [r.dataset for r in told.reads]
         areas = sorted(set().union(*[r.areas for r in told.reads]))
-        return _draft(
+        return _by(
             visit,
             Kind.AUDIT_READ if audited else Kind.READ,
             outcome=Outcome(told.outcome),
@@ -137,7 +137,7 @@ class Release:
         )
 
 
-def _draft(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
+def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
     """Who asked, whence and what for, and what is `told` of it."""
     asker = visit.asker
     if asker is None:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from authz.gate import Gate
 from authz.keeper import BookKeeper
-from authz.post import Asker
 from authz.versions import Version, version_at
 from catalog.load import Catalog
-from hub.asking import bound_to
-from hub.case_files import Filed, read_filed
+from hub.asking import asker_of, bound_to
+from hub.case_files import NUMBERED, Filed, read_filed
 from hub.placing import address_of
 from hub.settings import Profile, Settings
-from store.accounts import HeldPost, kinds_in_use, posts_of
-from store.engine import ZONE, open_engine
+from store.accounts import HeldPost, holder_of, kinds_in_use
+from store.engine import ZONE, open_engine, single
 
 
 def today() -> date:
@@ -37,14 +34,14 @@ async def gate_of(
     try:
         keeper = BookKeeper(engine, catalog, settings.profile is Profile.DEMO)
         await keeper.load()
-        held = await _posts(engine, account)
+        async with engine.connect() as conn:
+            holder, held = await holder_of(conn, account, today())
     finally:
         await engine.dispose()
-    if not held:
+    if holder is None:
         return None
     book = keeper.current()
-    posts = tuple(book.post(post.dept, post.role, post.region_path) for post in held)
-    gate = Gate(book, Asker(account, "official", posts, purpose, today()), catalog)
+    gate = Gate(book, asker_of(book, account, holder, held, purpose, today()), catalog)
     if case_no is None:
         return gate
     return Gate(book, bound_to(gate, case_no, await _filed(settings, case_no)), catalog)
@@ -58,24 +55,16 @@ async def versions(
     NoVersion, RuleError, SQLAlchemyError, OSError.
     """
     demo = settings.profile is Profile.DEMO
-    engine = open_engine(settings.store_url, pool_size=1, readonly=True)
-    try:
-        async with engine.connect() as conn:
-            found = [await version_at(conn, number, catalog, demo=demo) for number in numbers]
-            return found, await kinds_in_use(conn, today())
-    finally:
-        await engine.dispose()
+    async with single(settings.store_url, readonly=True) as conn:
+        found = [await version_at(conn, number, catalog, demo=demo) for number in numbers]
+        return found, await kinds_in_use(conn, today())
 
 
-async def _posts(engine: AsyncEngine, account: str) -> list[HeldPost]:
-    async with engine.connect() as conn:
-        return await posts_of(conn, account, today())
-
-
-async def _filed(settings: Settings, case_no: str) -> Filed | None:
-    engine = open_engine(address_of(settings, "case"), pool_size=1, readonly=True)
-    try:
-        async with engine.connect() as conn:
-            return await read_filed(conn, case_no)
-    finally:
-        await engine.dispose()
+async def _filed(settings: Settings, number: str) -> Filed | None:
+    """Case or order of this number, each looked for where its data set lies."""
+    for name in NUMBERED:
+        async with single(address_of(settings, name), readonly=True) as conn:
+            found = await read_filed(conn, name, number)
+        if found is not None:
+            return found
+    return None

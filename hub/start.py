@@ -18,7 +18,7 @@ from catalog.errors import Readable
 from catalog.load import Catalog
 from hub.placing import address_of, catalogue, copies, unfit
 from hub.settings import Profile, Settings
-from store.engine import open_engine
+from store.engine import single
 from store.migrate import status
 from store.register import citizen
 from store.row_lock import is_locked
@@ -75,12 +75,8 @@ def _locks(settings: Settings) -> None:
 
 
 async def _locked(url: str) -> bool:
-    engine = open_engine(url, pool_size=1, readonly=True)
-    try:
-        async with engine.connect() as connection:
-            return await is_locked(connection)
-    finally:
-        await engine.dispose()
+    async with single(url, readonly=True) as connection:
+        return await is_locked(connection)
 
 
 def _copies(settings: Settings, words: Catalog) -> None:
@@ -92,13 +88,9 @@ def _copies(settings: Settings, words: Catalog) -> None:
 
 async def _people(url: str) -> tuple[int, int]:
     """How many register rows have an invented id number, and how many another one."""
-    engine = open_engine(url, pool_size=1, readonly=True)
     whole = select(func.count()).where(citizen.c.id18.is_not(None))
     invented = whole.where(citizen.c.id18 >= INVENTED, citizen.c.id18 < "5400")
-    try:
-        async with engine.connect() as connection:
-            made_up = int(await connection.scalar(invented) or 0)
-            everybody = int(await connection.scalar(whole) or 0)
-    finally:
-        await engine.dispose()
+    async with single(url, readonly=True) as connection:
+        made_up = int(await connection.scalar(invented) or 0)
+        everybody = int(await connection.scalar(whole) or 0)
     return made_up, everybody - made_up

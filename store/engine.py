@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 ZONE = "Asia/Shanghai"  # of the sessions that write JSON
 BUSY_MS = 2_000  # a writer that waits longer is answered AUDIT_UNAVAILABLE
@@ -48,6 +50,17 @@ def open_engine(url: str, *, pool_size: int = 4, readonly: bool = False) -> Asyn
     return create_async_engine(
         url, pool_size=pool_size, max_overflow=0, connect_args={"server_settings": settings}
     )
+
+
+@contextlib.asynccontextmanager
+async def single(url: str, *, readonly: bool = False) -> AsyncIterator[AsyncConnection]:
+    """One connection for one deed in one transaction, committed at the end; then all is closed."""
+    engine = open_engine(url, pool_size=1, readonly=readonly)
+    try:
+        async with engine.begin() as connection:
+            yield connection
+    finally:
+        await engine.dispose()
 
 
 def _existing(needed: Path) -> Any:

@@ -66,15 +66,11 @@ def lock(folder: Path | None) -> None:
 
 
 async def _lock(address: str) -> None:
-    from store.engine import open_engine
+    from store.engine import single
     from store.row_lock import lock as set_lock
 
-    engine = open_engine(address, pool_size=1)
-    try:
-        async with engine.begin() as connection:
-            await set_lock(connection)
-    finally:
-        await engine.dispose()
+    async with single(address) as connection:
+        await set_lock(connection)
 
 
 @db.command(help="查看数据库版本与程序所需版本。")
