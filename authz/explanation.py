@@ -116,7 +116,8 @@ def post_words(post: Post, catalog: Catalog) -> str:
 def _asked(found: Explanation, catalog: Catalog) -> Iterator[str]:
     asker, asked = found.asker, found.question
     posts = "；".join(post_words(post, catalog) for post in asker.posts)
-    yield f"账号 {asker.principal_id}：{posts}"
+    bought = "；购买服务人员，不得查看含敏感个人信息的对象" if asker.purchased else ""
+    yield f"账号 {asker.principal_id}：{posts}{bought}"
     owner = catalog.departments[asked.owner].short
     child = "，未满十四周岁" if asked.minor else ""
     purpose = catalog.purposes[asker.purpose].title

@@ -108,6 +108,22 @@ def test_a_yes_ends_with_zero(hub: Hub, county: Path) -> None:
     assert ran.out.endswith("可读取的范围：者腊乡（532622205）及其下级\n")
 
 
+def test_who_is_employed_how_counts(hub: Hub, county: Path) -> None:
+    asked = ("--on", "Citizen.identity", "--region", "532622205203", "--purpose", "aid.review")
+    words = ("authz", "explain", *CLERK, *asked, "--dir", county)
+    assert hub(*words).code == ALLOWED
+    employed = "UPDATE principal SET employment = '{}' WHERE id = 'zhelai-town-01'"
+    execute(county, employed.format("purchased"))
+    try:
+        bought = hub(*words)
+    finally:
+        execute(county, employed.format("civil"))
+    assert bought.code == NOT
+    assert "购买服务人员，不得查看含敏感个人信息的对象" in bought.out
+    assert "（DENIED）" in bought.out
+    assert bought.out.endswith("可读取的范围：无\n")
+
+
 def test_act_owner_and_minor_are_asked_as_given(hub: Hub, county: Path) -> None:
     words = ("authz", "explain", "--dir", county, "--json", "--purpose", "aid.file")
     place, mca = ("--region", "532622205203"), ("--as", "mca-dept-01", "--on", "Case.body")
