@@ -305,12 +305,14 @@ class _Builder:
         child = self._results.get(out.read)
         if child is None:  # no parent of this level had rows, so nobody asked
             return self._empty(out, path)
-        if child.error is not None:
-            return self._failed(child.error, path, out)
         read = self._reads[out.read]
         below = None if read.kind is Kind.EDGE else env or env_of(row, result.layout)
         if _denied(child, below) and not out.required:
             return None
+        if _unasked(read, result, row):
+            return self._empty(out, path)
+        if child.error is not None:
+            return self._failed(child.error, path, out)
         if read.kind is Kind.EDGE:
             rows = self._edge_rows(child, read, result, row)
         else:
@@ -460,6 +462,8 @@ class _Builder:
         state = FieldState.OK
         if child is None or _denied(child, env):
             state = FieldState.DENIED
+        elif _unasked(read, result, row):
+            state = FieldState.NO_RECORD
         elif child.error is not None:
             state = FieldState.SOURCE_DOWN
         elif not self._facet_rows(child, read, result, row, env):
@@ -501,6 +505,11 @@ def _paged(child: Result, rows: Sequence[Row], total: int) -> _Page:
     if window.backward:
         return _Page(list(reversed(shown)), window.started, more, total)
     return _Page(shown, more, window.started, total)
+
+
+def _unasked(read: Read, result: Result, row: Row) -> bool:
+    """True for a person without the number a source is asked by: its being down is not his."""
+    return read.kind is Kind.FACET and row[result.layout[str(read.parent)]] is None
 
 
 def _denied(child: Result, env: Env | None) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -292,3 +294,35 @@ def test_a_value_its_type_does_not_hold_is_an_error(new_bench: NewBench, kind: s
         _, errors = bench.expected(LAB, lists[kind], NOTHING)
         assert errors  # the fault is there to be met
         same(bench, lists[kind])
+
+
+# ---- a source that is down ---------------------------------------------------------------------
+
+
+def test_a_source_that_is_down_is_no_matter_of_whom_it_is_not_asked_about(bench: Bench) -> None:
+    folder = bench.desk.site.folder
+    with contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as store:
+        (household,) = store.execute(
+            "SELECT household_id FROM citizen GROUP BY household_id "
+            "HAVING count(id18) BETWEEN 1 AND count(*) - 1 ORDER BY household_id"
+        ).fetchone()
+    switch = bench.switches["mz_assist"]
+    text = """query($h: ID!) { household(id: $h) { members { idNumber
+      civilAffairs { minLiving { status } tempAid { amount } } access { field state } } } }"""
+    before = switch.refused
+    switch.down = True
+    try:
+        data, errors = same(bench, text, {"h": household})
+    finally:
+        switch.down = False
+    assert switch.refused > before
+    assert [(code, path) for code, _, path, _ in errors] == [("SOURCE_UNAVAILABLE", ["household"])]
+    states = [
+        {e["state"] for e in member["access"] if e["field"].startswith("civilAffairs")}
+        for member in data["household"]["members"]
+    ]
+    lists = [member["civilAffairs"]["tempAid"] for member in data["household"]["members"]]
+    assert {str(state) for state in states} == {"{'SOURCE_DOWN'}", "{'NO_RECORD'}"}
+    assert [at for at, one in enumerate(lists) if one == []] == [
+        at for at, one in enumerate(states) if one == {"NO_RECORD"}
+    ]
