@@ -40,6 +40,7 @@ from tests.oracle.rights import Judge
 from tests.oracle.rows import Tables
 from tests.resolvers.conftest import (
     NOTHING,
+    PATIENT_S,
     VIEWER,
     Desk,
     bindings,
@@ -183,7 +184,7 @@ def _insurance(site: Site, catalog: Catalog) -> RestSource:
         spec,
         "http://department.invalid",
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app)),
-        guard=Guard(spec.name, title=spec.title),
+        guard=Guard(spec.name, title=spec.title, deadline_s=PATIENT_S),
         divisions=catalog.divisions,
         mask=mask_text,
         app_key="demo",
