@@ -158,6 +158,7 @@ def _serving(site: Site, url: str, port: int) -> Iterator[None]:
         "HUB_SOURCES_RS_JIUYE": f"sqlite+aiosqlite:///{site.folder / 'sources/rs_jiuye.sqlite'}",
         "HUB_PORT": str(port),
         "HUB_LOG_LEVEL": "ERROR",
+        "HUB_LOOKUP_PER_HOUR": "100000",  # he is looked up again and again until it is refused
     }
     with subprocess.Popen([*HUB, "serve"], env=os.environ | settings) as process:
         try:
