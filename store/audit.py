@@ -1,8 +1,14 @@
-"""The access log's tables: events, subject index and its cursor, head of the tree, writers.
+"""The access log's tables.
+
+    written with the record    event, head, writer
+    written behind it          subject index, roll-up, alerts (each with its follower's cursor)
+    evidence for outsiders     checkpoint, tile, cosignature, segment
+    for people                 rule, alert note, delivery, purpose note, verdict
 
 `body` is the truth; every other column of `audit_event` is derived from it and checked
-against it by `hub audit verify`. Rows of event and subject are never changed: triggers
-refuse UPDATE and DELETE in both databases, a second belt beside the roles of production.
+against it by `hub audit verify`, and so are index, roll-up, tiles and alerts. Rows of event,
+subject index, checkpoint, tile and cosignature are never changed: triggers refuse UPDATE and
+DELETE in both databases, a second belt beside the roles of production.
 """
 
 from __future__ import annotations
@@ -117,5 +123,146 @@ audit_index = Table(
     CheckConstraint("id = 1", name="one_row"),
 )
 
-FROZEN = Frozen(("audit_event", "audit_subject"), "audit_refuse", "audit rows are never changed")
+# What stands behind the log for outsiders: signed notes, whole tiles of the tree, what
+# witnesses signed. None of it is needed to answer; all of it is found missing by verify.
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("size", IDX, primary_key=True, autoincrement=False),  # covers records 0 … size-1
+    Column("note", Text, nullable=False),  # C2SP signed note, as it was signed
+    Column("created_at", BigInteger, nullable=False),  # µs UTC
+)
+
+audit_tile = Table(
+    "audit_tile",
+    metadata,
+    Column("level", SmallInteger, primary_key=True, autoincrement=False),  # 0: leaves
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("hashes", LargeBinary, nullable=False),  # 256 hashes of 32 bytes; whole tiles only
+)
+
+audit_cosignature = Table(
+    "audit_cosignature",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("witness", BYTES, primary_key=True),
+    Column("line", Text, nullable=False),  # the note's signature line, with its newline
+    Column("at", BigInteger, nullable=False),  # µs UTC, as the witness said
+)
+
+# Where a follower of the log goes on: records below `next_idx` are done. The subject index
+# has a cursor of its own, in one statement with its rows.
+audit_follower = Table(
+    "audit_follower",
+    metadata,
+    Column("name", BYTES, primary_key=True),
+    Column("next_idx", BigInteger, nullable=False),
+)
+
+audit_rollup_hour = Table(
+    "audit_rollup_hour",
+    metadata,
+    Column("actor", String(128), primary_key=True),  # "" for records of nobody
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # hours since 1970, UTC
+    Column("area", PATH, primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("outcome", String(16), primary_key=True),
+    Column("events", BigInteger, nullable=False),
+    Column("subjects", BigInteger, nullable=False),
+    Index("ix_audit_rollup_hour_hour", "hour"),
+)
+
+audit_rule = Table(
+    "audit_rule",
+    metadata,
+    Column("rule", BYTES, primary_key=True),
+    Column("enabled", Boolean, nullable=False),
+    Column("threshold", BigInteger, nullable=False),
+    Column("window_s", BigInteger, nullable=False),
+    Column("changed_by", String(64), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),  # µs UTC
+    CheckConstraint("threshold >= 1 AND window_s >= 1", name="positive"),
+)
+
+audit_alert = Table(
+    "audit_alert",
+    metadata,
+    Column("id", BYTES, primary_key=True),  # digest of rule, window and actor
+    Column("rule", BYTES, nullable=False),
+    Column("actor", String(128), nullable=False),  # whom it is about; "" for the log itself
+    Column("area", PATH, nullable=False, server_default="532622"),
+    Column("window_start", BigInteger, nullable=False),  # µs UTC
+    Column("count", BigInteger, nullable=False),  # what was counted when it was raised
+    Column("evidence", Text, nullable=False),  # JSON list of idx, the first hundred
+    Column("state", String(8), nullable=False),
+    Column("raised_at", BigInteger, nullable=False),  # µs UTC
+    Column("raised_idx", BigInteger, nullable=False),  # its ALERT_RAISED record
+    Column("due_at", BigInteger),  # µs UTC; to be handled until then, or it escalates
+    Column("handled_by", String(64)),
+    Column("handled_at", BigInteger),
+    Column("handled_idx", BigInteger),  # its ALERT_HANDLED record
+    UniqueConstraint("rule", "window_start", "actor"),
+    CheckConstraint("state IN ('OPEN', 'HANDLED')", name="state"),
+    CheckConstraint("state <> 'HANDLED' OR handled_idx IS NOT NULL", name="handled"),
+    Index("ix_audit_alert_raised", "raised_at"),
+)
+
+# Free text stands outside the log, where it can be erased; the record has its keyed digest.
+audit_alert_note = Table(
+    "audit_alert_note",
+    metadata,
+    Column("alert_id", BYTES, primary_key=True),
+    Column("at", BigInteger, primary_key=True, autoincrement=False),  # µs UTC
+    Column("by", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+audit_delivery = Table(
+    "audit_delivery",
+    metadata,
+    Column("alert_id", BYTES, primary_key=True),
+    Column("channel", BYTES, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", BigInteger, nullable=False),  # µs UTC
+    Column("done_at", BigInteger),
+    Column("error", String(64)),  # kind of the last failure
+)
+
+purpose_note = Table(
+    "purpose_note",
+    metadata,
+    Column("digest", String(64), primary_key=True),  # hex, keyed; `note` of the record
+    Column("text", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),  # µs UTC
+)
+
+audit_segment = Table(
+    "audit_segment",
+    metadata,
+    Column("first", IDX, primary_key=True, autoincrement=False),
+    Column("end", BigInteger, nullable=False),  # records first … end-1
+    Column("path", String(200), nullable=False),  # below the archive's folder
+    Column("sha256", String(64), nullable=False),  # of the file, hex
+    Column("frontier", LargeBinary, nullable=False),  # of the tree of `end` records
+    Column("note", Text, nullable=False),  # a checkpoint that covers it
+    Column("state", String(16), nullable=False),
+    Column("changed_at", BigInteger, nullable=False),  # µs UTC
+    CheckConstraint("state IN ('WRITTEN', 'ARCHIVED', 'DETACHED', 'DESTROYED')", name="state"),
+    CheckConstraint('"end" > "first"', name="span"),
+)
+
+audit_verdict = Table(
+    "audit_verdict",
+    metadata,
+    Column("at", IDX, primary_key=True, autoincrement=False),  # µs UTC
+    Column("size", BigInteger, nullable=False),
+    Column("exit", SmallInteger, nullable=False),
+    Column("findings", BigInteger, nullable=False),
+)
+
+FROZEN = Frozen(
+    ("audit_event", "audit_subject", "audit_checkpoint", "audit_tile", "audit_cosignature"),
+    "audit_refuse",
+    "audit rows are never changed",
+)
 trigger_names, protect = FROZEN.trigger_names, FROZEN.protect

@@ -8,21 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Table, text
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.log import AuditLog, writer_name
 from audit.record import Draft, Kind, Op, ReadEntry
 from audit.tokens import SubjectTokens
-from store.audit import (
-    audit_event,
-    audit_head,
-    audit_index,
-    audit_subject,
-    audit_writer,
-    protect,
-)
+from store import audit
+from store.audit import protect
 from store.engine import open_engine
 from store.metadata import metadata
 
@@ -34,7 +28,7 @@ Drafts = Callable[..., Draft]
 
 @pytest.fixture
 def audit_url(store_url: str) -> str:
-    """A store with the log's five tables and their triggers."""
+    """A store with the log's tables and their triggers."""
     asyncio.run(_create(store_url))
     return store_url
 
@@ -42,7 +36,7 @@ def audit_url(store_url: str) -> str:
 async def _create(url: str) -> None:
     engine = open_engine(url)
     async with engine.begin() as connection:
-        tables = [audit_event, audit_subject, audit_head, audit_writer, audit_index]
+        tables = [table for table in vars(audit).values() if isinstance(table, Table)]
         await connection.run_sync(metadata.create_all, tables=tables)
         await connection.run_sync(protect)
     await engine.dispose()
