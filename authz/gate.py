@@ -114,6 +114,9 @@ class Gate:
             if (field.object, field.mask) not in made:
                 read = self._allowed(dataset, field.object, "read")
                 unmask = self._allowed(dataset, field.object, "unmask")
+                if mode is Mode.EXPORT:  # no more of a group in a file than may leave of it
+                    export = self._allowed(dataset, field.object, "export")
+                    read, unmask = read.meet(export), unmask.meet(export)
                 made[field.object, field.mask] = cell_rule(rows, read, unmask, field.mask)
         cells = {field.name: made[field.object, field.mask] for field in dataset.fields}
         return Lens(
@@ -176,8 +179,9 @@ class Gate:
         read = (dataset.object, "read")
         if mode is Mode.KEY:
             return (read,)
-        if mode is Mode.LIST:
-            return (read, (dataset.object, "list"))
+        if mode in (Mode.LIST, Mode.EXPORT):
+            listed = (read, (dataset.object, "list"))
+            return listed if mode is Mode.LIST else (*listed, (dataset.object, "export"))
         if identifier is None:
             raise ValueError("a LOOKUP names its identifier column")
         return (read, (dataset.by_name[identifier].object, "lookup"))

@@ -56,11 +56,13 @@ ADULT_AT = 14  # years; 个人信息保护法第二十八条
 class Mode(StrEnum):
     """How rows are come by: by key or relation, by enumeration, by exact identifier.
 
+    EXPORT is a list that leaves the hub as a file: rows and clear cells need a right of their own.
     COUNT asks for numbers alone; its Lens is that of LIST (exact) or of TALLY (published).
     """
 
     KEY = "KEY"
     LIST = "LIST"
+    EXPORT = "EXPORT"
     LOOKUP = "LOOKUP"
     COUNT = "COUNT"
     TALLY = "TALLY"

@@ -79,7 +79,10 @@ def check_grant(grant: Grant, catalog: Catalog) -> RuleError | None:
     if fault is not None:
         return fault
     checked = (check_rule(line, catalog) for line in granted(grant))
-    return next((fault for fault in checked if fault is not None), None)
+    fault = next((fault for fault in checked if fault is not None), None)
+    if fault is None and grant.until < grant.since:
+        return RuleError("until", "截止日早于起始日：请核对")
+    return fault
 
 
 def is_open(obj: AuthObject, catalog: Catalog) -> bool:

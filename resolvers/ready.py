@@ -19,7 +19,13 @@ from catalog.datasets import RegionKind
 from resolvers.grouped import coordinates
 from resolvers.plan import Kind, Plan, Read, ReadDisclosure
 
-HOW = {Mode.KEY: "row", Mode.LIST: "list", Mode.LOOKUP: "key", Mode.COUNT: "tally"}
+HOW = {
+    Mode.KEY: "row",
+    Mode.LIST: "list",
+    Mode.EXPORT: "list",
+    Mode.LOOKUP: "key",
+    Mode.COUNT: "tally",
+}
 
 
 @dataclass(frozen=True, slots=True)

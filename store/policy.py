@@ -303,6 +303,33 @@ async def add_denial(conn: AsyncConnection, line: Line, *, by: str) -> int:
     return await seal(conn, Change(by, "rule.deny", "", after, str(row["basis"])))
 
 
+async def adopt(
+    conn: AsyncConnection, lines: Sequence[Line], *, by: str, approved_by: str, basis: str
+) -> tuple[int, int, int]:
+    """Make these the lines of the policy, in the caller's transaction: (version, added, removed).
+
+    `lines`: (id, nine columns, basis), already checked. A line that is there keeps its signatures,
+    a new one is written by `by` and approved by `approved_by`; ValueError if these are one
+    person, BrokenSeal.
+    """
+    if by == approved_by:
+        raise ValueError("an allow line needs two people")
+    await sealed_rows(conn)
+    held = set((await conn.execute(select(authz_rule.c.id))).scalars())
+    wanted = {line[0]: line for line in lines}
+    gone, new = (
+        sorted(held - wanted.keys()),
+        [wanted[name] for name in sorted(wanted.keys() - held)],
+    )
+    for name in gone:
+        await conn.execute(delete(authz_rule).where(authz_rule.c.id == name))
+    stamp = {"written_by": by, "approved_by": approved_by, "created_at": datetime.now(UTC)}
+    await _insert(conn, authz_rule, [_rule_row(line) | stamp for line in new])
+    before, after = json.dumps(gone), json.dumps([line[0] for line in new])
+    version = await seal(conn, Change(by, "policy.adopt", before, after, basis))
+    return version, len(new), len(gone)
+
+
 async def seed_policy(
     conn: AsyncConnection,
     rules: Sequence[Line],

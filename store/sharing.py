@@ -60,18 +60,20 @@ async def revoke_grant(conn: AsyncConnection, grant_id: str, *, by: str, basis: 
 
 
 async def reclassify(
-    conn: AsyncConnection, obj: str, share_class: str, *, by: str, basis: str
+    conn: AsyncConnection, obj: str, share_class: str, *, by: str, approved_by: str, basis: str
 ) -> int:
     """Give an object another sharing class, on a ground (NOT_SHARED: a law); the new version.
 
     KeyError for an object the policy does not hold, IntegrityError for an unknown class,
-    BrokenSeal.
+    BrokenSeal, GrantRefused if one person signed twice: a class may open data to everybody.
     """
+    if by == approved_by:
+        raise GrantRefused("变更共享属性须两人签批：请由另一人批准")
     rows = await sealed_rows(conn)
     before = {name: (share, why) for name, _, share, why in rows.objects}[obj]
     changed = update(authz_object).where(authz_object.c.object == obj)
     await conn.execute(changed.values(share_class=share_class, basis=basis))
-    said = (" ".join((obj, *before)).rstrip(), f"{obj} {share_class} {basis}")
+    said = (" ".join((obj, *before)).rstrip(), f"{obj} {share_class} {basis} {approved_by}")
     return await seal(conn, Change(by, "share.class", *said, basis))
 
 

@@ -17,6 +17,7 @@ VERBS = {
     "schema": ("schema", "打印接口定义"),
     "explain": ("explain", "打印一次查询的计划：取什么、能看什么、记什么"),
     "authz": ("authz", "解释权限判定、比较策略、核对场景"),
+    "policy": ("policy", "改动权限策略，签署并留痕"),
     "audit": ("audit", "核验访问审计日志"),
     "doctor": ("doctor", "检查运行环境，逐项说明如何处理"),
     "config": ("config", "查看设置及其来源"),

@@ -433,7 +433,9 @@ async def test_the_stores_sharing_class_counts(
     keeper, desk = BookKeeper(seeded, catalog), asker(("mca", "dept", "532622"))
     await granted(seeded)
     async with seeded.begin() as conn:
-        await reclassify(conn, "Citizen.employment", "NOT_SHARED", by="office", basis="某法")
+        await reclassify(
+            conn, "Citizen.employment", "NOT_SHARED", by="office", approved_by="sec", basis="某法"
+        )
     await keeper.load()
     assert not reads(keeper, desk)
     denies = [r for r in keeper.current().rules if r.dept == "!hrss"]
@@ -686,7 +688,9 @@ async def test_no_wrong_answer_in_a_storm_of_reloads(
             kind = "NOT_SHARED" if open_at[known] else "CONDITIONAL"
             open_at[known + 1] = not open_at[known]
             async with engine.begin() as conn:
-                await reclassify(conn, "Case.decision", kind, by="tester", basis="演练")
+                await reclassify(
+                    conn, "Case.decision", kind, by="tester", approved_by="sec", basis="演练"
+                )
             await keeper.look()
 
     wrong = rounds = 0

@@ -224,6 +224,33 @@ def test_what_may_be_listed_or_looked_up_may_be_read(catalog: Catalog) -> None:
     assert fewer > share(LENSES) // 4
 
 
+def test_what_may_be_exported_may_be_listed(catalog: Catalog) -> None:
+    """KEY ⊇ LIST ⊇ EXPORT, rows and cells, and a cell needs the group's own right to leave."""
+    dataset, fewer, held = catalog.datasets["citizen"], 0, 0
+    for rng in drawn(LENSES, "export"):
+        who = random_asker(rng)
+        mine, wide = who.posts[0].role, ("subtree", "any", "*", FOR_EVER, "allow", "x")
+        rules = [Rule(mine, "*", "Citizen.basic", act, *wide) for act in ("read", "list")]
+        rules += [
+            replace(valid_rule(rng, catalog, CELLS, ("read", "export", "unmask")), role=mine)
+            for _ in range(12)
+        ]
+        gate = Gate(book_of(catalog, *rules), who, catalog)
+        listed, file = gate.lens(dataset, Mode.LIST), gate.lens(dataset, Mode.EXPORT)
+        assert listed.rows.contains(file.rows)
+        fewer += listed.rows != file.rows
+        for field in dataset.fields:
+            rule = file.cell(field.name)
+            office = catalog.objects[field.object].provider
+            leave = gate.scope(field.object, "export").for_owner(office)
+            assert listed.cell(field.name).see.contains(rule.see)
+            assert listed.cell(field.name).clear.contains(rule.clear)
+            assert leave.contains(rule.see)
+            held += not rule.see.empty
+    assert fewer > share(LENSES) // 4
+    assert held > 0
+
+
 def test_a_cell_is_clear_only_where_seen_and_seen_only_where_the_row_is(catalog: Catalog) -> None:
     dataset, states = catalog.datasets["citizen"], dict.fromkeys(CellState, 0)
     for gate, _ in gates(catalog, "cells"):

@@ -12,7 +12,7 @@ import pytest
 from authz.book import PolicyBook
 from authz.errors import RuleError
 from authz.rehearsal import Outcome, outcome, predicate, rehearsed
-from authz.scenarios import Case, read_scenarios
+from authz.scenarios import Case, read_scenarios, shipped
 from authz.scope import ANYONE, EVERYTHING, NOBODY, NOTHING, Area, Cut, Owners, Scope
 from catalog.divisions import COUNTY
 from catalog.load import Catalog
@@ -32,6 +32,10 @@ def case(tmp_path: Path, catalog: Catalog) -> NewCase:
         return read_scenarios(tmp_path / "cases.toml", catalog).cases[0]
 
     return make
+
+
+def test_the_shipped_scenarios_are_those_of_the_tests() -> None:
+    assert shipped() == Path(__file__).with_name("scenarios.toml")
 
 
 ROW = 'object = "Citizen.basic", act = "read", purpose = "aid.file", region = "532622206206"'

@@ -280,6 +280,7 @@ def test_the_stores_objects_are_the_catalogues(catalog: Catalog) -> None:
         ({"reach": "township"}, "reach"),
         ({"until": "2026-13-01"}, "until"),
         ({"since": "next week"}, "since"),
+        ({"since": "2026-11-02", "until": "2026-11-01"}, "until"),
         ({"request_id": "a\nb"}, "basis"),
     ],
 )

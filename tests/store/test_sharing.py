@@ -134,7 +134,12 @@ async def test_a_rollback_leaves_nothing(engine: AsyncEngine, grant: Grant) -> N
 async def test_an_object_changes_its_class_on_a_ground(engine: AsyncEngine) -> None:
     async with engine.begin() as conn:
         version = await reclassify(
-            conn, "Citizen.employment", "NOT_SHARED", by="office", basis="保密法第九条"
+            conn,
+            "Citizen.employment",
+            "NOT_SHARED",
+            by="office",
+            approved_by="sec",
+            basis="保密法第九条",
         )
     rows = await policy(engine)
     assert (version, rows.version, rows.sealed) == (2, 2, True)
@@ -142,8 +147,17 @@ async def test_an_object_changes_its_class_on_a_ground(engine: AsyncEngine) -> N
     told = (await changes(engine))[-1]
     assert (told.before, told.after) == (
         "Citizen.employment CONDITIONAL",
-        "Citizen.employment NOT_SHARED 保密法第九条",
+        "Citizen.employment NOT_SHARED 保密法第九条 sec",
     )
+
+
+async def test_a_class_is_not_changed_by_one_person_alone(engine: AsyncEngine) -> None:
+    with pytest.raises(GrantRefused):
+        async with engine.begin() as conn:
+            await reclassify(
+                conn, "Citizen.employment", "UNCONDITIONAL", by="sec", approved_by="sec", basis="x"
+            )
+    assert (await policy(engine)).version == 1
 
 
 async def test_a_class_nobody_knows_and_an_object_nobody_has_are_refused(
@@ -155,7 +169,7 @@ async def test_a_class_nobody_knows_and_an_object_nobody_has_are_refused(
     ):
         with pytest.raises(error):
             async with engine.begin() as conn:
-                await reclassify(conn, name, share_class, by="office", basis="x")
+                await reclassify(conn, name, share_class, by="office", approved_by="sec", basis="x")
     assert (await policy(engine)).version == 1
 
 
@@ -182,7 +196,9 @@ async def test_a_row_changed_by_hand_breaks_the_seal_and_no_change_mends_it(
         lambda conn: file_grant(conn, replace(grant, id="g2"), by="clerk", basis="x"),
         lambda conn: activate_grant(conn, "g1", by="lead", basis="x"),
         lambda conn: revoke_grant(conn, "g1", by="lead", basis="x"),
-        lambda conn: reclassify(conn, "Division.basic", "CONDITIONAL", by="lead", basis="x"),
+        lambda conn: reclassify(
+            conn, "Division.basic", "CONDITIONAL", by="lead", approved_by="sec", basis="x"
+        ),
     )
     for deed in deeds:
         with pytest.raises(BrokenSeal, match="请先查明是谁改动了策略"):
