@@ -361,7 +361,7 @@ async def test_fourteen_years_are_counted_by_the_calendar() -> None:
 
 
 async def test_the_words_of_modes_and_states_are_those_of_the_records() -> None:
-    assert [mode.value for mode in Mode] == ["KEY", "LIST", "LOOKUP", "COUNT", "TALLY"]
+    assert [mode.value for mode in Mode] == ["KEY", "LIST", "EXPORT", "LOOKUP", "COUNT", "TALLY"]
     assert [state.value for state in CellState] == ["CLEAR", "MASKED", "HIDDEN", "MIXED"]
 
 
