@@ -77,6 +77,23 @@ class GroupKey:
     bucket: Bucket
 
 
+class Count(StrEnum):
+    """What is counted of a group's rows: all, the sum of a column, its different values."""
+
+    ROWS = "ROWS"
+    SUM = "SUM"
+    DIFFERENT = "DIFFERENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number of each group: its `name` in the row, what is counted, of which column."""
+
+    name: str
+    count: Count
+    column: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A keyset page: `after` tells whether a cursor's values are bound; one row more is read."""
@@ -189,8 +206,9 @@ class ReadRequest:
     under their citizen's rights, one state per column and batch; `codes` then says that the
     rows' own region is compared with the bound list ``codes``. `order` raw columns. `rides`
     travel beside the rows; with `whole` the rows themselves come as one JSON text. `group`:
-    groups instead of rows, their keys in the order of the answer; then ``count`` and
-    ``suppressed`` (always false here), at most the bound number ``limit`` of groups.
+    groups instead of rows, their keys in the order of the answer, then the `measures`, at most the
+    bound number ``limit`` of groups; without measures ``count`` and ``suppressed`` (always false
+    here). `top`: the groups with the largest first measure come first.
     """
 
     dataset: Dataset
@@ -208,6 +226,8 @@ class ReadRequest:
     rides: tuple[Ride, ...] = ()
     whole: Whole | None = None
     group: tuple[GroupKey, ...] | None = None
+    measures: tuple[Measure, ...] = ()
+    top: bool = False
     prefix: str = "r"
 
 

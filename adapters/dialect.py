@@ -17,6 +17,7 @@ from sqlalchemy import (
     BigInteger,
     Date,
     Float,
+    Integer,
     LargeBinary,
     String,
     Text,
@@ -155,7 +156,8 @@ class Postgres:
     everything: Any = None
 
     def keys(self, expression: Any, name: str) -> Any:
-        return expression == func.any(bindparam(name, type_=ARRAY(String)))
+        kind = BigInteger() if is_whole(expression) else String()
+        return expression == func.any(bindparam(name, type_=ARRAY(kind)))
 
     def wire(self, expression: Any, kind: FieldType) -> Any:
         if kind is FieldType.DATETIME:
@@ -200,6 +202,11 @@ class Postgres:
 
     def bound(self, value: Any) -> Any:
         return list(value) if isinstance(value, tuple) else value
+
+
+def is_whole(expression: Any) -> bool:
+    """Is it a column of whole numbers? Then its keys are numbers, too."""
+    return isinstance(expression.type, Integer)
 
 
 def _literal(value: str) -> Any:

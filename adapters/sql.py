@@ -131,11 +131,15 @@ class SqlSource:
         spelled = self._spelling(request)
         return {"keys": keys, "limit": limit}.get(name, given)
 
-    def _spelling(self, request: ReadRequest) -> Callable[[Sequence[str]], list[str]]:
+    def _spelling(self, request: ReadRequest) -> Callable[[Sequence[str]], list[Any]]:
         """Every way the source may write the keys it is asked by."""
         key = request.dataset.key
         if request.key == "identity" and key.kind is KeyKind.IDENTITY:
             return lambda keys: [s for k in keys for s in spellings(k, key.formats)]
         if request.key == "division":
             return lambda keys: [s for k in keys for s in place_spellings(self._divisions, k)]
-        return list
+        return _numbers if self._statements.by_number(request) else list
+
+
+def _numbers(keys: Sequence[str]) -> list[Any]:
+    return [int(key) for key in keys]

@@ -33,7 +33,7 @@ from adapters.contract import (
     Ride,
     TableMap,
 )
-from adapters.dialect import Dialect, plain_table
+from adapters.dialect import Dialect, is_whole, plain_table
 from adapters.grouped import grouped
 from adapters.riding import RIDING, Built, Riding, below_of, columns_of, order_of, unique
 from catalog.datasets import Dataset
@@ -55,7 +55,7 @@ class Statements:
         """SELECT over the Lens's source: rows, those of many parents, a text, groups, a count."""
         source = self._source(request)
         if request.group is not None:
-            return grouped(source, request.group, self._dialect)
+            return grouped(source, request.group, self._dialect, request.measures, request.top)
         if request.count:
             return self._count(request, source)
         single = self._single(request)
@@ -83,6 +83,13 @@ class Statements:
         asked = (leaf.column for leaf in request.where if leaf.op == "eq")
         known = request.dataset.by_name
         return any(unique(at(known[name].column)) for name in asked if name in known)
+
+    def by_number(self, request: ReadRequest) -> bool:
+        """True if its rows are asked for by a column of whole numbers; only our own have types."""
+        if request.key is None or self._metadata is None:
+            return False
+        at, _ = self._from(request.dataset, [EXTRA + request.key])
+        return is_whole(at(request.key))
 
     def _picked(self, request: ReadRequest, source: Any, single: bool) -> Any:
         """The rows themselves, in order: those of the keys asked for, behind the cursor, a page."""
@@ -137,6 +144,7 @@ class Statements:
                 *request.letters,
                 *(_label(dataset, n) for n in request.extra),
                 *(n for n, _ in request.order),
+                *(m.column for m in request.measures if m.column is not None),
                 *([EXTRA + request.key] if request.key is not None else []),
                 *(r.parent for r in request.rides),
                 *(below_of(request.whole) if request.whole is not None else ()),
@@ -179,7 +187,8 @@ class Statements:
 
     def _table(self, name: str, columns: set[str]) -> Any:
         if self._metadata is not None:
-            return self._metadata.tables[name]
+            derived = self._metadata.info.get("derived", {})
+            return derived[name] if name in derived else self._metadata.tables[name]
         return table(name, *plain_table(sorted(columns)))
 
     # -- rows under their citizen's rights

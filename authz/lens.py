@@ -45,6 +45,7 @@ from catalog.datasets import Dataset
 from catalog.divisions import COUNTY
 from catalog.errors import Internal
 from catalog.grades import Mask
+from store.functions import Discloses
 from store.words import division
 
 REGION, MINOR, STATE = "__region", "__minor", "__s"
@@ -403,6 +404,10 @@ def _param(column: Any, name: str) -> Any:
     return bindparam(name, type_=column.type)
 
 
+def _among(column: Any, name: str, most: int) -> Any:
+    return column.in_([_param(column, f"{name}_{at}") for at in range(most)])
+
+
 def _starts(column: Any, name: str) -> Any:
     start = text_param(name)
     return func.substr(column, literal_column("1"), func.length(start)) == start
@@ -416,6 +421,10 @@ _COMPARE: Mapping[str, _Compare] = {
     "gt": lambda column, name: column > _param(column, name),
     "ge": lambda column, name: column >= _param(column, name),
     "prefix": _starts,
+    "contains": lambda column, name: column.contains(text_param(name)),
+    "discloses": lambda column, name: Discloses(column, text_param(name)),
+    "among8": lambda column, name: _among(column, name, 8),
+    "among100": lambda column, name: _among(column, name, 100),
     "is_null": lambda column, _: column.is_(null()),
     "not_null": lambda column, _: column.is_not(null()),
 }

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -86,12 +87,13 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         locked=settings.store_row_lock,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
+    subjects, uid = SubjectTokens(keys.audit), partial(citizen_uid, keys.identity)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     setting = Setting(
-        words=Words(catalog, settings.synthetic),
+        words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
         sources=sources,
         cursors=Cursors(keys.cursor),
-        uid=lambda id18: citizen_uid(keys.identity, id18),
+        uid=uid,
         page_default=settings.page_default,
         page_max=settings.page_max,
         deadline_s=settings.source_deadline_s,
@@ -112,10 +114,15 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
-        release=Release(log, SubjectTokens(keys.audit)),
+        release=Release(log, subjects),
         rejects=Rejects(log),
         telemetry=telemetry or Telemetry(),
     )
+
+
+def tokens_of(subjects: SubjectTokens) -> Callable[[str], list[bytes]]:
+    """Every token a person may have in the log, by his ``citizen_uid``."""
+    return lambda uid: [bytes.fromhex(token) for token in subjects.all_tokens(uid)]
 
 
 def case_files(catalog: Catalog, sources: Mapping[str, Source]) -> CaseFiles:

@@ -15,6 +15,7 @@ import orjson
 
 from audit.log import AuditLog
 from audit.record import BadRecord, Draft, Kind, Op, Outcome, ReadEntry, Receipt
+from audit.subjects import split
 from audit.tokens import SubjectTokens
 from authz.post import Asker
 from catalog.divisions import COUNTY
@@ -37,7 +38,7 @@ _STANDING = {
     for media in (JSON, GRAPHQL_JSON)
 }
 _ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
-AUDITED = "audit_event"  # reading this data set is itself an AUDIT_READ (audit P6)
+AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class Release:
     def _draft(self, told: Disclosure, visit: Visit) -> Draft:
         reads = tuple([_entry(r) for r in told.reads])
         seen = set().union(*[r.subjects for r in told.reads])
-        audited = AUDITED in [r.dataset for r in told.reads]
+        audited = any(r.dataset.startswith(AUDIT) for r in told.reads)
         areas = sorted(set().union(*[r.areas for r in told.reads]))
         return _by(
             visit,
@@ -131,10 +132,16 @@ class Release:
             reads=reads,
             subjects=self._tokens.tokens(seen),
             # Two aliases may look for one person; a record names each person once.
-            sought=self._tokens.tokens(dict.fromkeys(told.sought)),
+            sought=self._sought(told.sought),
             key_ver=self._tokens.version,
             policy=str(told.policy),
         )
+
+    def _sought(self, people: Sequence[str | bytes]) -> bytes:
+        """Their tokens; an officer may have named a person by his token itself."""
+        made = self._tokens.tokens(dict.fromkeys(one for one in people if isinstance(one, str)))
+        given = dict.fromkeys(one for one in people if isinstance(one, bytes))
+        return made + b"".join(one for one in given if one not in split(made))
 
 
 def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:

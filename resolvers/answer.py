@@ -267,10 +267,10 @@ def _disclosed(
     )
 
 
-def _quiet(sought: Collection[str], reads: tuple[ReadDisclosure, ...]) -> str | None:
+def _quiet(sought: Collection[str | bytes], reads: tuple[ReadDisclosure, ...]) -> str | None:
     """A look-up that found nobody looks like success to the asker; the log says more."""
     looked_up = [r for r in reads if r.how == "key"]
-    return "NO_RECORD" if sought and not any(r.rows for r in looked_up) else None
+    return "NO_RECORD" if sought and looked_up and not any(r.rows for r in looked_up) else None
 
 
 def _outcome(codes: list[str], execution: Execution) -> str:

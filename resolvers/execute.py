@@ -30,7 +30,7 @@ from resolvers.cursor import Cursors, Place
 from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_by_sides
 from resolvers.document import too_complex
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
-from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL
+from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL, by_of
 from resolvers.plan import Kind, PlannedRead, Read, ReadDisclosure, told_of
 from resolvers.publication import Published, Tallies, published
 from resolvers.quota import Lookups
@@ -124,7 +124,7 @@ class Execution:
         self._arguments = arguments
         self.results: dict[int, Result] = {}
         self.disclosures: dict[int, ReadDisclosure] = {}
-        self.sought: dict[str, None] = {}
+        self.sought: dict[str | bytes, None] = {}
         self._places: dict[int, Place] = {}
         self._linked: dict[str, set[str]] = defaultdict(set)
 
@@ -249,8 +249,9 @@ class Execution:
             result.layout, result.rows, result.as_of = table.layout, table.rows, table.made_at
             told.as_of, told.asked = int(table.made_at.timestamp() * 1_000_000), True
         else:
+            most = read.group.most if read.group else None
             found = await self._read(
-                result.planned, self._call(result.planned, None, params, GROUPS + 1)
+                result.planned, self._call(result.planned, None, params, most or GROUPS + 1)
             )
             if len(found.rows) > GROUPS:
                 raise too_complex("groups", GROUPS, None)
@@ -274,7 +275,7 @@ class Execution:
             return rows
 
         day, policy = self._gate.asker.day, self.plan.policy
-        return await published(self._setting.tallies, read.group or (), day, policy, base)
+        return await published(self._setting.tallies, by_of(read), day, policy, base)
 
     def _params(self, read: Read) -> dict[str, Any]:
         """The request's own values: filters from the arguments, bounds from the Lens."""
@@ -293,9 +294,11 @@ class Execution:
             value: Any = given
             for name in bind.path:
                 value = value[name]
-            params[bind.param] = bind.convert(value, self._setting.words)
+            params |= bind.params(bind.convert(value, self._setting.words))
         if read.identifier is not None:
             self.sought[self._setting.uid(params[read.binds[0].param])] = None
+        if read.sought is not None:
+            self.sought[read.sought(given, self._setting.words)] = None
         return params
 
     def _ride_limits(self, read: Read) -> dict[str, Any]:

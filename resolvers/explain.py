@@ -16,7 +16,7 @@ from catalog.datasets import RegionKind
 from catalog.divisions import COUNTY
 from catalog.load import Catalog
 from resolvers.facet import facet_request, nest_rides
-from resolvers.plan import Kind, Plan, Read
+from resolvers.plan import Grouping, Kind, Plan, Read
 from resolvers.refusal import refused
 
 EXACT = "本人范围内精确计数"
@@ -70,13 +70,13 @@ class _Printer:
         for child in read.children:
             yield from self._read(child, depth + 1)
 
-    def _groups(self, read: Read, by: Sequence[str], pad: str) -> Iterator[str]:
+    def _groups(self, read: Read, group: Grouping, pad: str) -> Iterator[str]:
         """Counts: over whose rows, by what, exact or as published, by which statement."""
         planned = self._plan.reads[read.id]
         lens = self._gate.lens(read.dataset, read.mode)
         yield f"{pad}    行：{self._words(lens.rows)}；规则 {self._cited(lens.rules)}"
-        words = self._catalog.codes["CaseDimension"]
-        titles = "，".join(words[name] for name in by) or "（总数）"
+        words = self._catalog.codes.get(group.enum, {})
+        titles = "，".join(words.get(name, name) for name in group.by) or "（总数）"
         published = lens.mode is Mode.TALLY
         yield f"{pad}    汇总：按 {titles}；{PUBLISHED if published else EXACT}"
         if planned.prepared is not None:

@@ -7,6 +7,8 @@ tables: their one statement groups the whole cube at once (`publication`).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from adapters.contract import EXTRA, Bucket, Leaf, ReadRequest
 from authz.lens import Lens, Mode
 from catalog.errors import BadUserInput, HubError
@@ -21,14 +23,14 @@ FROM, UNTIL = "from", "until"
 
 def fault(read: Read, lens: Lens) -> HubError | None:
     """Why the groups cannot be asked like this: their dimensions, unclear columns, the cube."""
-    by = read.group or ()
+    by = by_of(read)
     if len(set(by)) < len(by):
         return BadUserInput("分组维度不能重复", reason="DIMENSION")
     if {tally.TOWNSHIP, tally.VILLAGE} <= set(by):
         return BadUserInput("乡镇与村不能同时用作分组维度：村已属于乡镇", reason="DIMENSION")
     if lens.mode is Mode.TALLY:
         return _beside_the_cube(read)
-    columns = [c for c in _columns(by) if not lens.sortable(c)]
+    columns = [c for c in (*_columns(read), *_measured(read)) if not lens.sortable(c)]
     columns += [c for c in _filtered(read) if not lens.sortable(c)]
     if columns:
         return BadUserInput(
@@ -40,7 +42,7 @@ def fault(read: Read, lens: Lens) -> HubError | None:
 def _beside_the_cube(read: Read) -> HubError | None:
     if read.where:
         return BadUserInput("您只能查看发布的汇总表，不能另加筛选", reason="CUBE")
-    if tally.table_of(read.group or ()) is None:
+    if tally.table_of(by_of(read)) is None:
         return BadUserInput(
             f"发布的汇总表没有这样的维度组合：最多 {tally.TOGETHER} 个维度，"
             f"按村时另加至多 {tally.BESIDE_VILLAGE} 个，且不含是否超时",
@@ -51,15 +53,20 @@ def _beside_the_cube(read: Read) -> HubError | None:
 
 def coordinates(read: Read) -> tuple[str, ...]:
     """What the record says was grouped by: coordinates of the schema's enumeration."""
-    return tuple(f"CaseDimension.{name}" for name in read.group or ())
+    return tuple(f"{read.group.enum}.{name}" for name in by_of(read)) if read.group else ()
+
+
+def by_of(read: Read) -> tuple[str, ...]:
+    """The dimensions grouped by, in this order."""
+    return read.group.by if read.group else ()
 
 
 def request(read: Read, lens: Lens) -> ReadRequest:
     """The one statement: the asked groups, or every cell of the published cube."""
+    assert read.group is not None  # noqa: S101  asked for such Reads alone
     cube = lens.mode is Mode.TALLY
-    by = tally.BASE if cube else (read.group or ())
-    keys = tuple(DIMENSIONS[name] for name in by)
-    columns = _columns(by)
+    group = replace(read.group, by=tally.BASE) if cube else read.group
+    keys, columns = group.keys, (*_columns(replace(read, group=group)), *_measured(read))
     filed = DIMENSIONS[tally.MONTH].column
     window = (
         Leaf(filed, "ge", f"r{read.id}_{FROM}"),
@@ -67,20 +74,28 @@ def request(read: Read, lens: Lens) -> ReadRequest:
     )
     return ReadRequest(
         dataset=read.dataset,
-        columns=columns,
+        columns=tuple(dict.fromkeys(columns)),
         extra=tuple(dict.fromkeys(k.column for k in keys if k.column not in columns)),
         lens=lens,
         where=window if cube else read.where,
         group=keys,
+        measures=group.measures,
+        top=group.most is not None,
         prefix=f"r{read.id}",
     )
 
 
-def _columns(by: tuple[str, ...]) -> tuple[str, ...]:
+def _columns(read: Read) -> tuple[str, ...]:
     """The catalogue's columns among the dimensions; region and owner are none."""
-    keys = (DIMENSIONS[name] for name in by)
+    keys = read.group.keys if read.group else ()
     plain = (k.column for k in keys if k.bucket in (Bucket.VALUE, Bucket.MONTH))
     return tuple(column for column in plain if not column.startswith(EXTRA))
+
+
+def _measured(read: Read) -> tuple[str, ...]:
+    """The catalogue's columns that are counted or added up."""
+    measures = read.group.measures if read.group else ()
+    return tuple(m.column for m in measures if m.column and m.column in read.dataset.by_name)
 
 
 def _filtered(read: Read) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
-from adapters.contract import NO_SIDE, Leaf, Page, Prepared, Side
+from adapters.contract import NO_SIDE, GroupKey, Leaf, Measure, Page, Prepared, Side
 from authz.lens import CellState, Mode
 from catalog.datasets import Dataset
 from catalog.errors import HubError
@@ -32,11 +32,23 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """A statement's parameter: where its value lies in the arguments, and its conversion."""
+    """A statement's parameter: where its value lies in the arguments, and its conversion.
+
+    `spread`: the value is a list; it fills this many parameters, ``param_0`` and so on.
+    """
 
     param: str
     path: tuple[str, ...]
     convert: Callable[[Any, Any], Any]
+    spread: int = 0
+
+    def params(self, value: Any) -> dict[str, Any]:
+        """The parameters of one value; a short list ends with its last value again and again."""
+        if not self.spread:
+            return {self.param: value}
+        given = list(value)[: self.spread] or [None]
+        given += [given[-1]] * (self.spread - len(given))
+        return {f"{self.param}_{at}": one for at, one in enumerate(given)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +189,26 @@ Out = (
 # ---- what is asked ---------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Groups instead of rows: by which values of an enumeration, and what is counted of each.
+
+    `dimensions` of all the enumeration's values. Without measures rows are counted, and small
+    counts may be withheld (``caseStats``). `most`: this many groups, the largest first.
+    """
+
+    enum: str
+    by: tuple[str, ...]
+    dimensions: Mapping[str, GroupKey]
+    measures: tuple[Measure, ...] = ()
+    most: int | None = None
+
+    @property
+    def keys(self) -> tuple[GroupKey, ...]:
+        """How each dimension grouped by is made."""
+        return tuple(self.dimensions[name] for name in self.by)
+
+
 @dataclass(frozen=True)
 class Read:
     """One fetch: which data set, which columns, how it hangs on its parent.
@@ -184,7 +216,7 @@ class Read:
     `id` is its number in the Shape, `path` its response path from the root, `parent` and
     `child` the raw columns of an edge (``identity`` or ``division`` for a facet). `extra` raw
     columns are fetched for children, cursors and the log, never for the answer. `group`:
-    groups by these dimensions (``CaseDimension``), in this order, instead of rows.
+    groups instead of rows. `sought`: who a root about one person is about.
     """
 
     id: int
@@ -207,7 +239,8 @@ class Read:
     connection: bool = False
     total: bool = False
     slot: Slot | None = None
-    group: tuple[str, ...] | None = None
+    group: Grouping | None = None
+    sought: Callable[[Any, Any], str | bytes] | None = None
     outs: tuple[Out, ...] = ()
     parts: tuple[Part, ...] = ()
     children: tuple[Read, ...] = ()
@@ -412,6 +445,6 @@ class Disclosure:
     outcome: str
     code: str | None
     reads: tuple[ReadDisclosure, ...] = ()
-    sought: tuple[str, ...] = ()
+    sought: tuple[str | bytes, ...] = ()
     policy: int = 0
     linkage: tuple[str, ...] = ()

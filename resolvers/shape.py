@@ -74,9 +74,9 @@ from resolvers.plan import (
     Slot,
 )
 from resolvers.roots import ROOTS
-from resolvers.roots.root import leaf
+from resolvers.roots.root import leaf, spread
 
-SHAPING = frozenset({"CaseDimension"})
+SHAPING = frozenset({"CaseDimension", "AuditDimension"})
 """Enumerations whose values choose the statement itself; other values are bound to it."""
 
 
@@ -241,9 +241,10 @@ class Shaper:
         seed = replace(
             seed,
             where=tuple(leaf(g, param) for g, param in given),
-            binds=tuple(Bind(param, g.path, g.convert) for g, param in given),
+            binds=tuple(Bind(param, g.path, g.convert, spread(g.op)) for g, param in given),
             identifier=root.identifier,
             group=root.group,
+            sought=root.sought,
             slot=Slot(Arguments(asked.definition, asked.node), connection),
         )
         read, out = self._finish(seed, asked, args)

@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from catalog.errors import CatalogError
 from catalog.load import Catalog
 from resolvers.binding import Binding, Bindings
+from schema.audit import audit
 from schema.bound import Kit
 from schema.case import case, supervision
 from schema.citizen import citizen, household
@@ -20,7 +21,7 @@ from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
 from schema.stats import stats
-from schema.words import audit, catalogue, division, viewer
+from schema.words import catalogue, division, viewer
 
 
 def build(catalog: Catalog) -> Bindings:

@@ -18,6 +18,17 @@ BY_DIMENSIONS: Arguments = {
 }
 IN_DIVISION: Arguments = {"division": ("DivisionCode", "该区划及其下级；缺省为您的全部辖区")}
 DIVISIONS: Arguments = {"level": ("Level", "行政层级"), "parent": ("DivisionCode", "上级区划")}
+PERIOD: Arguments = {
+    "since": ("DateTime", "从此时起（含）"),
+    "until": ("DateTime", "到此时止（不含）"),
+}
+OF_PERSON: Arguments = {"of": ("AuditSubjectKey!", "谁"), **PERIOD}
+OF_ACTOR: Arguments = {"actor": ("String!", "账号"), **PERIOD}
+SAMPLED: Arguments = {
+    "count": ("Int!", "抽几条，1 到 100"),
+    "size": ("Sequence!", "从前多少条记录中抽；写明才能重现，如检查点覆盖的记录数"),
+    "seed": ("String!", "种子；同一种子与范围抽出同样的记录"),
+}
 OF_PROVIDER: Arguments = {"provider": ("String", "提供单位的部门代码")}
 
 
@@ -49,15 +60,54 @@ def inputs(kit: Kit) -> None:
             "division": ("DivisionCode", "该区划及其下级"),
         },
     )
+    _audit_inputs(kit)
+
+
+def _audit_inputs(kit: Kit) -> None:
+    kit.input(
+        "AuditShown",
+        "某个字段被给出的方式",
+        {"field": ("String!", "字段，如 Citizen.phone"), "state": ("AuditShownAs!", "方式")},
+    )
     kit.input(
         "AuditFilter",
         "审计事件筛选条件，同时满足",
         {
             "actor": ("String", "账号"),
+            "org": ("String", "单位的部门代码"),
+            "division": ("DivisionCode", "岗位在该区划及其下级"),
             "kind": ("AuditKind", "类别"),
             "outcome": ("AuditOutcome", "结果"),
+            "operation": ("String", "操作名"),
             "purpose": ("String", "用途"),
+            "caseRef": ("String", "关联编号"),
+            "requestId": ("String", "请求编号"),
+            "breakGlass": ("Boolean", "应急访问"),
+            "shown": ("AuditShown", "给出了某个字段；逐条查看正文，请同时限定时间"),
+            **PERIOD,
         },
+    )
+    kit.input(
+        "AuditSubjectKey",
+        "人员的查找键，只能给一个",
+        {
+            "id": ("ID", "全局标识"),
+            "idNumber": ("String", "公民身份号码，必须放在变量里"),
+            "person": ("String", "人员代号"),
+        },
+        one_of=True,
+    )
+    kit.input(
+        "AlertFilter",
+        "审计告警筛选条件，同时满足",
+        {
+            "state": ("AlertState", "状态"),
+            "rule": ("String", "规则"),
+            "actor": ("String", "账号"),
+        },
+    )
+    kit.input(
+        "SummaryFilter", "审计汇总筛选条件，同时满足", {"actor": ("String", "账号"), **PERIOD}
     )
 
 
@@ -106,5 +156,38 @@ def query(kit: Kit) -> Any:
             "audit_events",
             _filter("AuditFilter"),
         ),
+        **_audit_roots(kit),
     }
     return kit.object("Query", "数据共享中心的查询入口", roots)
+
+
+def _audit_roots(kit: Kit) -> dict[str, Any]:
+    root = kit.root
+    return {
+        "subjectAccess": root(
+            "AuditAccessConnection", "谁看过、查过这个人，新的在前", "subject_access", OF_PERSON
+        ),
+        "actorActivity": root(
+            "AuditActivityConnection",
+            "一个账号每小时做了什么，新的在前",
+            "actor_activity",
+            OF_ACTOR,
+        ),
+        "accessSummary": root(
+            "[AuditSummary!]",
+            "访问次数与涉及人次的汇总",
+            "access_summary",
+            {
+                **_filter("SummaryFilter"),
+                "by": ("[AuditDimension!]!", "分组维度，按此顺序排列；空列表为一行总数"),
+            },
+        ),
+        "topSubjects": root("[AuditSubject!]", "被最多账号看过的五十人", "top_subjects", PERIOD),
+        "auditAlerts": root(
+            "AuditAlertConnection", "审计告警，新的在前", "audit_alerts", _filter("AlertFilter")
+        ),
+        "auditHealth": root("AuditHealth", "日志的状态", "audit_health"),
+        "spotSample": root(
+            "[AuditEvent!]", "随机抽查：按种子抽取的记录，新的在前", "spot_sample", SAMPLED
+        ),
+    }

@@ -29,12 +29,17 @@ def definitions(kinds: Mapping[str, Any]) -> dict[object, ScalarDefinition]:
 
 
 def _text(name: str, description: str) -> ScalarDefinition:
-    return strawberry.scalar(
-        name=name, description=description, serialize=_same, parse_value=_text_only
-    )
+    takes = _whole_only if name == "Sequence" else _text_only
+    return strawberry.scalar(name=name, description=description, serialize=_same, parse_value=takes)
 
 
 def _same(value: Any) -> Any:
+    return value
+
+
+def _whole_only(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError("a whole number is expected")
     return value
 
 

@@ -1,10 +1,9 @@
-"""行政区划, 部门, 共享目录, 审计事件 and the asker himself."""
+"""行政区划, 部门, 共享目录 and the asker himself."""
 
 from __future__ import annotations
 
 from resolvers.binding import EdgeTo
 from schema.bound import Kit
-from schema.shared import connection
 
 
 def division(kit: Kit) -> None:
@@ -50,12 +49,6 @@ def catalogue(kit: Kit) -> None:
         },
     )
     kit.rows(kit.catalog.datasets["dataset_field"], {})
-
-
-def audit(kit: Kit) -> None:
-    """AuditEvent: the record of every access, this one included."""
-    kit.rows(kit.catalog.datasets["audit_event"], {})
-    connection(kit, "AuditEvent", "审计事件")
 
 
 def viewer(kit: Kit) -> None:

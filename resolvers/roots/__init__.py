@@ -23,4 +23,11 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "supervision_order": cases.supervision_order,
     "supervision_orders": cases.supervision_orders,
     "audit_events": audit.audit_events,
+    "subject_access": audit.subject_access,
+    "actor_activity": audit.actor_activity,
+    "access_summary": audit.access_summary,
+    "top_subjects": audit.top_subjects,
+    "audit_alerts": audit.audit_alerts,
+    "audit_health": audit.audit_health,
+    "spot_sample": audit.spot_sample,
 }

@@ -10,27 +10,41 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NoReturn
 
 from adapters.contract import EXTRA, Leaf
 from authz.lens import Mode
 from catalog.divisions import COUNTY
-from catalog.errors import BadUserInput
+from catalog.errors import BadUserInput, Internal
 from catalog.load import Catalog
+from resolvers.plan import Grouping
 
 Args = Mapping[str, Any]
 _CODE = re.compile(r"\d{6}(\d{3}){0,2}\Z", re.ASCII)
 
 
+def _unknown(_value: str) -> NoReturn:
+    raise Internal("访问审计未接入人员代号")
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a value is checked against; `synthetic`: invented id numbers (5399…) are accepted."""
+    """What a value is checked against; `synthetic`: invented id numbers (5399…) are accepted.
+
+    `uid`: the ``citizen_uid`` of an id number; `tokens`: all his tokens in the access log.
+    """
 
     catalog: Catalog
     synthetic: bool
+    uid: Callable[[str], str] = _unknown
+    tokens: Callable[[str], list[bytes]] = _unknown
 
 
 Convert = Callable[[Any, Words], Any]
+Sought = str | bytes
+"""A person as the log's record names him: by ``citizen_uid`` or by a token that is known."""
+AMONG = (8, 100)
+"""How many values a condition ``among`` may have: a statement has a parameter for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +61,16 @@ class Given:
 class Root:
     """A root's rows. `identifier`: the column an exact look-up goes by (mode LOOKUP).
 
-    `group`: the dimensions of a root that gives groups instead of rows (mode COUNT).
+    `group`: of a root that gives groups instead of rows (mode COUNT). `sought`: of a root about
+    one person, who that is by the arguments: his ``citizen_uid``, or his token in the log.
     """
 
     dataset: str
     mode: Mode
     given: tuple[Given, ...] = ()
     identifier: str | None = None
-    group: tuple[str, ...] | None = None
+    group: Grouping | None = None
+    sought: Callable[[Args, Words], Sought] | None = None
 
 
 def as_is(value: Any, _words: Words) -> Any:
@@ -104,6 +120,16 @@ def upper(code: Any, words: Words) -> str:
     """The first path behind a division: last digit + 1 (``:`` follows ``9``)."""
     path = place(code, words)
     return path[:-1] + chr(ord(path[-1]) + 1)
+
+
+def spread(op: str) -> int:
+    """How many parameters a condition takes its list of values from; 0 for one value."""
+    return next((most for most in AMONG if op == among(most)), 0)
+
+
+def among(most: int) -> str:
+    """The operator for a column that has one of up to so many values."""
+    return f"among{most}"
 
 
 def leaf(condition: Given, param: str) -> Leaf:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from adapters.contract import EXTRA, REGION, Bucket, GroupKey
 from authz.lens import Mode
+from resolvers.plan import Grouping
 from resolvers.roots.cases import matching
 from resolvers.roots.root import Args, Root
 
@@ -27,4 +28,5 @@ Region and owner are no columns of the catalogue: whoever is shown a row knows b
 def case_stats(args: Args) -> Root:
     """Groups of the cases that match the filter of `cases`."""
     by = tuple(str(dimension.value) for dimension in args["by"])
-    return Root("case", Mode.COUNT, matching(args), group=by)
+    group = Grouping("CaseDimension", by, DIMENSIONS)
+    return Root("case", Mode.COUNT, matching(args), group=group)

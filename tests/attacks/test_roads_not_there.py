@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 KNOWN = {
     "viewer", "citizen", "citizens", "household", "division", "divisions", "case", "cases",
     "caseStats", "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
-    "datasets", "auditEvents",
+    "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
+    "auditAlerts", "auditHealth", "spotSample",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 

@@ -480,9 +480,21 @@ def divisions(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     return tables.rows("division", level=code_of(args.get("level")), parent_path=above)
 
 
+EVENT_COLUMNS = {
+    "org": "actor_org",
+    "operation": "op_name",
+    "caseRef": "case_ref",
+    "requestId": "request_id",
+    "breakGlass": "break_glass",
+}
+
+
 def events(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
-    given = args.get("filter") or {}
-    return tables.rows("audit_event", **{k: code_of(v) for k, v in given.items()})
+    given = dict(args.get("filter") or {})
+    path = path_of(tables, given.pop("division", None))
+    wanted = {EVENT_COLUMNS.get(name, name): code_of(value) for name, value in given.items()}
+    rows = tables.rows("audit_event", **wanted)
+    return rows if path is None else [r for r in rows if r["area"].startswith(path)]
 
 
 def _equal(dataset: str, column: str, argument: str) -> Callable[..., list[Row]]:

@@ -287,8 +287,8 @@ def test_an_argument_is_checked_before_the_right(bench: Bench, account: str) -> 
 @pytest.mark.parametrize("kind", [ENUM, INT])
 def test_a_value_its_type_does_not_hold_is_an_error(new_bench: NewBench, kind: str) -> None:
     lists = {
-        ENUM: "{ cases(first: 50) { nodes { state item orders { kind } } } }",
-        INT: "{ citizens(first: 50) { nodes { id household { size } } } }",
+        ENUM: "{ cases(first: 100) { nodes { state item channel orders { kind } } } }",
+        INT: "{ citizens(first: 100) { nodes { id household { size } } } }",
     }
     with new_bench(kind) as bench:
         _, errors = bench.expected(LAB, lists[kind], NOTHING)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
-from graphql import GraphQLObjectType, GraphQLSchema, get_named_type, is_leaf_type
+from graphql import (
+    GraphQLObjectType,
+    GraphQLSchema,
+    get_named_type,
+    is_leaf_type,
+    is_required_argument,
+)
 
 PAGED = "first"
 TOLD = ("access", "provenance")
@@ -21,13 +27,17 @@ def every_facet(schema: GraphQLSchema) -> Iterator[str]:
             yield f"{head} {{ name {name} {{ {below} }} access {{ field state source }} }} }}"
 
 
-def every_list(schema: GraphQLSchema) -> Iterator[str]:
-    """Each root that lists: all columns of its rows, and of what hangs on them directly."""
+def every_list(schema: GraphQLSchema, apart: Collection[str] = ()) -> Iterator[str]:
+    """Each root that lists, but for those `apart`: all columns of its rows, and of what hangs on them directly."""
     query = schema.query_type
     assert query is not None
     for name, field in query.fields.items():
         kind = get_named_type(field.type)
-        if PAGED in field.args:
+        if (
+            name not in apart
+            and PAGED in field.args
+            and not any(is_required_argument(a) for a in field.args.values())
+        ):
             node = _type(schema, kind.name.removesuffix("Connection"))
             rows = f"{_leaves(node)} {_below(node)} {_told(node)}"
             paged = f"totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ {rows} }}"
