@@ -28,7 +28,7 @@ def every_facet(schema: GraphQLSchema) -> Iterator[str]:
 
 
 def every_list(schema: GraphQLSchema, apart: Collection[str] = ()) -> Iterator[str]:
-    """Each root that lists, but for those `apart`: all columns of its rows, and of what hangs on them directly."""
+    """Each root that lists, but for those `apart`: all columns of rows and what hangs on them."""
     query = schema.query_type
     assert query is not None
     for name, field in query.fields.items():
