@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from tests.resolvers.conftest import data_of
 if TYPE_CHECKING:
     from tests.attacks.conftest import County
 
-ROOTS = {
+ROOTS: Mapping[str, tuple[str, str, Mapping[str, str | None]]] = {
     "cases": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "caseStats": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "supervisionOrders": ("supervision_order", "SupervisionFilter", {"division": "region_path"}),
