@@ -1,0 +1,422 @@
+"""The alert rules (audit 1.12), as functions of bodies: no clock, no store, nothing kept outside.
+
+A rule counts different things per *whom* inside a window that slides: an account's citizens,
+an account's refusals, a citizen's readers. It hits when the count reaches its threshold, at
+most once per whom and aligned window, so that what has been raised can be told from what is
+new: `Hit.id` is the digest of rule, window and whom. Rules for which every single record
+counts hit at each.
+
+The state after a record depends on the records of the longest window before it alone. Whoever
+has lost it reads them again (`Rules.feed`, hits thrown away) and goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from ipaddress import ip_address, ip_network
+from typing import Any
+
+from audit.record import COUNTY, Kind
+from audit.subjects import seen_count, seen_tokens
+from catalog.workdays import ZONE, after, is_working
+
+SECOND = 1_000_000  # µs
+HOUR_S, DAY_S = 3_600, 86_400
+NIGHT_S = 11 * HOUR_S  # 20:00 to 07:00
+OPENS, CLOSES = 7, 20  # o'clock in Shanghai
+EVIDENCE = 100  # records named by an alert
+REVIEW_DAYS = 3  # working days until a break-glass use must have been looked at
+LOOKED_AT = 20  # persons a record may show and still be a look at each: a household, a short page
+SWEEP = 4_096  # records between two looks for windows that have run out
+TOWNSHIP = 9  # digits of a township's region path; records name places that far
+IPV4_RANGE, IPV6_RANGE = 16, 32  # bits that tell one network from another
+
+Body = Mapping[str, Any]
+Matter = Callable[[Body], Iterable[tuple[str, Hashable]]]
+"""What a record adds: (whom, the different thing to count)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """A rule's row: from `threshold` on within `window_s` seconds it hits."""
+
+    threshold: int
+    window_s: int
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What an alert will say. `start` µs UTC, `actor` whom it is about, `evidence` records' idx."""
+
+    rule: str
+    actor: str
+    area: str
+    start: int
+    count: int
+    evidence: tuple[int, ...] = ()
+    due_at: int | None = None
+
+    @property
+    def id(self) -> str:
+        """32 hex digits: the same for the same rule, window and whom, whoever finds it."""
+        key = f"{self.rule}\n{self.start}\n{self.actor}".encode()
+        return hashlib.sha256(key).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a rule is told to people, its defaults, and what it counts."""
+
+    title: str
+    limits: Limits
+    matter: Matter | None = None
+    every: bool = False  # each record hits, whatever came before
+    due: bool = False  # must be handled within REVIEW_DAYS
+    health: bool = False  # found by looking at the clock and the store, not by a record
+
+
+# ---- what a record says ------------------------------------------------------------------------
+
+
+def _disclosed(body: Body) -> bool:
+    return body["kind"] in (Kind.READ, Kind.AUDIT_READ) and body["outcome"] in ("OK", "PARTIAL")
+
+
+def _denied(body: Body) -> bool:
+    return bool(body["outcome"] == "DENIED" and body["kind"] != Kind.REJECTS)
+
+
+def _persons(body: Body) -> Iterator[tuple[str, Hashable]]:
+    if _disclosed(body) and "actor" in body:
+        actor = body["actor"]
+        yield from ((actor, token) for token in seen_tokens(body))
+
+
+def _persons_after_hours(body: Body) -> Iterator[tuple[str, Hashable]]:
+    if is_off_hours(body["ts"]):
+        yield from _persons(body)
+
+
+def is_off_hours(ts: int) -> bool:
+    """Whether µs UTC lie between 20:00 and 07:00 in Shanghai or on a day that is not worked."""
+    return _off_hour(ts // (HOUR_S * SECOND))
+
+
+@lru_cache(1_024)
+def _off_hour(hour: int) -> bool:
+    moment = datetime.fromtimestamp(hour * HOUR_S, UTC).astimezone(ZONE)
+    return not (OPENS <= moment.hour < CLOSES and is_working(moment.date()))
+
+
+def _is_elsewhere(body: Body) -> bool:
+    """Did it show rows of a township that the post does not reach?"""
+    own = body.get("post_area", "")[:TOWNSHIP]
+    if not own or own == COUNTY:
+        return False
+    return any(not area.startswith(own) for area in body.get("areas", ()))
+
+
+def _allowed_elsewhere(body: Body) -> Iterator[tuple[str, Hashable]]:
+    if _disclosed(body) and "case" not in body and "actor" in body and _is_elsewhere(body):
+        yield body["actor"], body["idx"]
+
+
+def _denied_elsewhere(body: Body) -> Iterator[tuple[str, Hashable]]:
+    reasons = [why for read in body.get("reads", ()) for why in read.get("hidden", {}).values()]
+    if _denied(body) and "actor" in body and "REACH" in reasons:
+        yield body["actor"], body["idx"]
+
+
+def _denials(body: Body) -> Iterator[tuple[str, Hashable]]:
+    if _denied(body) and "actor" in body:
+        yield body["actor"], body["idx"]
+
+
+def _client_denials(body: Body) -> Iterator[tuple[str, Hashable]]:
+    if _denied(body) and "client" in body:
+        yield body["client"], body["idx"]
+
+
+def _misses(body: Body) -> Iterator[tuple[str, Hashable]]:
+    """Look-ups by number that found nobody, or nobody for him: each alias is one."""
+    if "actor" in body and "sought" in body:
+        found = [read.get("states", {}).get("NO_RECORD", 0) for read in body.get("reads", ())]
+        yield from ((body["actor"], (body["idx"], at)) for at in range(sum(found)))
+
+
+def _runs(body: Body) -> Iterator[tuple[str, Hashable]]:
+    """Steps of a run of consecutive numbers, whose length the endpoint wrote (trap T16)."""
+    length = body.get("op", {}).get("vars", {}).get("run", 0)
+    if "actor" in body and isinstance(length, int):  # a client's own variable has a type here
+        yield from ((body["actor"], step) for step in range(1, length + 1))
+
+
+def _readers(body: Body) -> Iterator[tuple[str, Hashable]]:
+    yield from ((token.hex(), actor) for actor, token in _tokens(body))
+
+
+def _reading_offices(body: Body) -> Iterator[tuple[str, Hashable]]:
+    if "org" in body:
+        yield from ((token.hex(), body["org"]) for _, token in _tokens(body))
+
+
+def _tokens(body: Body) -> Iterator[tuple[str, bytes]]:
+    # Whoever pages through a list has not looked at anybody in it.
+    if _disclosed(body) and "actor" in body and seen_count(body) <= LOOKED_AT:
+        yield from ((body["actor"], token) for token in seen_tokens(body))
+
+
+def _networks(body: Body) -> Iterator[tuple[str, Hashable]]:
+    if "actor" in body and "ip" in body:
+        yield body["actor"], network(body["ip"])
+
+
+@lru_cache(4_096)
+def network(ip: str) -> str:
+    """The range an address lies in: 16 bits of IPv4, 32 of IPv6; the text itself if it is none."""
+    try:
+        bits = IPV4_RANGE if ip_address(ip).version == 4 else IPV6_RANGE
+        return str(ip_network(f"{ip}/{bits}", strict=False))
+    except ValueError:
+        return ip
+
+
+CHANGES = frozenset({"POLICY_CHANGED", "ACCOUNT_CHANGED", "RULE_CHANGED"})
+
+
+def _by_kind(*kinds: str) -> Matter:
+    def matter(body: Body) -> Iterator[tuple[str, Hashable]]:
+        if body["kind"] in kinds:
+            yield body.get("actor", ""), body["idx"]
+
+    return matter
+
+
+def _emergencies(body: Body) -> Iterator[tuple[str, Hashable]]:
+    # The intent is the use; its result says the same again.
+    if body.get("break_glass") and not body["kind"].endswith("_RESULT"):
+        yield body.get("actor", ""), body["idx"]
+
+
+RULES: Mapping[str, Rule] = {
+    "bulk": Rule("一小时内看过的人员过多", Limits(201, HOUR_S), _persons),
+    "after-hours": Rule("非工作时间看过的人员过多", Limits(21, NIGHT_S), _persons_after_hours),
+    "out-of-area": Rule("无诉求编号而看到辖区以外", Limits(1, HOUR_S), _allowed_elsewhere),
+    "out-of-area-denied": Rule("多次被拒于辖区以外", Limits(3, 600), _denied_elsewhere),
+    "denials": Rule("账号多次被拒", Limits(10, 600), _denials),
+    "denials-client": Rule("同一应用多次被拒", Limits(30, 600), _client_denials),
+    "enumeration": Rule("按证件多次查无此人", Limits(10, 600), _misses),
+    "consecutive": Rule("逐号试查证件号码", Limits(5, 600), _runs),
+    "most-read": Rule("一人被多个账号看过", Limits(8, DAY_S), _readers),
+    "most-read-departments": Rule("一人被多个部门看过", Limits(3, DAY_S), _reading_offices),
+    "break-glass": Rule("应急访问", Limits(1, 1), _emergencies, every=True, due=True),
+    "break-glass-overdue": Rule("应急访问逾期未复核", Limits(1, 1), health=True),
+    "export": Rule("导出", Limits(1, 1), _by_kind("EXPORT", "EXPORT_INTENT"), every=True),
+    "dormant": Rule("久未使用的账号重新使用", Limits(1, 60 * DAY_S), every=True),
+    "two-networks": Rule("同一账号来自两个网段", Limits(2, 600), _networks),
+    "change": Rule("策略、账号或规则变更", Limits(1, 1), _by_kind(*sorted(CHANGES)), every=True),
+    "change-use": Rule("变更者本人随即查看", Limits(1, DAY_S)),
+    "log-clock": Rule("时钟跳变", Limits(1, 1), _by_kind("CLOCK_STEP"), every=True),
+    "log-intent": Rule("有意图而无结果", Limits(1, 300), health=True),
+    "log-verify": Rule("核验发现改动", Limits(1, 1), health=True),
+    "log-disk": Rule("磁盘余量不足（百分比）", Limits(20, HOUR_S), health=True),
+    "log-checkpoint": Rule("检查点久未签署", Limits(1, HOUR_S), health=True),
+    "log-witness": Rule("见证久未联署", Limits(1, HOUR_S), health=True),
+}
+SILENT = frozenset({"ALERT_RAISED", "ALERT_HANDLED"})  # no alert about an alert
+ABOUT_CITIZENS = frozenset({"most-read", "most-read-departments"})  # `actor` is a token there
+DEFAULTS: Mapping[str, Limits] = {name: rule.limits for name, rule in RULES.items()}
+
+
+# ---- counting ----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Window:
+    """Per whom the different things, each with its latest (ts, idx), the latest last."""
+
+    rule: str
+    limits: Limits
+    matter: Matter
+    kept: dict[str, dict[Hashable, tuple[int, int]]] = field(default_factory=dict)
+    hit: dict[str, int] = field(default_factory=dict)  # start of the last window that hit
+
+    def feed(self, body: Body) -> Iterator[Hit]:
+        ts, idx = body["ts"], body["idx"]
+        touched: dict[str, None] = {}
+        for whom, what in self.matter(body):
+            things = self.kept.setdefault(whom, {})
+            things.pop(what, None)
+            things[what] = (ts, idx)
+            touched[whom] = None
+        span = self.limits.window_s * SECOND
+        start = ts // span * span
+        for whom in touched:
+            things = self.kept[whom]
+            _forget(things, ts - span)
+            if len(things) >= self.limits.threshold and self.hit.get(whom) != start:
+                # Times of several processes may cross by a clock's error: look at each.
+                within = [at for t, at in things.values() if t > ts - span]
+                if len(within) >= self.limits.threshold:
+                    self.hit[whom] = start
+                    evidence = tuple(sorted(set(within))[:EVIDENCE])
+                    area = body.get("area", COUNTY)
+                    yield Hit(self.rule, whom, area, start, len(within), evidence)
+
+    def sweep(self, ts: int) -> None:
+        old = ts - self.limits.window_s * SECOND
+        for whom in [w for w, things in self.kept.items() if _latest(things) <= old]:
+            del self.kept[whom]
+        for whom in [w for w, start in self.hit.items() if start <= old]:
+            del self.hit[whom]
+
+
+def _forget(things: dict[Hashable, tuple[int, int]], old: int) -> None:
+    while things:
+        first = next(iter(things))
+        if things[first][0] > old:
+            return
+        del things[first]
+
+
+def _latest(things: dict[Hashable, tuple[int, int]]) -> int:
+    return next(reversed(things.values()))[0] if things else 0
+
+
+@dataclass(slots=True)
+class _Every:
+    """Each record hits. Two of one whom and moment are told apart by a microsecond."""
+
+    rule: str
+    due: bool
+    last: dict[str, int] = field(default_factory=dict)
+
+    def hit(self, body: Body, whom: str, evidence: tuple[int, ...]) -> Hit:
+        ts = body["ts"]
+        start = self.last[whom] = max(ts, self.last.get(whom, 0) + 1)
+        until = review_until(ts) if self.due else None
+        return Hit(self.rule, whom, body.get("area", COUNTY), start, 1, evidence, until)
+
+
+def review_until(ts: int) -> int:
+    """The end of the third working day after µs UTC, µs UTC."""
+    moment = datetime.fromtimestamp(ts // SECOND, UTC)
+    return math.floor(after(moment, REVIEW_DAYS).timestamp()) * SECOND
+
+
+class Rules:
+    """All enabled rules with their state. `limits` by rule; one that is not named is off."""
+
+    def __init__(self, limits: Mapping[str, Limits] = DEFAULTS) -> None:
+        self._limits = {name: one for name, one in limits.items() if one.enabled and name in RULES}
+        self._windows = [
+            _Window(name, one, matter)
+            for name, one in self._limits.items()
+            if (matter := RULES[name].matter) is not None and not RULES[name].every
+        ]
+        self._singles = [
+            (_Every(name, RULES[name].due), matter)
+            for name in self._limits
+            if (matter := RULES[name].matter) is not None and RULES[name].every
+        ]
+        self._dormant = _Every("dormant", due=False)
+        self._last_use: dict[str, int] = {}
+        self._changed: dict[str, tuple[int, int]] = {}  # who changed: ts, idx
+        self._change_hit: dict[str, int] = {}
+        self._intents: dict[str, Body] = {}  # by id
+        self._fed = 0
+
+    @property
+    def span_s(self) -> int:
+        """Seconds of records before a place that its state depends on."""
+        windows = [w.limits.window_s for w in self._windows]
+        windows += [self._limits[n].window_s for n in ("change-use", "log-intent") if self._has(n)]
+        return max([1, *windows])
+
+    def strangers(self, bodies: Iterable[Body]) -> set[str]:
+        """Accounts whose last use before these records is not known: `used` tells it."""
+        if not self._has("dormant"):
+            return set()
+        return {b["actor"] for b in bodies if "actor" in b} - self._last_use.keys()
+
+    def used(self, actor: str, ts: int) -> None:
+        """An account's last use before the records that are fed next."""
+        self._last_use[actor] = ts
+
+    def feed(self, body: Body) -> list[Hit]:
+        """One more record, in the order of the log: what it hits."""
+        self._fed += 1
+        if self._fed % SWEEP == 0:
+            self._sweep(body["ts"])
+        if body["kind"] in SILENT:
+            return []
+        hits = [hit for window in self._windows for hit in window.feed(body)]
+        hits += [
+            single.hit(body, whom, (body["idx"],))
+            for single, matter in self._singles
+            for whom, _ in matter(body)
+        ]
+        hits += self._after_a_rest(body)
+        hits += self._own_change(body)
+        self._intent(body)
+        return hits
+
+    def orphans(self, now: int) -> list[Hit]:
+        """Intents without a result for longer than the rule's window; `now` µs UTC."""
+        if not self._has("log-intent"):
+            return []
+        old = now - self._limits["log-intent"].window_s * SECOND
+        return [
+            Hit("log-intent", b.get("actor", ""), b.get("area", COUNTY), b["ts"], 1, (b["idx"],))
+            for b in self._intents.values()
+            if b["ts"] < old
+        ]
+
+    def _has(self, name: str) -> bool:
+        return name in self._limits
+
+    def _after_a_rest(self, body: Body) -> Iterator[Hit]:
+        actor = body.get("actor")
+        if actor is None:
+            return
+        before, self._last_use[actor] = self._last_use.get(actor), body["ts"]
+        limits = self._limits.get("dormant")
+        if limits and before is not None and body["ts"] - before >= limits.window_s * SECOND:
+            yield self._dormant.hit(body, actor, (body["idx"],))
+
+    def _own_change(self, body: Body) -> Iterator[Hit]:
+        limits, actor = self._limits.get("change-use"), body.get("actor")
+        if limits is None or actor is None:
+            return
+        if body["kind"] in CHANGES:
+            self._changed[actor] = (body["ts"], body["idx"])
+        span = limits.window_s * SECOND
+        changed = self._changed.get(actor)
+        if changed is None or not (_disclosed(body) and seen_count(body)):
+            return
+        start = body["ts"] // span * span
+        if body["ts"] - changed[0] < span and self._change_hit.get(actor) != start:
+            self._change_hit[actor] = start
+            evidence = (changed[1], body["idx"])
+            yield Hit("change-use", actor, body.get("area", COUNTY), start, 1, evidence)
+
+    def _intent(self, body: Body) -> None:
+        """A result names its intent's id, or the same thing as its intent, by `ref`."""
+        if body["kind"].endswith("_INTENT"):
+            self._intents[body["id"]] = body
+        elif body["kind"].endswith("_RESULT") and "ref" in body:
+            ref = body["ref"]
+            for id_ in [i for i, b in self._intents.items() if ref in (i, b.get("ref"))]:
+                del self._intents[id_]
+
+    def _sweep(self, ts: int) -> None:
+        for window in self._windows:
+            window.sweep(ts)
+        for id_ in [i for i, b in self._intents.items() if b["ts"] < ts - DAY_S * SECOND]:
+            del self._intents[id_]  # raised a day ago
