@@ -339,6 +339,11 @@ class Rules:
         windows += [self._limits[n].window_s for n in ("change-use", "log-intent") if self._has(n)]
         return max([1, *windows])
 
+    @property
+    def kept(self) -> int:
+        """How many accounts, applications and citizens it remembers something of."""
+        return sum(len(window.kept) for window in self._windows)
+
     def strangers(self, bodies: Iterable[Body]) -> set[str]:
         """Accounts whose last use before these records is not known: `used` tells it."""
         if not self._has("dormant"):

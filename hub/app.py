@@ -38,6 +38,7 @@ from hub.placing import catalogue
 from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
+from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
 from hub.telemetry import Telemetry
 from hub.worker import Hub
@@ -91,7 +92,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         words=Words(catalog, settings.synthetic),
         sources=sources,
         cursors=Cursors(keys.cursor),
-        uid=lambda id18: citizen_uid(keys.identity, id18),
+        uid=lambda id18: citizen_uid(keys.identity, noted(id18)),
         page_default=settings.page_default,
         page_max=settings.page_max,
         deadline_s=settings.source_deadline_s,
@@ -114,6 +115,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         log=log,
         release=Release(log, SubjectTokens(keys.audit)),
         rejects=Rejects(log),
+        runs=Runs(),
         telemetry=telemetry or Telemetry(),
     )
 

@@ -37,11 +37,12 @@ def looked_up() -> Iterator[list[str]]:
         _asked.reset(before)
 
 
-def note(id18: str) -> None:
-    """An id number is being looked up."""
+def noted(id18: str) -> str:
+    """The id number that is being looked up, noted where somebody collects them."""
     numbers = _asked.get()
     if numbers is not None:
         numbers.append(id18)
+    return id18
 
 
 class Runs:
