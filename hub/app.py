@@ -28,7 +28,7 @@ from catalog.errors import HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
-from hub import limits
+from hub import followers, limits
 from hub.asking import Askers
 from hub.case_files import NUMBERED, CaseFiles
 from hub.endpoint import Endpoint
@@ -156,18 +156,20 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
     """Policy loaded, log open, followers at work; everything closed again afterwards."""
     await hub.keeper.load()
     await hub.log.start()
-    followers = [
+    tasks = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
+        asyncio.create_task(followers.follow(hub, log_id(hub.settings)), name="followers"),
     ]
     try:
         yield hub
     finally:
-        for task in followers:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*followers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await hub.rejects.flush()
         await hub.log.stop()
+        await followers.finish(hub)
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()
