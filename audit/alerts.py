@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -27,7 +27,7 @@ from audit.batch import now_us
 from audit.follower import cursor_of, move
 from audit.log import AuditLog
 from audit.record import COUNTY, Draft, Kind, Op
-from audit.rules import DEFAULTS, RULES, SECOND, Body, Hit, Limits, Rules
+from audit.rules import ALWAYS, DEFAULTS, RULES, SECOND, Body, Hit, Limits, Rules
 from store.audit import (
     audit_alert,
     audit_alert_note,
@@ -381,9 +381,10 @@ def _values(limits: Limits) -> dict[str, Any]:
 
 
 async def limits_of(connection: AsyncConnection) -> dict[str, Limits]:
-    """The rules as they are set; one without a row has its default."""
+    """The rules as they are set; one without a row has its default, `ALWAYS` are on."""
     rows = (await connection.execute(select(audit_rule))).all()
     found = {r.rule: Limits(r.threshold, r.window_s, r.enabled) for r in rows if r.rule in RULES}
+    found |= {name: replace(found.get(name, DEFAULTS[name]), enabled=True) for name in ALWAYS}
     return {**DEFAULTS, **found}
 
 

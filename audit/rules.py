@@ -79,6 +79,11 @@ class Rule:
     every: bool = False  # each record hits, whatever came before
     due: bool = False  # must be handled within REVIEW_DAYS
     health: bool = False  # found by looking at the clock and the store, not by a record
+    says: str = "{window_s} 秒内从 {threshold} 起"
+
+    def said(self, limits: Limits) -> str:
+        """When it hits, for people; without what is of no matter to it."""
+        return self.says.format(window_s=limits.window_s, threshold=limits.threshold)
 
 
 # ---- what a record says ------------------------------------------------------------------------
@@ -204,6 +209,7 @@ def _emergencies(body: Body) -> Iterator[tuple[str, Hashable]]:
         yield body.get("actor", ""), body["idx"]
 
 
+EACH, LATE = "每一次", "超过 {window_s} 秒"
 RULES: Mapping[str, Rule] = {
     "bulk": Rule("一小时内看过的人员过多", Limits(201, HOUR_S), _persons),
     "after-hours": Rule("非工作时间看过的人员过多", Limits(21, NIGHT_S), _persons_after_hours),
@@ -215,20 +221,27 @@ RULES: Mapping[str, Rule] = {
     "consecutive": Rule("逐号试查证件号码", Limits(5, 600), _runs),
     "most-read": Rule("一人被多个账号看过", Limits(8, DAY_S), _readers),
     "most-read-departments": Rule("一人被多个部门看过", Limits(3, DAY_S), _reading_offices),
-    "break-glass": Rule("应急访问", Limits(1, 1), _emergencies, every=True, due=True),
-    "break-glass-overdue": Rule("应急访问逾期未复核", Limits(1, 1), health=True),
-    "export": Rule("导出", Limits(1, 1), _by_kind("EXPORT", "EXPORT_INTENT"), every=True),
-    "dormant": Rule("久未使用的账号重新使用", Limits(1, 60 * DAY_S), every=True),
+    "break-glass": Rule("应急访问", Limits(1, 1), _emergencies, every=True, due=True, says=EACH),
+    "break-glass-overdue": Rule("应急访问逾期未复核", Limits(1, 1), health=True, says=EACH),
+    "export": Rule(
+        "导出", Limits(1, 1), _by_kind("EXPORT", "EXPORT_INTENT"), every=True, says=EACH
+    ),
+    "dormant": Rule(
+        "久未使用的账号重新使用", Limits(1, 60 * DAY_S), every=True, says="隔 {window_s} 秒后首次"
+    ),
     "two-networks": Rule("同一账号来自两个网段", Limits(2, 600), _networks),
-    "change": Rule("策略、账号或规则变更", Limits(1, 1), _by_kind(*sorted(CHANGES)), every=True),
-    "change-use": Rule("变更者本人随即查看", Limits(1, DAY_S)),
-    "log-clock": Rule("时钟跳变", Limits(1, 1), _by_kind("CLOCK_STEP"), every=True),
-    "log-intent": Rule("有意图而无结果", Limits(1, 300), health=True),
-    "log-verify": Rule("核验发现改动", Limits(1, 1), health=True),
-    "log-disk": Rule("磁盘余量不足（百分比）", Limits(20, HOUR_S), health=True),
-    "log-checkpoint": Rule("检查点久未签署", Limits(1, HOUR_S), health=True),
-    "log-witness": Rule("见证久未联署", Limits(1, HOUR_S), health=True),
+    "change": Rule(
+        "策略、账号或规则变更", Limits(1, 1), _by_kind(*sorted(CHANGES)), every=True, says=EACH
+    ),
+    "change-use": Rule("变更者本人随即查看", Limits(1, DAY_S), says="变更后 {window_s} 秒内"),
+    "log-clock": Rule("时钟跳变", Limits(1, 1), _by_kind("CLOCK_STEP"), every=True, says=EACH),
+    "log-intent": Rule("有意图而无结果", Limits(1, 300), health=True, says=LATE),
+    "log-verify": Rule("核验发现改动", Limits(1, 1), health=True, says=EACH),
+    "log-disk": Rule("磁盘余量不足", Limits(20, HOUR_S), health=True, says="低于 {threshold}%"),
+    "log-checkpoint": Rule("检查点久未签署", Limits(1, HOUR_S), health=True, says=LATE),
+    "log-witness": Rule("见证久未联署", Limits(1, HOUR_S), health=True, says=LATE),
 }
+ALWAYS = frozenset({"change"})  # else it could be turned off unnoticed, and then all others
 SILENT = frozenset({"ALERT_RAISED", "ALERT_HANDLED"})  # no alert about an alert
 ABOUT_CITIZENS = frozenset({"most-read", "most-read-departments"})  # `actor` is a token there
 DEFAULTS: Mapping[str, Limits] = {name: rule.limits for name, rule in RULES.items()}

@@ -89,8 +89,16 @@ def signature(key: bytes, seconds: int, body: bytes) -> str:
 class Webhook:
     """POST to one address; any 2xx has taken it. No redirect is followed, no proxy asked."""
 
-    def __init__(self, url: str, key: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        clock: Callable[[], float] = time.time,
+        *,
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
         self._url, self._key, self._clock = url, key.encode(), clock
+        self._timeout_s = timeout_s
 
     async def send(self, alert: Mapping[str, Any]) -> None:
         """One try."""
@@ -100,7 +108,7 @@ class Webhook:
             SIGNATURE: signature(self._key, int(self._clock()), body),
         }
         try:
-            async with asyncio.timeout(TIMEOUT_S), _client() as client:
+            async with asyncio.timeout(self._timeout_s), _client() as client:
                 answer = await client.post(self._url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise Unsent(type(error).__name__) from None
@@ -109,7 +117,8 @@ class Webhook:
 
 
 def _client() -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
+    # The whole try has an end of its own; this one is for each byte of a slow receiver.
+    return httpx.AsyncClient(timeout=2 * TIMEOUT_S, follow_redirects=False, trust_env=False)
 
 
 # ---- syslog ------------------------------------------------------------------------------------

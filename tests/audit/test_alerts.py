@@ -236,6 +236,16 @@ async def test_a_rule_that_is_turned_off_is_silent(
     assert [row[0] for row in await sql(RAISED)] == ["change"]
 
 
+async def test_the_rule_about_changes_cannot_be_turned_off(
+    engine: AsyncEngine, steps: AlertSteps, log: AuditLog, sql: Sql
+) -> None:
+    await set_rule(engine, log, "change", Limits(99, 1, enabled=False), by="auditor-01")
+    await caught_up(steps, sql)
+    await set_rule(engine, log, "denials", Limits(10, 600, enabled=False), by="auditor-01")
+    await caught_up(steps, sql)
+    assert [row[0] for row in await sql(RAISED)] == ["change", "change"]
+
+
 # ---- handling
 
 

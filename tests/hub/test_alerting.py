@@ -202,7 +202,7 @@ async def test_a_receiver_that_fails_hangs_and_comes_back(desk: Desk, receiver: 
     clock = Clock()
     receiver.answers = [500, "cut", "hang", 302, 204]
     await desk.raised(1)
-    channels = {"webhook": Webhook(receiver.url, KEY, clock)}
+    channels = {"webhook": Webhook(receiver.url, KEY, clock, timeout_s=0.5)}
     errors, waits = [], []
     for _ in range(4):
         # Each try by a new process: what is to be done stands in the store.
@@ -214,8 +214,7 @@ async def test_a_receiver_that_fails_hangs_and_comes_back(desk: Desk, receiver: 
         waits.append(next_at / 1e6 - clock.now)
         clock.now = next_at / 1e6
     assert waits == [FIRST_S * 2**n + TIMEOUT_S for n in range(4)]
-    assert errors == ["HTTP 500", "RemoteProtocolError", errors[2], "HTTP 302"]
-    assert errors[2] in ("ReadTimeout", "TimeoutError")
+    assert errors == ["HTTP 500", "RemoteProtocolError", "TimeoutError", "HTTP 302"]
     assert await Deliveries(desk.engine, channels, LOG, clock).deliver() == 1
     assert len(receiver.got) == 5
     assert [path for path, *_ in receiver.got] == ["/hook"] * 5  # the redirect was not followed
