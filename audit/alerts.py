@@ -13,6 +13,7 @@ What no record can say, because it is that something did not happen, is looked a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -42,7 +43,6 @@ from store.audit import (
 
 NAME = "alerts"
 RECORDS = 256  # bodies read a step
-SUBJECTS = 2_000  # of them, or a record more: some milliseconds between two answers
 RAISED = 20  # a step, or a record's more: the head's lock is held meanwhile
 TAKEOVER_S = 5.0  # a cursor that stood still for so long has nobody at it
 CHECK_S = 30.0  # between two looks at what did not happen
@@ -130,14 +130,8 @@ class AlertSteps:
         async with self._engine.connect() as connection:
             bodies = await _bodies(connection, cursor, cursor + self._records)
             await _acquaint(connection, self._rules, bodies)
-        end, hits, subjects = cursor, list[Hit](), 0
-        for body in bodies:
-            hits += self._rules.feed(body)
-            end = body["idx"] + 1
-            subjects += sum(read["s"] for read in body.get("reads", ()))
-            if len(hits) >= RAISED or subjects >= SUBJECTS:
-                break
-        return end, hits
+        # In a thread: the loop, which answers, gets its turn between any two records.
+        return await asyncio.to_thread(_some_judged, self._rules, bodies, cursor)
 
     async def _written(self, cursor: int, end: int, hits: Sequence[Hit]) -> bool:
         async with self._engine.begin() as connection:
@@ -173,6 +167,17 @@ class AlertSteps:
         told = [_delivery(hit, channel, now) for hit in new for channel in self._channels]
         if told:
             await connection.execute(insert(audit_delivery), told)
+
+
+def _some_judged(rules: Rules, bodies: Sequence[Body], cursor: int) -> tuple[int, list[Hit]]:
+    """(the record after the last one judged, hits); whole records until there are enough hits."""
+    end, hits = cursor, list[Hit]()
+    for body in bodies:
+        hits += rules.feed(body)
+        end = body["idx"] + 1
+        if len(hits) >= RAISED:
+            break
+    return end, hits
 
 
 def drafted(hit: Hit) -> Draft:
@@ -217,7 +222,8 @@ async def _unraised(connection: AsyncConnection, hits: Sequence[Hit]) -> list[Hi
 async def _bodies(connection: AsyncConnection, first: int, end: int) -> list[Body]:
     event = audit_event.c
     asked = select(event.body).where(event.idx >= first, event.idx < end).order_by(event.idx)
-    return [orjson.loads(body) for body in (await connection.scalars(asked)).all()]
+    texts = (await connection.scalars(asked)).all()
+    return await asyncio.to_thread(lambda: [orjson.loads(text) for text in texts])
 
 
 async def _acquaint(connection: AsyncConnection, rules: Rules, bodies: Sequence[Body]) -> None:
@@ -241,10 +247,15 @@ async def _recall(
     inside = select(func.min(event.idx)).where(event.ts > last - rules.span_s * SECOND)
     first = await connection.scalar(inside.where(event.idx < cursor))
     for at in range(cursor if first is None else first, cursor, records):
+        began = time.monotonic()
         bodies = await _bodies(connection, at, min(at + records, cursor))
         await _acquaint(connection, rules, bodies)
-        for body in bodies:
-            rules.feed(body)
+        await asyncio.to_thread(_fed, rules, bodies)
+        await asyncio.sleep(time.monotonic() - began)  # half of the time at most
+
+
+def _fed(rules: Rules, bodies: Sequence[Body]) -> list[Hit]:
+    return [hit for body in bodies for hit in rules.feed(body)]
 
 
 async def tried(
@@ -258,9 +269,8 @@ async def tried(
         for at in range(since, size, RECORDS):
             bodies = await _bodies(connection, at, min(at + RECORDS, size))
             await _acquaint(connection, rules, bodies)
-            for body in bodies:
-                for hit in rules.feed(body):
-                    yield hit
+            for hit in _fed(rules, bodies):
+                yield hit
 
 
 # ---- what did not happen -----------------------------------------------------------------------

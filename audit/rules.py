@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from audit.record import COUNTY, Kind
-from audit.subjects import seen_count, seen_tokens
+from audit.record import COUNTY
+from audit.subjects import seen_tokens
 from catalog.workdays import ZONE, after, is_working
 
 SECOND = 1_000_000  # µs
@@ -36,9 +36,11 @@ SWEEP = 4_096  # records between two looks for windows that have run out
 TOWNSHIP = 9  # digits of a township's region path; records name places that far
 IPV4_RANGE, IPV6_RANGE = 16, 32  # bits that tell one network from another
 
+NOTHING: Mapping[str, Any] = {}
 Body = Mapping[str, Any]
-Matter = Callable[[Body], Iterable[tuple[str, Hashable]]]
-"""What a record adds: (whom, the different thing to count)."""
+Found = Sequence[tuple[str, Hashable]]
+"""What a record adds to a rule's count: (whom, the different thing to count)."""
+Matter = Callable[["Facts"], Found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +91,31 @@ class Rule:
 # ---- what a record says ------------------------------------------------------------------------
 
 
-def _disclosed(body: Body) -> bool:
-    return body["kind"] in (Kind.READ, Kind.AUDIT_READ) and body["outcome"] in ("OK", "PARTIAL")
+class Facts:
+    """A body with what several rules ask of it, made once; empty texts for what is absent."""
+
+    __slots__ = ("actor", "body", "denied", "disclosed", "idx", "kind", "looked_at", "tokens", "ts")
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.idx: int = body["idx"]
+        self.ts: int = body["ts"]
+        self.kind: str = body["kind"]
+        self.actor: str = body.get("actor", "")
+        outcome = body["outcome"]
+        self.disclosed = outcome in ("OK", "PARTIAL") and self.kind in ("READ", "AUDIT_READ")
+        self.denied = outcome == "DENIED" and self.kind != "REJECTS"
+        # Citizens it showed to an account; whoever pages through a list looks at none of them.
+        self.tokens = seen_tokens(body) if self.disclosed and self.actor else []
+        self.looked_at = self.tokens if len(self.tokens) <= LOOKED_AT else []
 
 
-def _denied(body: Body) -> bool:
-    return bool(body["outcome"] == "DENIED" and body["kind"] != Kind.REJECTS)
+def _persons(facts: Facts) -> Found:
+    return [(facts.actor, token) for token in facts.tokens]
 
 
-def _persons(body: Body) -> Iterator[tuple[str, Hashable]]:
-    if _disclosed(body) and "actor" in body:
-        actor = body["actor"]
-        yield from ((actor, token) for token in seen_tokens(body))
-
-
-def _persons_after_hours(body: Body) -> Iterator[tuple[str, Hashable]]:
-    if is_off_hours(body["ts"]):
-        yield from _persons(body)
+def _persons_after_hours(facts: Facts) -> Found:
+    return _persons(facts) if facts.tokens and is_off_hours(facts.ts) else ()
 
 
 def is_off_hours(ts: int) -> bool:
@@ -127,59 +137,58 @@ def _is_elsewhere(body: Body) -> bool:
     return any(not area.startswith(own) for area in body.get("areas", ()))
 
 
-def _allowed_elsewhere(body: Body) -> Iterator[tuple[str, Hashable]]:
-    if _disclosed(body) and "case" not in body and "actor" in body and _is_elsewhere(body):
-        yield body["actor"], body["idx"]
+def _allowed_elsewhere(facts: Facts) -> Found:
+    body = facts.body
+    if facts.disclosed and facts.actor and "case" not in body and _is_elsewhere(body):
+        return ((facts.actor, facts.idx),)
+    return ()
 
 
-def _denied_elsewhere(body: Body) -> Iterator[tuple[str, Hashable]]:
-    reasons = [why for read in body.get("reads", ()) for why in read.get("hidden", {}).values()]
-    if _denied(body) and "actor" in body and "REACH" in reasons:
-        yield body["actor"], body["idx"]
+def _denied_elsewhere(facts: Facts) -> Found:
+    if not (facts.denied and facts.actor):
+        return ()
+    reads = facts.body.get("reads", ())
+    beyond = any("REACH" in read.get("hidden", {}).values() for read in reads)
+    return ((facts.actor, facts.idx),) if beyond else ()
 
 
-def _denials(body: Body) -> Iterator[tuple[str, Hashable]]:
-    if _denied(body) and "actor" in body:
-        yield body["actor"], body["idx"]
+def _denials(facts: Facts) -> Found:
+    return ((facts.actor, facts.idx),) if facts.denied and facts.actor else ()
 
 
-def _client_denials(body: Body) -> Iterator[tuple[str, Hashable]]:
-    if _denied(body) and "client" in body:
-        yield body["client"], body["idx"]
+def _client_denials(facts: Facts) -> Found:
+    client = facts.body.get("client")
+    return ((client, facts.idx),) if facts.denied and client else ()
 
 
-def _misses(body: Body) -> Iterator[tuple[str, Hashable]]:
+def _misses(facts: Facts) -> Found:
     """Look-ups by number that found nobody, or nobody for him: each alias is one."""
-    if "actor" in body and "sought" in body:
-        found = [read.get("states", {}).get("NO_RECORD", 0) for read in body.get("reads", ())]
-        yield from ((body["actor"], (body["idx"], at)) for at in range(sum(found)))
+    if not facts.actor or "sought" not in facts.body:
+        return ()
+    found = [read.get("states", {}).get("NO_RECORD", 0) for read in facts.body.get("reads", ())]
+    return [(facts.actor, (facts.idx, at)) for at in range(sum(found))]
 
 
-def _runs(body: Body) -> Iterator[tuple[str, Hashable]]:
+def _runs(facts: Facts) -> Found:
     """Steps of a run of consecutive numbers, whose length the endpoint wrote (trap T16)."""
-    length = body.get("op", {}).get("vars", {}).get("run", 0)
-    if "actor" in body and isinstance(length, int):  # a client's own variable has a type here
-        yield from ((body["actor"], step) for step in range(1, length + 1))
+    length = facts.body.get("op", NOTHING).get("vars", NOTHING).get("run")
+    if not facts.actor or not isinstance(length, int):  # a client's own variable has a type here
+        return ()
+    return [(facts.actor, step) for step in range(1, length + 1)]
 
 
-def _readers(body: Body) -> Iterator[tuple[str, Hashable]]:
-    yield from ((token.hex(), actor) for actor, token in _tokens(body))
+def _readers(facts: Facts) -> Found:
+    return [(token.hex(), facts.actor) for token in facts.looked_at]
 
 
-def _reading_offices(body: Body) -> Iterator[tuple[str, Hashable]]:
-    if "org" in body:
-        yield from ((token.hex(), body["org"]) for _, token in _tokens(body))
+def _reading_offices(facts: Facts) -> Found:
+    org = facts.body.get("org")
+    return [(token.hex(), org) for token in facts.looked_at] if org else ()
 
 
-def _tokens(body: Body) -> Iterator[tuple[str, bytes]]:
-    # Whoever pages through a list has not looked at anybody in it.
-    if _disclosed(body) and "actor" in body and seen_count(body) <= LOOKED_AT:
-        yield from ((body["actor"], token) for token in seen_tokens(body))
-
-
-def _networks(body: Body) -> Iterator[tuple[str, Hashable]]:
-    if "actor" in body and "ip" in body:
-        yield body["actor"], network(body["ip"])
+def _networks(facts: Facts) -> Found:
+    ip = facts.body.get("ip")
+    return ((facts.actor, network(ip)),) if ip and facts.actor else ()
 
 
 @lru_cache(4_096)
@@ -196,17 +205,16 @@ CHANGES = frozenset({"POLICY_CHANGED", "ACCOUNT_CHANGED", "RULE_CHANGED"})
 
 
 def _by_kind(*kinds: str) -> Matter:
-    def matter(body: Body) -> Iterator[tuple[str, Hashable]]:
-        if body["kind"] in kinds:
-            yield body.get("actor", ""), body["idx"]
+    def matter(facts: Facts) -> Found:
+        return ((facts.actor, facts.idx),) if facts.kind in kinds else ()
 
     return matter
 
 
-def _emergencies(body: Body) -> Iterator[tuple[str, Hashable]]:
+def _emergencies(facts: Facts) -> Found:
     # The intent is the use; its result says the same again.
-    if body.get("break_glass") and not body["kind"].endswith("_RESULT"):
-        yield body.get("actor", ""), body["idx"]
+    used = facts.body.get("break_glass") and not facts.kind.endswith("_RESULT")
+    return ((facts.actor, facts.idx),) if used else ()
 
 
 EACH, LATE = "每一次", "超过 {window_s} 秒"
@@ -260,10 +268,10 @@ class _Window:
     kept: dict[str, dict[Hashable, tuple[int, int]]] = field(default_factory=dict)
     hit: dict[str, int] = field(default_factory=dict)  # start of the last window that hit
 
-    def feed(self, body: Body) -> Iterator[Hit]:
-        ts, idx = body["ts"], body["idx"]
+    def feed(self, facts: Facts, found: Found) -> Iterator[Hit]:
+        ts, idx = facts.ts, facts.idx
         touched: dict[str, None] = {}
-        for whom, what in self.matter(body):
+        for whom, what in found:
             things = self.kept.setdefault(whom, {})
             things.pop(what, None)
             things[what] = (ts, idx)
@@ -279,7 +287,7 @@ class _Window:
                 if len(within) >= self.limits.threshold:
                     self.hit[whom] = start
                     evidence = tuple(sorted(set(within))[:EVIDENCE])
-                    area = body.get("area", COUNTY)
+                    area = facts.body.get("area", COUNTY)
                     yield Hit(self.rule, whom, area, start, len(within), evidence)
 
     def sweep(self, ts: int) -> None:
@@ -374,14 +382,15 @@ class Rules:
             self._sweep(body["ts"])
         if body["kind"] in SILENT:
             return []
-        hits = [hit for window in self._windows for hit in window.feed(body)]
-        hits += [
-            single.hit(body, whom, (body["idx"],))
-            for single, matter in self._singles
-            for whom, _ in matter(body)
-        ]
-        hits += self._after_a_rest(body)
-        hits += self._own_change(body)
+        facts, hits = Facts(body), list[Hit]()
+        for window in self._windows:
+            if found := window.matter(facts):
+                hits += window.feed(facts, found)
+        for single, matter in self._singles:
+            hits += [single.hit(body, whom, (facts.idx,)) for whom, _ in matter(facts)]
+        if facts.actor:
+            hits += self._after_a_rest(facts)
+            hits += self._own_change(facts)
         self._intent(body)
         return hits
 
@@ -399,30 +408,27 @@ class Rules:
     def _has(self, name: str) -> bool:
         return name in self._limits
 
-    def _after_a_rest(self, body: Body) -> Iterator[Hit]:
-        actor = body.get("actor")
-        if actor is None:
-            return
-        before, self._last_use[actor] = self._last_use.get(actor), body["ts"]
+    def _after_a_rest(self, facts: Facts) -> Iterator[Hit]:
+        before, self._last_use[facts.actor] = self._last_use.get(facts.actor), facts.ts
         limits = self._limits.get("dormant")
-        if limits and before is not None and body["ts"] - before >= limits.window_s * SECOND:
-            yield self._dormant.hit(body, actor, (body["idx"],))
+        if limits and before is not None and facts.ts - before >= limits.window_s * SECOND:
+            yield self._dormant.hit(facts.body, facts.actor, (facts.idx,))
 
-    def _own_change(self, body: Body) -> Iterator[Hit]:
-        limits, actor = self._limits.get("change-use"), body.get("actor")
-        if limits is None or actor is None:
+    def _own_change(self, facts: Facts) -> Iterator[Hit]:
+        limits, actor = self._limits.get("change-use"), facts.actor
+        if limits is None:
             return
-        if body["kind"] in CHANGES:
-            self._changed[actor] = (body["ts"], body["idx"])
-        span = limits.window_s * SECOND
+        if facts.kind in CHANGES:
+            self._changed[actor] = (facts.ts, facts.idx)
         changed = self._changed.get(actor)
-        if changed is None or not (_disclosed(body) and seen_count(body)):
+        if changed is None or not facts.tokens:
             return
-        start = body["ts"] // span * span
-        if body["ts"] - changed[0] < span and self._change_hit.get(actor) != start:
+        span = limits.window_s * SECOND
+        start = facts.ts // span * span
+        if facts.ts - changed[0] < span and self._change_hit.get(actor) != start:
             self._change_hit[actor] = start
-            evidence = (changed[1], body["idx"])
-            yield Hit("change-use", actor, body.get("area", COUNTY), start, 1, evidence)
+            area = facts.body.get("area", COUNTY)
+            yield Hit("change-use", actor, area, start, 1, (changed[1], facts.idx))
 
     def _intent(self, body: Body) -> None:
         """A result names its intent's id, or the same thing as its intent, by `ref`."""
