@@ -30,10 +30,12 @@ class Steps(Protocol):
 
 
 class Follower:
-    """The task of one process; `name` is that of the cursor."""
+    """The task of one process; `name` is that of the cursor, `rest` as `REST`."""
 
-    def __init__(self, name: str, steps: Steps, *, every_s: float = EVERY_S) -> None:
-        self.name, self._steps, self._every_s = name, steps, every_s
+    def __init__(
+        self, name: str, steps: Steps, *, every_s: float = EVERY_S, rest: int = REST
+    ) -> None:
+        self.name, self._steps, self._every_s, self._rest = name, steps, every_s, rest
         self._reached: int | None = None
         self._error: str | None = None
 
@@ -52,7 +54,7 @@ class Follower:
         while True:
             began = time.monotonic()
             if await self._moved():
-                await asyncio.sleep(REST * (time.monotonic() - began))
+                await asyncio.sleep(self._rest * (time.monotonic() - began))
             else:
                 await asyncio.sleep(self._every_s)
 

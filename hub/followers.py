@@ -1,6 +1,6 @@
 """What follows the log in every process: roll-up, alerts, and telling of them.
 
-Each works a quarter of the time at most and none is waited for. One process does the work at
+Each works a part of the time at most and none is waited for. One process does the work at
 a time, the others find it done. A follower that cannot do its work says so in the log of the
 process, once a minute while it lasts.
 """
@@ -24,6 +24,7 @@ from hub.worker import Hub
 from store.engine import open_engine
 
 CONNECTIONS = 2  # of their own: look-ups and accounts do not wait for a follower
+JUDGE_REST = 9  # rules are Python: a tenth of a core is theirs, the rest the answers'
 SAID_EVERY_S = 60.0
 FINISH_S = 10.0  # a stop waits no longer; what is left then the next start does
 _log = structlog.get_logger("hub.followers")
@@ -36,7 +37,7 @@ async def follow(hub: Hub, log: str) -> None:
     channels = channels_of(settings)
     watch = Watch(free=lambda: free_share(settings.data_dir))
     steps = AlertSteps(engine, hub.log, channels=tuple(channels), watch=watch)
-    both = (Follower(rollup.NAME, Rollup(engine)), Follower(alerts.NAME, steps))
+    both = (Follower(rollup.NAME, Rollup(engine)), Follower(alerts.NAME, steps, rest=JUDGE_REST))
     try:
         async with asyncio.TaskGroup() as group:
             for one in both:

@@ -65,6 +65,7 @@ def test_rules_are_listed_with_their_words(hub: Hub, copy: Path) -> None:
     assert (shown.code, shown.err) == (OK, "")
     assert [line.split()[0] for line in shown.out.splitlines()] == list(RULES)
     assert "denials  账号多次被拒：600 秒内从 10 起\n" in shown.out
+    assert rows(copy, "SELECT count(*) FROM audit_rule") == [(len(RULES),)]  # officers see rows
     told = json.loads(hub("audit", "rules", "list", "--json", "--dir", copy).out)
     assert told["bulk"] == {
         "title": "一小时内看过的人员过多",
