@@ -23,6 +23,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -162,17 +163,25 @@ class AuditLog:
         Call it last: it takes the head lock, which every other record waits for until the
         caller commits. The receipt holds only once that COMMIT has returned.
         """
+        return (await self.append_all_in(connection, (draft,)))[0]
+
+    async def append_all_in(
+        self, connection: AsyncConnection, drafts: Sequence[Draft]
+    ) -> list[Receipt]:
+        """`append_in` for several records, which lie one after another; a receipt for each."""
         self._refuse_if_closed()
-        entries = self._entries(draft)
+        entries = [self._entries(draft) for draft in drafts]
         try:
             head = await self._locked(connection)
-            batch = number(entries, head, writer=self._name, ticks=self._ticks)
+            every = [one for several in entries for one in several]
+            batch = number(every, head, writer=self._name, ticks=self._ticks)
             named = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in batch.events]
             await connection.execute(audit_event.insert(), named)
             await self._move(connection, batch.head)
         except Exception as error:
             raise self._refusal(error) from error
-        return self._receipt(batch.places[0])
+        ends = accumulate(map(len, entries))
+        return [self._receipt(batch.places[e - len(n)]) for e, n in zip(ends, entries, strict=True)]
 
     def state(self) -> LogState:
         """Whether records can be written, as far as the last batch knows."""

@@ -66,6 +66,9 @@ class Kind(StrEnum):
     HUB_STOP = "HUB_STOP"
     HEARTBEAT = "HEARTBEAT"
     CLOCK_STEP = "CLOCK_STEP"
+    RULE_CHANGED = "RULE_CHANGED"
+    ALERT_RAISED = "ALERT_RAISED"
+    ALERT_HANDLED = "ALERT_HANDLED"
 
 
 class Outcome(StrEnum):

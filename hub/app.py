@@ -29,7 +29,7 @@ from catalog.errors import HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
-from hub import limits
+from hub import followers, limits
 from hub.asking import Askers
 from hub.case_files import NUMBERED, CaseFiles
 from hub.endpoint import Endpoint
@@ -39,6 +39,7 @@ from hub.placing import catalogue
 from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
+from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
 from hub.telemetry import Telemetry
 from hub.worker import Hub
@@ -93,7 +94,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
         sources=sources,
         cursors=Cursors(keys.cursor),
-        uid=uid,
+        uid=lambda id18: uid(noted(id18)),
         page_default=settings.page_default,
         page_max=settings.page_max,
         deadline_s=settings.source_deadline_s,
@@ -116,6 +117,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         log=log,
         release=Release(log, subjects),
         rejects=Rejects(log),
+        runs=Runs(),
         telemetry=telemetry or Telemetry(),
     )
 
@@ -161,18 +163,20 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
     """Policy loaded, log open, followers at work; everything closed again afterwards."""
     await hub.keeper.load()
     await hub.log.start()
-    followers = [
+    tasks = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
+        asyncio.create_task(followers.follow(hub, log_id(hub.settings)), name="followers"),
     ]
     try:
         yield hub
     finally:
-        for task in followers:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*followers, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await hub.rejects.flush()
         await hub.log.stop()
+        await followers.finish(hub)
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()

@@ -30,6 +30,7 @@ from hub.asking import CASE_HEADER, Headers, Known
 from hub.body import body_of
 from hub.decoding import JSON
 from hub.release import Sent, Visit
+from hub.runs import looked_up
 from hub.strict import answered
 from hub.telemetry import AnySpan, Attribute, SpanName, mark, trace_id
 from hub.worker import Hub
@@ -90,8 +91,10 @@ class Endpoint:
     ) -> Sent:
         hub = self._hub
         with hub.telemetry.span(SpanName.PLAN) as span:
-            answer, known = await answered(hub, question, headers, known)
+            with looked_up() as numbers:
+                answer, known = await answered(hub, question, headers, known)
             visit.asker = known.gate.asker
+            visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
             if answer.fault is not None:
                 _log.error("internal error", exception=answer.fault, request=visit.request_id)
             if span.is_recording():

@@ -11,6 +11,7 @@ name the same person differently on the next.
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import stat
@@ -60,6 +61,15 @@ def load_keys(directory: Path, *, create: bool) -> Keys:
         audit=_ring(directory / "audit.keys", AUDIT_BYTES, create),
         cursor=_ring(directory / "cursor.keys", CURSOR_BYTES, create),
     )
+
+
+def note_digest(ring: Mapping[int, bytes], text: str) -> str:
+    """What a record says of a free text: HMAC-SHA256 under the newest audit key, hex.
+
+    Whoever has text and keys can tell that it is this one; the digest alone tells nothing, and
+    the text can be erased.
+    """
+    return hmac.digest(ring[max(ring)], b"note\0" + text.encode(), "sha256").hex()
 
 
 def _issuer(file: Path, create: bool) -> ECKey:

@@ -43,13 +43,14 @@ AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P
 
 @dataclass(slots=True)
 class Visit:
-    """What is known of a request before its question is read."""
+    """What is known of a request before its question is read; `run` after it was answered."""
 
     request_id: str
     client: str = ""
     ip: str = ""
     asker: Asker | None = None
     basis: str = ""
+    run: int = 0  # of consecutive id numbers (`runs.py`)
 
 
 @dataclass(slots=True)
@@ -125,7 +126,7 @@ class Release:
                 name=_safe_name(told.name),
                 hash=told.digest,
                 type=told.operation,
-                vars=_safe_vars(told.variables),
+                vars=_safe_vars(told.variables) | ({"run": visit.run} if visit.run else {}),
             ),
             areas=tuple(areas),
             linkage=told.linkage,

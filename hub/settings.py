@@ -34,9 +34,12 @@ COMMAND_LINE = "命令行"
 HIDDEN = "******"
 AUDIT_WAIT_S = 2.0  # longer than any healthy commit; then the answer is refused (audit 1.6)
 PORT = 8532
+MIN_WEBHOOK_KEY = 16  # characters: a shorter key could be searched for
 
 _PASSWORD = re.compile(r"(?<=:)[^:/@]+(?=@)")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
+_HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
+_SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -84,6 +87,9 @@ class Settings:
     page_max: int
     lookup_per_hour: int
     lookup_misses: int
+    alerts_webhook_url: str | None = field(repr=False)
+    alerts_webhook_key: str | None = field(repr=False)
+    alerts_syslog: str | None
     log_level: str
     sources: Mapping[str, str] = field(repr=False)
     source_keys: Mapping[str, str] = field(repr=False)
@@ -256,7 +262,7 @@ def _line(key: str, setting: Setting, value: object, origin: str, remedy: str) -
 
 
 def _shown(setting: Setting, value: object) -> str:
-    if setting.secret:
+    if setting.secret and value is not None:
         return HIDDEN
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -304,6 +310,8 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield wrong("page.default", f"不得大于 page.max（{settings.page_max}）")
     if settings.source_deadline_s > settings.deadline_s:
         yield wrong("source.deadline_s", f"不得大于 deadline_s（{settings.deadline_s:g}）")
+    if settings.alerts_webhook_url and not settings.alerts_webhook_key:
+        yield wrong("alerts.webhook_url", "须同时填写 alerts.webhook_key，告警以它签名")
     for name, source in settings.placed.items():
         remedy = _unplaceable(source, settings.sources)
         if remedy:
@@ -424,6 +432,23 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "lookup.misses": Setting(
         "lookup_misses", _whole(1, 100_000), "请写 1 到 100000 之间的次数", limits.LOOKUP_MISSES
+    ),
+    "alerts.webhook_url": Setting(
+        "alerts_webhook_url",
+        _matching(_HTTP.match),
+        "请写以 http:// 或 https:// 开头的地址",
+        secret=True,  # such addresses carry tokens
+    ),
+    "alerts.webhook_key": Setting(
+        "alerts_webhook_key",
+        _matching(lambda text: len(text) >= MIN_WEBHOOK_KEY),
+        f"请写至少 {MIN_WEBHOOK_KEY} 个字符的密钥",
+        secret=True,
+    ),
+    "alerts.syslog": Setting(
+        "alerts_syslog",
+        _matching(_SYSLOG.match),
+        "请写 udp://主机:端口、tcp://主机:端口 或 unix:///路径",
     ),
     "log.level": Setting(
         "log_level", _matching(_LEVELS.__contains__), f"请写 {'、'.join(_LEVELS)} 之一", "INFO"

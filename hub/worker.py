@@ -16,6 +16,7 @@ from hub.identity import Tokens
 from hub.keys import Keys
 from hub.rejects import Rejects
 from hub.release import Release
+from hub.runs import Runs
 from hub.settings import Settings
 from hub.telemetry import Telemetry
 from resolvers.answer import Engine
@@ -37,4 +38,5 @@ class Hub:
     log: AuditLog
     release: Release
     rejects: Rejects
+    runs: Runs
     telemetry: Telemetry

@@ -241,3 +241,42 @@ def test_a_source_that_cannot_hold_it_is_one_line(
     assert complaints(DEMO | more | {"HUB_PLACED_CASE": source}) == (
         f"设置 `placed.case` 的值 `{source}` 无法使用（来自环境变量 HUB_PLACED_CASE）：{why}",
     )
+
+
+@pytest.mark.parametrize(
+    "address", ["udp://127.0.0.1:514", "tcp://log.invalid:601", "unix:///dev/log"]
+)
+def test_alerts_go_where_it_is_said(address: str) -> None:
+    given = {
+        "HUB_ALERTS_WEBHOOK_URL": "https://alerts.invalid/hook?token=geheim",
+        "HUB_ALERTS_WEBHOOK_KEY": "sixteen letters.",
+        "HUB_ALERTS_SYSLOG": address,
+    }
+    settings = load_settings(DEMO | given)
+    assert settings.alerts_syslog == address
+    shown = {name: value for name, value, _ in settings.shown()}
+    assert shown["alerts.webhook_url"] == shown["alerts.webhook_key"] == "******"
+    assert "geheim" not in repr(settings)
+    assert "sixteen" not in repr(settings)
+    unset = {name: value for name, value, _ in load_settings(DEMO).shown()}
+    assert unset["alerts.webhook_key"] == unset["alerts.syslog"] == ""
+
+
+def test_a_webhook_needs_a_key_to_sign_with() -> None:
+    (line,) = complaints(DEMO | {"HUB_ALERTS_WEBHOOK_URL": "https://alerts.invalid/hook"})
+    assert line.endswith("须同时填写 alerts.webhook_key，告警以它签名")
+    assert "alerts.invalid" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HUB_ALERTS_WEBHOOK_URL", "ftp://alerts.invalid"),
+        ("HUB_ALERTS_WEBHOOK_KEY", "fifteen letters"),
+        ("HUB_ALERTS_SYSLOG", "udp://127.0.0.1"),
+        ("HUB_ALERTS_SYSLOG", "unix://relative"),
+    ],
+)
+def test_what_is_no_receiver_is_refused(name: str, value: str) -> None:
+    (line,) = complaints(DEMO | {name: value})
+    assert f"（来自环境变量 {name}）" in line
