@@ -13,16 +13,14 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.log import AuditLog, writer_name
 from audit.record import Draft, Kind, Op
 from authz.keeper import proved
 from catalog.errors import Readable
 from catalog.load import Catalog
-from hub.app import log_id
+from hub.recording import recording
 from hub.rights import today
 from hub.settings import Profile, Settings
 from store.accounts import HeldPost, posts_of
-from store.engine import open_engine
 
 SECURITY = ("secadmin", None)
 ACCOUNTS = ("account_admin", None)
@@ -77,20 +75,11 @@ async def do(settings: Settings, catalog: Catalog, deed: Deed, change: Change) -
     if it cannot be recorded, SQLAlchemyError or OSError for a store that does not answer: then
     nothing was changed.
     """
-    engine = open_engine(settings.store_url, pool_size=2)
-    log = AuditLog(engine, writer_name("hub-cli"), log_id(settings), wait_s=settings.audit_wait_s)
-    try:
-        await log.start()
-        try:
-            async with engine.begin() as conn:
-                post = await _signed(conn, deed.signed)
-                version = await change(conn)
-                await proved(conn, catalog, demo=settings.profile is Profile.DEMO)
-                await log.append_in(conn, _draft(deed, post, version))
-        finally:
-            await log.stop()
-    finally:
-        await engine.dispose()
+    async with recording(settings) as (engine, log), engine.begin() as conn:
+        post = await _signed(conn, deed.signed)
+        version = await change(conn)
+        await proved(conn, catalog, demo=settings.profile is Profile.DEMO)
+        await log.append_in(conn, _draft(deed, post, version))
     return version
 
 
