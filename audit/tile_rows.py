@@ -11,29 +11,9 @@ their root has been compared with a checkpoint.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from audit.tiles import HEIGHT, TOP, WIDTH, Reader, Tile, TileMissing
 from audit.tree import EMPTY_ROOT, HASH_BYTES, Frontier, node
-from store.audit import audit_event, audit_tile
-
-WIDTH = 256  # hashes a tile (c2sp.org/tlog-tiles)
-LEVELS = 8  # 256^8 records: no log reaches it
-
-
-class NoRows(ValueError):
-    """Tiles or leaves that a tree of this size has are not in the store."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """A whole tile: 256 hashes, one after another."""
-
-    level: int
-    n: int
-    hashes: bytes
 
 
 class Rows:
@@ -61,7 +41,7 @@ class Rows:
 
     def _close(self, level: int, made: list[Tile]) -> None:
         row, self._rows[level] = self._rows[level], []
-        made.append(Tile(level, (self.size >> 8 * (level + 1)) - 1, b"".join(row)))
+        made.append(Tile(level, (self.size >> HEIGHT * (level + 1)) - 1, b"".join(row)))
         if level + 1 == len(self._rows):
             self._rows.append([])
         above = self._rows[level + 1]
@@ -103,44 +83,26 @@ def _perfect(row: Sequence[bytes]) -> Iterator[bytes]:
         at += wide
 
 
-async def stored_rows(connection: AsyncConnection, size: int) -> Rows:
-    """Rows of the first `size` records, from stored tiles and leaves. NoRows if some are missing.
+async def stored_rows(reader: Reader, size: int) -> Rows:
+    """Rows of the first `size` records, from stored tiles and leaves. TileMissing.
 
     Not proved: compare `root()` with a checkpoint whose signature holds.
     """
-    rows = [await _leaves(connection, size - size % WIDTH, size)]
-    for level in range(1, LEVELS):
-        end = size >> 8 * level
+    rows = [await _leaves(reader, size)]
+    for level in range(1, TOP):
+        end = size >> HEIGHT * level
         if not end:
             break
-        rows.append(await _roots(connection, level - 1, end - end % WIDTH, end))
+        below = await reader.tiles(level - 1, end - end % WIDTH, end)
+        rows.append([tile_root(split(one)) for one in below])
     return Rows(size, rows)
 
 
-async def _leaves(connection: AsyncConnection, first: int, end: int) -> list[bytes]:
-    query = select(audit_event.c.leaf).where(audit_event.c.idx >= first, audit_event.c.idx < end)
-    found = (await connection.execute(query.order_by(audit_event.c.idx))).scalars().all()
-    if len(found) != end - first:  # archived records are not there, the tile they are in is
-        return await _begun(connection, end)
+async def _leaves(reader: Reader, size: int) -> Sequence[bytes]:
+    """Loose leaves; of archived records they are at hand in the tile that has become whole."""
+    first = size - size % WIDTH
     try:
-        return [bytes.fromhex(one) for one in found]
-    except ValueError:
-        raise NoRows("a leaf is no hash") from None
-
-
-async def _begun(connection: AsyncConnection, end: int) -> list[bytes]:
-    table = audit_tile.c
-    query = select(table.hashes).where(table.level == 0, table.n == end // WIDTH)
-    hashes = (await connection.execute(query)).scalar()
-    if hashes is None:
-        raise NoRows("leaves are missing")
-    return split(hashes)[: end % WIDTH]
-
-
-async def _roots(connection: AsyncConnection, level: int, first: int, end: int) -> list[bytes]:
-    table = audit_tile.c
-    query = select(table.hashes).where(table.level == level, table.n >= first, table.n < end)
-    found = (await connection.execute(query.order_by(table.n))).scalars().all()
-    if len(found) != end - first or any(len(one) != WIDTH * HASH_BYTES for one in found):
-        raise NoRows("tiles are missing")
-    return [tile_root(split(one)) for one in found]
+        return await reader.leaves(first, size)
+    except TileMissing:
+        (whole,) = await reader.tiles(0, first // WIDTH, first // WIDTH + 1)
+        return split(whole)[: size - first]

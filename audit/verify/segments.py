@@ -10,7 +10,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.tile_rows import NoRows, Rows, stored_rows
+from audit.tile_rows import Rows, stored_rows
+from audit.tiles import StoreReader, TileMissing
 from audit.verify.evidence import BadCheckpoint, Evidence
 from audit.verify.verdict import Code, Found
 from store.audit import audit_segment
@@ -39,8 +40,8 @@ class Segments:
         if not end:
             return Rows()
         try:
-            rows = await stored_rows(connection, end)
-        except NoRows:
+            rows = await stored_rows(StoreReader(connection), end)
+        except (TileMissing, ValueError):
             self._found.add(0, Code.SEGMENT, "tiles of the detached segments are missing")
             return Rows()
         if rows.frontier().encode() != frontier:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.tile_rows import WIDTH, Tile, split
+from audit.tile_rows import split
+from audit.tiles import HEIGHT, WIDTH, Tile
 from audit.verify.verdict import Code, Found
 from store.audit import audit_tile
 
@@ -21,7 +22,7 @@ async def judge(
     stored = await _stored(connection, made)
     for tile in made:
         hashes = stored.get((tile.level, tile.n))
-        span = 1 << 8 * tile.level  # records under one hash
+        span = 1 << HEIGHT * tile.level  # records under one hash
         first = tile.n * span * WIDTH
         if hashes is None:
             if first + span * WIDTH <= covered:
@@ -38,7 +39,7 @@ async def judge_end(connection: AsyncConnection, found: Found, size: int) -> Non
     table = audit_tile.c
     query = select(table.level, func.max(table.n), func.min(table.n)).group_by(table.level)
     for level, last, first in await connection.execute(query):
-        whole = size >> 8 * (level + 1) if level >= 0 else 0
+        whole = size >> HEIGHT * (level + 1) if level >= 0 else 0
         if last >= whole or first < 0:
             found.add(size, Code.TILE, f"tile {level}/{last} is stored, but not whole")
 

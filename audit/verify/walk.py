@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.batch import EVENT_COLUMNS, now_us
-from audit.tile_rows import NoRows, Rows, Tile, stored_rows
+from audit.tile_rows import Rows, stored_rows
+from audit.tiles import StoreReader, Tile, TileMissing
 from audit.tree import SUITE, leaf
 from audit.verify import tiles
 from audit.verify.alerts import Alerts
@@ -170,8 +171,8 @@ class _Walk:
             raise NoCheckpoint(str(since))
         try:
             signed = self._evidence.opened(note, self._log, None)
-            rows = await stored_rows(self._connection, since)
-        except (BadCheckpoint, NoRows):
+            rows = await stored_rows(StoreReader(self._connection), since)
+        except (BadCheckpoint, TileMissing, ValueError):
             return None
         return rows if (signed.size, signed.root) == (since, rows.root()) else None
 

@@ -71,8 +71,10 @@ def verify(
 
 def given(settings: Settings, vkey: Path | None, anchors: tuple[Path, ...]) -> log.Evidence:
     """Known keys and files from outside."""
+    from hub.app import log_id
+
     try:
-        keys = known_keys(settings.keys_dir, vkey)
+        keys = known_keys(settings.keys_dir, log_id(settings), vkey)
     except log.BadEvidence as error:
         stop(f"公钥清单有误（{error}）：每行须为“公钥 起 止”", USAGE)
     return log.Evidence(keys, anchors)
