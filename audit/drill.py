@@ -233,7 +233,8 @@ WINDOW = {
 
 def _apart(bodies: Sequence[Body], near: int) -> int:
     """A neighbour to swap with: the same writer at another time, or the order would not show."""
-    for idx in (*range(near, len(bodies) - 1), *range(near)):
+    places: list[int] = [*range(near, len(bodies) - 1), *range(near)]
+    for idx in places:
         one, two = bodies[idx], bodies[idx + 1]
         if one["writer"] == two["writer"] and one["ts"] < two["ts"]:
             return idx

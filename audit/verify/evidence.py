@@ -50,6 +50,12 @@ class DatedKey:
             return False
         return self.until is None or day <= self.until
 
+    @property
+    def line(self) -> str:
+        """As lists have it."""
+        days = (one.isoformat() if one is not None else "-" for one in (self.since, self.until))
+        return " ".join((self.key.vkey, *days))
+
     @classmethod
     def parse(cls, line: str) -> DatedKey:
         """From ``vkey since until``, or the key alone. ValueError."""
