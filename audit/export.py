@@ -6,8 +6,8 @@
 
     EXPORT_INTENT ─► range, window by window ─► folder beside its place ─► EXPORT_RESULT ─► rename
 
-An export nobody approved, or one person approved for himself, does not begin. If its result
-cannot be recorded, the folder is thrown away again.
+An export nobody approved, or one person approved for himself, does not begin, and that he
+tried is recorded. If its result cannot be recorded, the folder is thrown away again.
 """
 
 from __future__ import annotations
@@ -111,7 +111,11 @@ async def export(
     """
     async with engine.connect() as connection:
         span = await _range(connection, order)
-    order.approved(span.end - span.first)
+    try:
+        order.approved(span.end - span.first)
+    except NotApproved:
+        await log.append(replace(_draft(Kind.EXPORT_INTENT, order, span), outcome=Outcome.DENIED))
+        raise
     place = _Place(out)
     intent = await log.append(_draft(Kind.EXPORT_INTENT, order, span))
     ref = str(intent.idx)

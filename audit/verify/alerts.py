@@ -49,7 +49,8 @@ class Alerts:
         if told:
             refs = sorted({str(body.get("ref", "")) for *_, body in told})
             query = select(_TABLE.id, _TABLE.handled_idx).where(_TABLE.id.in_(refs))
-            rows: dict[str, int | None] = dict((await connection.execute(query)).tuples().all())
+            found = await connection.execute(query)
+            rows: dict[str, int | None] = {row[0]: row[1] for row in found}
             for idx, ts, body in told:
                 self._judge(idx, ts, body, rows)
         self._old(now - MOMENT_US)
@@ -97,7 +98,7 @@ class Alerts:
         connection: AsyncConnection, after: str
     ) -> Sequence[tuple[str, int, int | None]]:
         query = select(*_VALUES).where(_TABLE.id > after).order_by(_TABLE.id).limit(PAGE)
-        return (await connection.execute(query)).tuples().all()
+        return [(row[0], row[1], row[2]) for row in await connection.execute(query)]
 
 
 async def _said(connection: AsyncConnection, places: set[int]) -> dict[int, tuple[Any, Any]]:

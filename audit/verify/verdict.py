@@ -128,13 +128,17 @@ class Found:
     kept: list[Finding] = field(default_factory=list)
     counts: Counter[Code] = field(default_factory=Counter)
     first: int | None = None
+    first_mild: int | None = None
     narrowed: tuple[int, int] | None = None
     forked: tuple[int, int] | None = None
 
     def add(self, idx: int, code: Code, about: str) -> None:
         """A fault whose place is known."""
         self.counts[code] += 1
-        self.first = idx if self.first is None else min(self.first, idx)
+        if code in MILD:
+            self.first_mild = idx if self.first_mild is None else min(self.first_mild, idx)
+        else:
+            self.first = idx if self.first is None else min(self.first, idx)
         self._keep(Finding(idx, code, about))
 
     def within(self, first: int, end: int, code: Code, about: str) -> None:
@@ -147,9 +151,12 @@ class Found:
         self._keep(Finding(first, code, about, end))
 
     def first_bad(self) -> int | None:
-        """The first place: exact where a record speaks for itself, else where its range begins."""
+        """The first place: exact where a record speaks for itself, else where its range begins.
+
+        Where evidence only is missing counts if nothing is wrong.
+        """
         if self.narrowed is None:
-            return self.first
+            return self.first_mild if self.first is None else self.first
         low, high = self.narrowed
         return low if self.first is None or self.first >= high else self.first
 

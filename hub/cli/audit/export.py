@@ -103,8 +103,6 @@ async def _export(
                 vkeys=keys,
                 progress=lambda at, whole: progress("导出", at / max(whole, 1)),
             )
-        except exports.NotApproved:
-            raise
         finally:
             await log.stop()
     finally:
