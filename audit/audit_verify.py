@@ -309,7 +309,8 @@ class Manifest:
         try:
             told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             self.log, self.sha256, self.root = told["log"], told["sha256"], told["root"]
-            self.first, self.end = told["first"], told["end"]
+            self.first: int = told["first"]
+            self.end: int = told["end"]
             frontier = bytes.fromhex(told["frontier"])
             self.note, self.vkeys = told["note"], told["vkeys"]
             self.consistency = [bytes.fromhex(one) for one in told["consistency"]]
@@ -332,7 +333,7 @@ class Verifier:
     def __init__(self, manifest: Manifest, keys: Sequence[Key], given: bool) -> None:
         self.manifest, self.keys, self.given = manifest, keys, given
         self.counts: Counter[str] = Counter()
-        self.first_bad: int | None = None
+        self.exact: int | None = None
         self.writers: dict[str, tuple[int, int]] = {}
         self.roots: dict[int, bytes] = {}  # root at sizes somebody asks for
         self.leaves: dict[int, bytes] = {}  # leaf at places somebody asks for
@@ -340,9 +341,19 @@ class Verifier:
         self.count = self.reached = self.anchored = 0
 
     def add(self, idx: int, code: str) -> None:
-        """A fault."""
+        """A fault of a record."""
         self.counts[code] += 1
-        self.first_bad = idx if self.first_bad is None else min(self.first_bad, idx)
+        self.exact = idx if self.exact is None else min(self.exact, idx)
+
+    def somewhere(self, code: str) -> None:
+        """A fault whose record is not known."""
+        self.counts[code] += 1
+
+    @property
+    def first_bad(self) -> int | None:
+        """The first record that speaks for itself, else where the export begins."""
+        begin = self.manifest.first if self.counts else None
+        return begin if self.exact is None else self.exact
 
     def walk(self, sizes: Iterable[int], places: Iterable[int]) -> None:
         """Read every line; keep roots of `sizes` and leaves of `places`."""
@@ -369,9 +380,9 @@ class Verifier:
         if expected != manifest.end:
             self.add(min(expected, manifest.end), "GAP")
         if whole.hexdigest() != manifest.sha256:
-            self.add(manifest.first, "HEAD")
+            self.somewhere("HEAD")
         if tree.root().hex() != manifest.root:
-            self.add(manifest.first, "HEAD")
+            self.somewhere("HEAD")
 
     def judge(self, raw: bytes, line: bytes, idx: int, ts: int | None) -> int | None:
         """One line; the time it says."""
@@ -398,7 +409,7 @@ class Verifier:
     def opened(self, note: Note, ts: int | None) -> bool:
         """Judge the signatures of a note of this log; True if one holds."""
         if note.origin != self.manifest.log:
-            self.add(self.manifest.first, "CHECKPOINT_SIG")
+            self.somewhere("CHECKPOINT_SIG")
             return False
         keys = {(key.name, key.key_id): key for key in self.keys if key.name == note.origin}
         used: set[Key] = set()
@@ -408,17 +419,17 @@ class Verifier:
                 continue
             held = holds(key.public, note.text.encode(), raw)
             if held is None:
-                self.add(self.manifest.first, "UNKNOWN_SIGNATURE")
+                self.somewhere("UNKNOWN_SIGNATURE")
                 return False
             if not held or key in used:
-                self.add(self.manifest.first, "CHECKPOINT_SIG")
+                self.somewhere("CHECKPOINT_SIG")
                 return False
             used.add(key)
         if not used:
-            self.add(self.manifest.first, "UNKNOWN_SIGNATURE")
+            self.somewhere("UNKNOWN_SIGNATURE")
             return False
         if ts is not None and not any(key.signs_at(ts) for key in used):
-            self.add(self.manifest.first, "CHECKPOINT_SIG")
+            self.somewhere("CHECKPOINT_SIG")
             return False
         return True
 
@@ -426,20 +437,20 @@ class Verifier:
         """The export's own checkpoint over its records."""
         manifest, end = self.manifest, self.manifest.end
         if note is None:
-            self.add(manifest.first, "CHECKPOINT_GAP")
+            self.somewhere("CHECKPOINT_GAP")
             return
         self.opened(note, self.times.get(note.size))
         if note.size < manifest.first or (note.size < end and note.size not in self.roots):
-            self.add(manifest.first, "CHECKPOINT_GAP")  # it covers nothing of this
+            self.somewhere("CHECKPOINT_GAP")  # it covers nothing of this
         elif note.size <= end:
             if self.roots.get(note.size) != note.root:
-                self.add(manifest.first, "FORK")
+                self.somewhere("FORK")
             if note.size < end:
                 self.add(note.size, "CHECKPOINT_GAP")
         elif end == 0 or not consistent(
             end, note.size, self.roots.get(end, b""), note.root, manifest.consistency
         ):
-            self.add(manifest.first, "FORK")
+            self.somewhere("FORK")
 
     def judge_anchor(self, note: Note, own: Note | None) -> None:
         """A note from outside."""
@@ -452,7 +463,7 @@ class Verifier:
         if fits:
             self.anchored = max(self.anchored, min(note.size, self.reached))
         else:
-            self.add(self.manifest.first, "FORK")
+            self.somewhere("FORK")
 
     def judge_receipt(self, idx: int, hashed: bytes) -> None:
         """A receipt from outside."""
@@ -581,7 +592,7 @@ def verify(
     for proof in asked:
         verifier.judge_proof(proof)
     for _ in range(bad):
-        verifier.add(manifest.first, "CHECKPOINT_SIG")
+        verifier.somewhere("CHECKPOINT_SIG")
     return verifier.exit(), verifier
 
 

@@ -138,10 +138,10 @@ class _Place:
     def __init__(self, out: Path) -> None:
         if out.exists():
             raise FileExistsError(out)
-        self._out = out
-        self.draft = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        self._out = self.draft = out
 
     def __enter__(self) -> _Place:
+        self.draft = Path(tempfile.mkdtemp(prefix=f".{self._out.name}-", dir=self._out.parent))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -290,13 +290,14 @@ def _draft(kind: Kind, order: Order, span: _Range, *, sha256: str = "", ref: str
         "format": order.format,
         "first": span.first,
         "end": span.end,
+    }
+    names = {
         "receiver": order.by,
         "approvedBy": order.approved_by,
+        "secondBy": order.second,
+        "sha256": sha256,
     }
-    if order.second:
-        said["secondBy"] = order.second
-    if sha256:
-        said["sha256"] = sha256
+    said |= {name: value for name, value in names.items() if value}
     fields = sheet.FIELDS if order.format == "csv" else ("body",)
     shown = {f"AuditEvent.{field}": rows for field in fields}
     read = ReadEntry("audit_event", "audit", "list", rows if sha256 else 0, 0, clear=shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ def parsed(text: str) -> Mapping[str, Any] | None:
         if type(body) is not dict:
             return None
         if orjson.dumps(body, option=_ENCODED) == raw and not _UNPLAIN.search(text):
-            return body
+            return body if _normal(text) else None
     except (ValueError, TypeError, RecursionError):
         pass
     return _by_definition(text)
@@ -41,11 +42,15 @@ def parsed(text: str) -> Mapping[str, Any] | None:
 def _by_definition(text: str) -> Mapping[str, Any] | None:
     try:
         body = json.loads(text)
-        if isinstance(body, dict) and canonical(body) == text and _plain(body):
+        if isinstance(body, dict) and canonical(body) == text and _plain(body) and _normal(text):
             return body
     except (ValueError, RecursionError):
         pass  # no JSON at all is no canonical JSON either
     return None
+
+
+def _normal(text: str) -> bool:
+    return text.isascii() or unicodedata.is_normalized("NFC", text)
 
 
 def _plain(value: object) -> bool:
