@@ -53,7 +53,7 @@ class BadRecord(ValueError):
 
 
 class Kind(StrEnum):
-    """What happened (audit 1.4)."""
+    """What happened (audit 1.4). INTENT is written before a deed begins, RESULT when it ended."""
 
     READ = "READ"
     MUTATION = "MUTATION"
@@ -62,6 +62,16 @@ class Kind(StrEnum):
     REJECTS = "REJECTS"
     POLICY_CHANGED = "POLICY_CHANGED"
     ACCOUNT_CHANGED = "ACCOUNT_CHANGED"
+    EXPORT_INTENT = "EXPORT_INTENT"
+    EXPORT_RESULT = "EXPORT_RESULT"
+    SHARE_INTENT = "SHARE_INTENT"
+    SHARE_RESULT = "SHARE_RESULT"
+    REMOTE_INTENT = "REMOTE_INTENT"
+    REMOTE_RESULT = "REMOTE_RESULT"
+    BREAK_GLASS_INTENT = "BREAK_GLASS_INTENT"
+    BREAK_GLASS_RESULT = "BREAK_GLASS_RESULT"
+    SUBSCRIBE_INTENT = "SUBSCRIBE_INTENT"
+    SUBSCRIBE_RESULT = "SUBSCRIBE_RESULT"
     HUB_START = "HUB_START"
     HUB_STOP = "HUB_STOP"
     HEARTBEAT = "HEARTBEAT"
@@ -462,7 +472,8 @@ def _check_values(draft: Draft, body: Mapping[str, Any]) -> None:
     for name, value in body.items():
         if name not in known:
             _check_plain(name, value)
-    if "op" not in known:
+    # What is done with an approver names him: that is no word of a document.
+    if "op" not in known and not draft.kind.endswith(("_INTENT", "_RESULT")):
         _of_documents.add(op)
     if "reads" not in known:
         _of_plans.add(plan)

@@ -12,6 +12,7 @@ import pytest
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|manager|common|misc)(_|$)")
 
 TESTED = {
+    "audit": ("audit", "audit/verify"),
     "demo": ("hub/demo", "hub/demo/sources"),
     "hub": ("hub", "hub/cli"),
     "resolvers": ("resolvers", "resolvers/roots"),

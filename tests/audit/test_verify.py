@@ -209,7 +209,8 @@ async def test_a_stopped_log_whose_index_lags_is_found_after_five_seconds(
     soon = await check(written)
     assert (soon.exit, soon.unindexed) == (Exit.INTACT, RECORDS - 7)
     later = await check(written, clock=lambda: now_us() + 6_000_000)
-    assert (later.exit, later.first_bad, later.unindexed) == (Exit.TAMPERED, 7, RECORDS - 7)
+    assert (later.exit, later.first_bad, later.unindexed) == (Exit.INCOMPLETE, 7, RECORDS - 7)
+    assert later.counts == {Code.INDEX_BEHIND: 1}
     assert [f.about for f in later.findings] == [
         "all writers have stopped, but only 7 of 12 records are indexed"
     ]

@@ -12,4 +12,4 @@ def audit() -> None:
     """The group."""
 
 
-from hub.cli.audit import alerts, rules, verify  # noqa: E402, F401  a verb's file needs the group above
+from hub.cli.audit import alerts, drill, export, rules, verify  # noqa: E402, F401  verbs need the group above
