@@ -14,6 +14,7 @@ from catalog.load import Catalog
 from hub.asking import Askers
 from hub.identity import Tokens
 from hub.keys import Keys
+from hub.notes import Notes
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Settings
@@ -37,4 +38,5 @@ class Hub:
     log: AuditLog
     release: Release
     rejects: Rejects
+    notes: Notes
     telemetry: Telemetry
