@@ -35,6 +35,7 @@ from hub.case_files import NUMBERED, CaseFiles
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
+from hub.notes import Notes
 from hub.placing import catalogue
 from hub.policy import version_in
 from hub.rejects import Rejects
@@ -118,6 +119,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         release=Release(log, subjects),
         rejects=Rejects(log),
         runs=Runs(),
+        notes=Notes(store, keys.audit),
         telemetry=telemetry or Telemetry(),
     )
 

@@ -17,6 +17,7 @@ from ipaddress import ip_address
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from authz.rule import EMERGENCY
 from catalog.errors import (
     BadRequest,
     DeadlineExceeded,
@@ -25,7 +26,7 @@ from catalog.errors import (
     MethodNotAllowed,
     Unauthenticated,
 )
-from hub import decoding
+from hub import decoding, notes
 from hub.asking import CASE_HEADER, Headers, Known
 from hub.body import body_of
 from hub.decoding import JSON
@@ -70,6 +71,9 @@ class Endpoint:
             if CASE_HEADER in headers:
                 known = await hub.askers.narrowed(known, headers)
                 visit = replace(visit, asker=known.gate.asker)
+            purpose = known.gate.asker.purpose
+            if notes.HEADER in headers or purpose == EMERGENCY:
+                visit = await self._explained(headers, visit, purpose)
             body = await body_of(receive, hub.settings.deadline_s)
             params = decoding.decode_body(body)
             question = Question(params.query, params.operation_name, params.variables)
@@ -85,6 +89,16 @@ class Endpoint:
         except Exception as error:  # the door must close on whatever happened behind it
             _log.error("internal error", exception=type(error).__name__, request=visit.request_id)
             return await hub.release.refusal(Internal("内部错误：请告知请求编号"), visit, media)
+
+    async def _explained(self, headers: Headers, visit: Visit, purpose: str) -> Visit:
+        """The visit with what the asker said of it; an emergency's is in the log from now on."""
+        words = notes.words(headers, purpose)
+        if words:
+            visit = replace(visit, note=await self._hub.notes.keep(words))
+        if purpose == EMERGENCY:
+            intent = await self._hub.release.intent(visit)
+            visit = replace(visit, intent=str(intent.idx))
+        return visit
 
     async def _answered(
         self, question: Question, headers: Headers, known: Known, visit: Visit, media: str

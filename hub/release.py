@@ -18,6 +18,7 @@ from audit.record import BadRecord, Draft, Kind, Op, Outcome, ReadEntry, Receipt
 from audit.subjects import split
 from audit.tokens import SubjectTokens
 from authz.post import Asker
+from authz.rule import EMERGENCY
 from catalog.divisions import COUNTY
 from catalog.errors import AuditUnavailable, HubError
 from hub.decoding import GRAPHQL_JSON, JSON
@@ -43,7 +44,11 @@ AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P
 
 @dataclass(slots=True)
 class Visit:
-    """What is known of a request before its question is read; `run` after it was answered."""
+    """What is known of a request before its question is read.
+
+    `note`: the digest of ``X-Purpose-Note``; `intent`: of an emergency, where its INTENT stands; `run`:
+    how many consecutive id numbers (`runs.py`), known after the answer.
+    """
 
     request_id: str
     client: str = ""
@@ -51,6 +56,8 @@ class Visit:
     asker: Asker | None = None
     basis: str = ""
     run: int = 0  # of consecutive id numbers (`runs.py`)
+    note: str = ""
+    intent: str = ""
 
 
 @dataclass(slots=True)
@@ -84,6 +91,10 @@ class Release:
             extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
         payload["extensions"] = extensions
         return _sent(_status(answer, media), visit, media, receipt, payload)
+
+    async def intent(self, visit: Visit) -> Receipt:
+        """An emergency begins: its record is there before anything is read. AuditUnavailable."""
+        return await self._log.append(_by(visit, Kind.BREAK_GLASS_INTENT))
 
     async def refusal(self, error: HubError, visit: Visit, media: str) -> Sent:
         """A request refused before it was an operation; recorded if we know whose it is."""
@@ -152,7 +163,7 @@ def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
         return Draft(kind, request=visit.request_id, ip=visit.ip, **told)
     post = asker.posts[0] if asker.posts else None
     return Draft(
-        kind,
+        Kind.BREAK_GLASS_RESULT if visit.intent else kind,
         actor=asker.principal_id,
         org=post.dept if post else "",
         role=post.role if post else "",
@@ -165,6 +176,9 @@ def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
         purpose=asker.purpose,
         basis=visit.basis,
         case=asker.case_no or "",
+        note=visit.note,
+        break_glass=asker.purpose == EMERGENCY,
+        ref=visit.intent,
         **told,
     )
 

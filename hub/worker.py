@@ -14,6 +14,7 @@ from catalog.load import Catalog
 from hub.asking import Askers
 from hub.identity import Tokens
 from hub.keys import Keys
+from hub.notes import Notes
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
@@ -39,4 +40,5 @@ class Hub:
     release: Release
     rejects: Rejects
     runs: Runs
+    notes: Notes
     telemetry: Telemetry

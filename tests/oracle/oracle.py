@@ -493,7 +493,7 @@ def events(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     given = dict(args.get("filter") or {})
     path = path_of(tables, given.pop("division", None))
     wanted: dict[str, Any] = {
-        EVENT_COLUMNS.get(name, name): code_of(value) for name, value in given.items()
+        EVENT_COLUMNS.get(str(name), str(name)): code_of(value) for name, value in given.items()
     }
     rows = tables.rows("audit_event", **wanted)
     return rows if path is None else [r for r in rows if r["area"].startswith(path)]
