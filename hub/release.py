@@ -46,8 +46,8 @@ AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P
 class Visit:
     """What is known of a request before its question is read.
 
-    `note`: the digest of ``X-Purpose-Note``; `intent`: of an emergency, where its INTENT stands; `run`:
-    how many consecutive id numbers (`runs.py`), known after the answer.
+    `note`: the digest of ``X-Purpose-Note``; `intent`: of an emergency, where its INTENT stands;
+    `run`: how many consecutive id numbers (`runs.py`), known after the answer.
     """
 
     request_id: str

@@ -46,6 +46,7 @@ def test_an_emergency_without_a_reason_is_refused(said: dict[bytes, bytes]) -> N
     assert caught.value.reason == "BREAK_GLASS_REASON_REQUIRED"
 
 
+@pytest.mark.anyio
 async def test_words_are_kept_once_under_their_digest(store_url: str) -> None:
     await asyncio.to_thread(upgrade, store_url)
     engine = open_engine(store_url)
@@ -60,6 +61,7 @@ async def test_words_are_kept_once_under_their_digest(store_url: str) -> None:
     await engine.dispose()
 
 
+@pytest.mark.anyio
 async def test_words_that_cannot_be_kept_give_no_data(store_url: str) -> None:
     engine = open_engine(store_url)  # no table is there
     with pytest.raises(AuditUnavailable) as caught:

@@ -53,12 +53,12 @@ async def test_before_anything_is_read_the_log_says_so(desk: Desk) -> None:
 async def test_who_gives_no_reason_is_refused_and_recorded(desk: Desk, note: str | None) -> None:
     calls, before = desk.calls(), len(await desk.records())
     answer = await asked(desk, note)
-    assert answer.status_code == 400
+    assert answer.status_code == 403
     (error,) = answer.json()["errors"]
     assert error["extensions"]["code"] == "PURPOSE_REQUIRED"
     assert error["extensions"]["reason"] == "BREAK_GLASS_REASON_REQUIRED"
     (record,) = (await desk.records())[before:]
-    assert (record["kind"], record["outcome"]) == ("READ", "INVALID")
+    assert (record["kind"], record["outcome"]) == ("READ", "DENIED")
     assert desk.sent(calls) == {}
 
 
