@@ -91,7 +91,6 @@ def _audit_inputs(kit: Kit) -> None:
         "AuditSubjectKey",
         "人员的查找键，只能给一个",
         {
-            "id": ("ID", "全局标识"),
             "idNumber": ("String", "公民身份号码，必须放在变量里"),
             "person": ("String", "人员代号"),
         },

@@ -31,7 +31,6 @@ from resolvers.roots.root import (
 SAMPLE = 100  # records of one spot check
 TOP = 50  # persons of whom the log says most
 TOKEN = re.compile(r"[0-9a-f]{32}\Z")
-_UID = re.compile(r"[0-9]-[0-9a-f]{32}\Z")
 _COORDINATE = re.compile(r"[A-Za-z]{1,40}\.[A-Za-z]{1,40}\Z")
 
 DIMENSIONS: Mapping[str, GroupKey] = {
@@ -173,12 +172,7 @@ def _seen(_args: Any, _words: Words) -> str:
 
 def _uid(of: Mapping[str, Any], words: Words) -> str:
     """``citizen_uid`` of the person asked about."""
-    if of.get("idNumber") is not None:
-        return words.uid(id_number(of["idNumber"], words))
-    uid = str(of.get("id"))
-    if not _UID.match(uid):
-        raise BadUserInput("人员标识不正确：请用查询所得的 id", reason="ID")
-    return uid
+    return words.uid(id_number(of["idNumber"], words))
 
 
 def _token(of: Mapping[str, Any]) -> bytes | None:
