@@ -13,7 +13,7 @@ from audit.note import Ed25519Signer
 from audit.verify.evidence import BadEvidence, DatedKey, dated_keys
 
 FILE = "checkpoint.keys"
-ALONG = timedelta(days=7)
+ALONG = timedelta(days=7)  # days with both signatures
 
 
 def known_keys(keys_dir: Path, log: str, listed: Path | None) -> tuple[DatedKey, ...]:
@@ -37,7 +37,7 @@ def _own(text: str, name: str) -> tuple[DatedKey, ...]:
         keys = [(since, Ed25519Signer(name, seed).verifier) for since, seed in found]
     except ValueError:
         raise BadEvidence(FILE) from None
-    ends = [since + ALONG for since, _ in keys[1:]] + [None]
+    ends = [since + ALONG - timedelta(days=1) for since, _ in keys[1:]] + [None]
     return tuple(
         DatedKey(key, since, until) for (since, key), until in zip(keys, ends, strict=True)
     )

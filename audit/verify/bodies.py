@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +14,8 @@ from audit.derived import COLUMNS, columns
 from audit.record import MAX_INT, canonical
 from audit.verify.verdict import Code, Found
 
-# What a float, a null or too large a number begins like. Texts may look so, too: only then
-# the values are looked at one by one.
-_UNPLAIN = re.compile(r"[:\[,](?:null|-?\d+[.eE]|-?9\d{15}|-?\d{17})")
-_ENCODED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+_ENCODED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER  # refuses numbers beyond 2^53-1
+_NONE = frozenset({float, type(None)})  # kinds of values that no record has
 
 
 def parsed(text: str) -> Mapping[str, Any] | None:
@@ -32,7 +29,7 @@ def parsed(text: str) -> Mapping[str, Any] | None:
         body = orjson.loads(raw)
         if type(body) is not dict:
             return None
-        if orjson.dumps(body, option=_ENCODED) == raw and not _UNPLAIN.search(text):
+        if orjson.dumps(body, option=_ENCODED) == raw and _no_floats(body.values()):
             return body if _normal(text) else None
     except (ValueError, TypeError, RecursionError):
         pass
@@ -47,6 +44,16 @@ def _by_definition(text: str) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         pass  # no JSON at all is no canonical JSON either
     return None
+
+
+def _no_floats(values: Collection[Any]) -> bool:
+    """No float and no null, anywhere: a set of kinds for each list or object, no more."""
+    kinds = set(map(type, values))
+    if not _NONE.isdisjoint(kinds):
+        return False
+    if dict in kinds and not all(_no_floats(v.values()) for v in values if type(v) is dict):
+        return False
+    return list not in kinds or all(_no_floats(v) for v in values if type(v) is list)
 
 
 def _normal(text: str) -> bool:

@@ -7,7 +7,7 @@ whole tree, so they prove that beginning, too.
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.tile_rows import Rows, stored_rows
@@ -25,11 +25,13 @@ class Segments:
 
     def __init__(self, found: Found, evidence: Evidence, log: str) -> None:
         self._found, self._evidence, self._log = found, evidence, log
+        self._last = 0
 
     async def begin(self, connection: AsyncConnection) -> Rows:
         """The tree of all records that are no longer in the store."""
         query = select(_TABLE.first, _TABLE.end, _TABLE.state, _TABLE.frontier)
         end, frontier = 0, b""
+        self._last = (await connection.execute(select(func.max(_TABLE.end)))).scalar() or 0
         for row in await connection.execute(query.order_by(_TABLE.first)):
             if row.first != end:
                 self._found.add(end, Code.SEGMENT, "no segment begins where the last one ends")
@@ -52,8 +54,10 @@ class Segments:
 
     async def ends(self, connection: AsyncConnection, first: int, end: int) -> dict[int, bytes]:
         """Ends of segments in first+1 … end and the frontiers written there."""
-        query = select(_TABLE.end, _TABLE.first, _TABLE.frontier, _TABLE.note)
         ends: dict[int, bytes] = {}
+        if first >= self._last:
+            return ends
+        query = select(_TABLE.end, _TABLE.first, _TABLE.frontier, _TABLE.note)
         for row in await connection.execute(query.where(_TABLE.end > first, _TABLE.end <= end)):
             ends[row.end] = row.frontier
             try:

@@ -317,6 +317,58 @@ def test_a_changed_record_is_found_by_its_index(hub: Hub, copy: Path) -> None:
     assert json.loads(ran.out)["firstBad"] == 1
 
 
+def test_verify_takes_keys_and_anchors_from_files(hub: Hub, county: Path, tmp_path: Path) -> None:
+    keys, anchors = tmp_path / "vkeys.txt", tmp_path / "anchors.txt"
+    keys.write_text("no key\n")
+    ran = hub("audit", "verify", "--dir", county, "--vkey", keys)
+    assert (ran.code, ran.err) == (USAGE, "公钥清单有误（line 1）：每行须为“公钥 起 止”\n")
+    anchors.write_text("{}\n")
+    ran = hub("audit", "verify", "--dir", county, "--anchors", anchors, "--json")
+    assert (ran.code, json.loads(ran.out)["findings"]) == (FAILED, {"CHECKPOINT_SIG": 2})
+    ran = hub("audit", "verify", "--dir", county, "--since", "77777")
+    assert (ran.code, ran.err) == (USAGE, "没有 77777 条处的检查点：请另选 --since\n")
+
+
+def test_a_verdict_is_kept_only_if_asked_for(hub: Hub, copy: Path) -> None:
+    def kept() -> list[tuple[int, ...]]:
+        with sqlite3.connect(copy / "store.sqlite") as store:
+            return store.execute("SELECT size, exit, findings FROM audit_verdict").fetchall()
+
+    found = json.loads(hub("audit", "verify", "--dir", copy, "--json").out)
+    assert kept() == []
+    assert hub("audit", "verify", "--dir", copy, "--keep").code == OK
+    assert kept() == [(found["records"], 0, 0)]
+
+
+def test_an_export_needs_another_s_approval(hub: Hub, copy: Path, tmp_path: Path) -> None:
+    words = ("audit", "export", "--dir", copy, "--format", "jsonl", "--reason", "SPOT", "--by", "a")
+    out = tmp_path / "out"
+    ran = hub(*words, "--out", out, "--approved-by", "a")
+    assert (ran.code, ran.err) == (USAGE, "申请人不能自己批准\n")
+    assert not out.exists()
+    ran = hub(*words, "--out", out, "--approved-by", "b", "--to", "2", "--json")
+    assert (ran.code, json.loads(ran.out)["end"]) == (OK, 2)
+    assert len((out / "records.jsonl").read_bytes().splitlines()) == 2
+    ran = hub(*words, "--out", out, "--approved-by", "b")
+    assert (ran.code, ran.err) == (USAGE, f"文件夹 {out} 已存在：请另选\n")
+    ran = hub(*words, "--out", tmp_path / "more", "--approved-by", "b", "--to", "99999")
+    assert ran.code == USAGE
+    ran = hub(*words, "--out", tmp_path / "more", "--approved-by", "王 五")
+    assert (ran.code, ran.err) == (USAGE, "理由与账号须是代码：不含空格，至多 128 个字符\n")
+    assert hub("audit", "verify", "--dir", copy).code in (OK, 4)
+
+
+def test_the_drill_prints_its_table_and_leaves_the_log_alone(hub: Hub, county: Path) -> None:
+    before = (county / "store.sqlite").read_bytes()
+    ran = hub("audit", "drill", "--dir", county)
+    assert (ran.code, ran.err) == (OPERATOR, "日志太短，或本身不完好：请先核验，或不给 --dir\n")
+    ran = hub("audit", "drill")
+    assert (ran.code, ran.err) == (OK, "")
+    assert lines(ran.out)[-1] == "全部与要求相符"
+    assert ran.out.count("未发现（如所声明的限度）") == 9
+    assert (county / "store.sqlite").read_bytes() == before
+
+
 def test_a_log_that_cannot_be_read_is_the_operators(hub: Hub, copy: Path) -> None:
     for file in copy.glob("store.sqlite*"):
         file.unlink()
