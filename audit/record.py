@@ -66,6 +66,8 @@ class Kind(StrEnum):
     HUB_STOP = "HUB_STOP"
     HEARTBEAT = "HEARTBEAT"
     CLOCK_STEP = "CLOCK_STEP"
+    KEY_ROTATED = "KEY_ROTATED"
+    LOG_RESTARTED = "LOG_RESTARTED"
 
 
 class Outcome(StrEnum):

@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -19,12 +20,14 @@ from adapters import registry
 from adapters.contract import Source
 from adapters.identity import citizen_uid
 from adapters.sql import SqlSource
-from audit.log import AuditLog, writer_name
+from audit.log import HALTED, AuditLog, writer_name
+from audit.record import Draft, Kind
+from audit.signer import Signer
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
 from authz.mask import masked
 from catalog.datasets import FieldType
-from catalog.errors import HubError
+from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
@@ -39,6 +42,7 @@ from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
+from hub.signing import ROLLBACK, anchor_of, log_id, memory_of, signers
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -52,7 +56,6 @@ from store.lookups import Lookups
 from store.tables import metadata
 from store.tallies import Tallies
 
-LOG_SUITE = "sha256"
 GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
     tokens=limits.TOKENS,
@@ -112,6 +115,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
+        signer=_signer(settings, store, log),
         release=Release(log, SubjectTokens(keys.audit)),
         rejects=Rejects(log),
         telemetry=telemetry or Telemetry(),
@@ -130,12 +134,6 @@ def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:
     return source
 
 
-def log_id(settings: Settings) -> str:
-    """The log's name in receipts: authority, log, hash suite."""
-    authority = "demo.invalid" if settings.profile is Profile.DEMO else "yanshan.gov.cn"
-    return f"{authority}/hub/main/{LOG_SUITE}"
-
-
 def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
     """A department's value as its mask leaves it; a date or number keeps nothing."""
     texts = (FieldType.STRING, FieldType.ID)
@@ -149,11 +147,26 @@ def _writer() -> str:
     return writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
 
 
+def _signer(settings: Settings, store: AsyncEngine, log: AuditLog) -> Signer:
+    """Signs in every process that holds the machine's lock; the others stand by."""
+    return Signer(
+        store,
+        log_id(settings),
+        memory_of(settings),
+        signers(settings),
+        anchor=anchor_of(settings),
+        every_s=settings.audit_checkpoint_s,
+        halt=lambda _reason: log.halt(ROLLBACK),
+        beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
+    )
+
+
 @contextlib.asynccontextmanager
 async def running(hub: Hub) -> AsyncIterator[Hub]:
     """Policy loaded, log open, followers at work; everything closed again afterwards."""
     await hub.keeper.load()
     await hub.log.start()
+    hub.signer.start()
     followers = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
@@ -166,6 +179,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         await asyncio.gather(*followers, return_exceptions=True)
         await hub.rejects.flush()
         await hub.log.stop()
+        await hub.signer.stop()  # HUB_STOP is covered, too
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()
@@ -178,10 +192,15 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The store answers and the policy is fresh; where data sets are placed does not decide."""
+    """The store answers, the policy is fresh, the log is the one that was signed.
+
+    Where data sets are placed does not decide.
+    """
     hub: Hub = request.app.state.hub
     try:
         hub.keeper.current()
+        if hub.log.state().halted:
+            raise AuditUnavailable(HALTED, reason=ROLLBACK)
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)
