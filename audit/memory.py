@@ -134,15 +134,18 @@ class MemoryFile:
             told = {"reason": halt.reason, "size": halt.size}
             _write(self.halt_path, json.dumps(told) + "\n")
 
-    def keep_aside(self, stamp: str) -> Path | None:
-        """Put memory and mark beside, under names with `stamp`; the memory's new name."""
-        kept = None
-        for path in (self.halt_path, self.path):
-            if path.exists():
-                kept = path.with_name(f"{path.name}.{stamp}")
-                path.rename(kept)
-        _sync(self.path.parent)
-        return kept
+    def exchange(self, memory: Memory, stamp: str) -> None:
+        """Another log begins: what was here stays beside, under names with `stamp`.
+
+        There is no moment without a memory; the mark goes last.
+        """
+        kept = self.path.with_name(f"{self.path.name}.{stamp}")
+        if self.path.exists() and not kept.exists():
+            kept.hardlink_to(self.path)
+        self.write(memory)
+        if self.halt_path.exists():
+            self.halt_path.rename(self.halt_path.with_name(f"{self.halt_path.name}.{stamp}"))
+            _sync(self.path.parent)
 
 
 class Lock:

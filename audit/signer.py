@@ -74,7 +74,8 @@ class _Tree:
 
 
 class Signer:
-    """`halt` is told the reason once; `beat` writes a HEARTBEAT; `clock` gives seconds."""
+    """`halt` is told the reason once; without it no mark is set either. `beat` writes a
+    HEARTBEAT; `clock` gives seconds."""
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class Signer:
         *,
         anchor: Anchor | None = None,
         every_s: float = EVERY_S,
-        halt: Callable[[str], None] = lambda _reason: None,
+        halt: Callable[[str], None] | None = None,
         beat: Callable[[], Awaitable[object]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -117,10 +118,10 @@ class Signer:
         await task
         end = time.monotonic() + FINISH_S
         while not await self.step(now=True) and self._halted is None and time.monotonic() < end:
-            if await self._covered():
+            if await self.covered():
                 break
             await asyncio.sleep(0.05)
-        self._let_go()
+        self.release()
 
     def state(self) -> SignerState:
         """As far as the last step knows."""
@@ -160,15 +161,19 @@ class Signer:
     async def _suspect(self, found: RollbackSuspected) -> None:
         # Refuse first: the mark is for the others, and the disk may be what is broken.
         self._refuse(found.reason)
+        if self._halt is None:
+            return  # a command line with the wrong settings must not stop the hub
         with contextlib.suppress(OSError):
             await asyncio.to_thread(self._memory.halt, Halt(found.reason, found.size))
 
     def _refuse(self, reason: str) -> None:
         self._halted = reason
-        self._halt(reason)
-        self._let_go()
+        if self._halt is not None:
+            self._halt(reason)
+        self.release()
 
-    def _let_go(self) -> None:
+    def release(self) -> None:
+        """Let another one sign; the next step takes the lock again if it is free."""
         self._tree, self._leading = None, False
         self._lock.release()
 
@@ -251,8 +256,8 @@ class Signer:
         await self._publish(memory, tiles)
         return _Tree(growth, memory.size, memory.frontier.root().hex(), former=memory.former)
 
-    async def _covered(self) -> bool:
-        """Has somebody signed all there is?"""
+    async def covered(self) -> bool:
+        """Has somebody signed all there is? False if it cannot be told."""
         try:
             async with self._engine.connect() as connection:
                 newest = await _newest(connection)
@@ -361,8 +366,13 @@ async def _leaves(connection: AsyncConnection, first: int, end: int) -> AsyncIte
 
 
 async def _head(connection: AsyncConnection, log_id: str, reached: int) -> Row[Any]:
-    """The head of this log, which has `reached` records or more. RollbackSuspected."""
+    """The head of this log, which has `reached` records or more. RollbackSuspected.
+
+    LookupError if no log was begun, and none is missed.
+    """
     head = (await connection.execute(select(audit_head))).one_or_none()
+    if head is None and not reached:
+        raise LookupError("no log was begun")
     if head is None or (head.size == 0 and reached):
         raise RollbackSuspected(Mismatch.EMPTY, reached)
     if head.log != log_id:
@@ -379,6 +389,12 @@ async def _newest(connection: AsyncConnection, upto: int | None = None) -> Row[A
     if upto is not None:
         wanted = wanted.where(row.size < upto)
     return (await connection.execute(wanted)).one_or_none()
+
+
+async def newest_note(connection: AsyncConnection) -> Note | None:
+    """The newest checkpoint in the database, as it was signed. BadNote."""
+    found = await _newest(connection)
+    return Note.parse(found.note) if found else None
 
 
 async def _insert(connection: AsyncConnection, memory: Memory, tiles: Sequence[Tile]) -> None:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,9 +17,8 @@ from adapters import registry
 from adapters.contract import Source
 from adapters.identity import citizen_uid
 from adapters.sql import SqlSource
-from audit.log import HALTED, AuditLog, writer_name
+from audit.log import HALTED, AuditLog
 from audit.record import Draft, Kind
-from audit.signer import Signer
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
 from authz.mask import masked
@@ -42,7 +38,7 @@ from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
-from hub.signing import ROLLBACK, anchor_of, log_id, memory_of, signers
+from hub.signing import ROLLBACK, log_id, process_writer, signer_of
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -103,7 +99,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
-    log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
+    log = AuditLog(store, process_writer(), log_id(settings), wait_s=settings.audit_wait_s)
     return Hub(
         settings=settings,
         catalog=catalog,
@@ -115,7 +111,12 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
-        signer=_signer(settings, store, log),
+        signer=signer_of(
+            settings,
+            store,
+            halt=lambda _reason: log.halt(ROLLBACK),
+            beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
+        ),
         release=Release(log, SubjectTokens(keys.audit)),
         rejects=Rejects(log),
         telemetry=telemetry or Telemetry(),
@@ -140,25 +141,6 @@ def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
     if mask is not Mask.NONE and kind not in texts:
         return None
     return masked(mask, value)
-
-
-def _writer() -> str:
-    # A writer is one process of one boot: two with one name could not both number records.
-    return writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
-
-
-def _signer(settings: Settings, store: AsyncEngine, log: AuditLog) -> Signer:
-    """Signs in every process that holds the machine's lock; the others stand by."""
-    return Signer(
-        store,
-        log_id(settings),
-        memory_of(settings),
-        signers(settings),
-        anchor=anchor_of(settings),
-        every_s=settings.audit_checkpoint_s,
-        halt=lambda _reason: log.halt(ROLLBACK),
-        beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
-    )
 
 
 @contextlib.asynccontextmanager

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.anchor import Anchor
 from audit.batch import now_us
 from audit.keyring import day_of
+from audit.log import writer_name
 from audit.memory import MemoryFile, Mismatch, RollbackSuspected
-from audit.signer import Keys, judge
+from audit.note import CheckpointSigner
+from audit.signer import Keys, Signer, judge
 from audit.tree import SUITE
 from hub.keys import signing_keys
 from hub.settings import Profile, Settings
@@ -48,10 +56,9 @@ def log_id(settings: Settings) -> str:
     return memory.log if memory and _number(settings, memory.log) else first
 
 
-def next_log_id(settings: Settings) -> str:
-    """The name after the present one."""
-    number = _number(settings, log_id(settings)) + 1
-    return f"{authority(settings)}/hub/{FIRST}-{number}/{SUITE}"
+def next_log_id(settings: Settings, log: str) -> str:
+    """The name after `log`."""
+    return f"{authority(settings)}/hub/{FIRST}-{_number(settings, log) + 1}/{SUITE}"
 
 
 def _number(settings: Settings, log: str) -> int:
@@ -59,6 +66,11 @@ def _number(settings: Settings, log: str) -> int:
     named = rf"{re.escape(authority(settings))}/hub/{FIRST}(?:-(\d{{1,6}}))?/{SUITE}"
     found = re.fullmatch(named, log, re.ASCII)
     return 0 if found is None else int(found[1] or 1)
+
+
+def process_writer() -> str:
+    """A writer is one process of one boot: two with one name could not both number records."""
+    return writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
 
 
 def memory_of(settings: Settings) -> MemoryFile:
@@ -74,7 +86,25 @@ def anchor_of(settings: Settings) -> Anchor | None:
 def signers(settings: Settings) -> Keys:
     """Who signs, asked each time: a rotated key needs no restart. KeysError."""
     log = log_id(settings)
-    return lambda: signing_keys(settings.keys_dir).signers(log, day_of(now_us()))
+    return lambda: signers_of(settings, log)
+
+
+def signers_of(settings: Settings, log: str) -> Sequence[CheckpointSigner]:
+    """Who signs today in the name of `log`. KeysError."""
+    return signing_keys(settings.keys_dir).signers(log, day_of(now_us()))
+
+
+def signer_of(settings: Settings, store: AsyncEngine, **wired: Any) -> Signer:
+    """The signer over an open store; `wired` as `Signer` takes it."""
+    return Signer(
+        store,
+        log_id(settings),
+        memory_of(settings),
+        signers(settings),
+        anchor=anchor_of(settings),
+        every_s=settings.audit_checkpoint_s,
+        **wired,
+    )
 
 
 def rollback(settings: Settings) -> str | None:

@@ -104,7 +104,7 @@ async def desk(engine: AsyncEngine, tmp_path: Path) -> AsyncIterator[Desk]:
     desk = Desk(engine, MemoryFile(folder / "signer.json"), Anchor(tmp_path / "anchor.txt"))
     yield desk
     for one in desk.made:
-        one._let_go()
+        one.release()
 
 
 async def test_a_checkpoint_covers_what_is_there_in_memory_database_and_anchor(
@@ -162,7 +162,7 @@ async def test_tiles_come_with_their_checkpoint_and_give_proofs(
         assert [(row.level, row.n) for row in rows] == list(whole_tiles(0, size))
         assert all(len(row.hashes) == TILE_BYTES for row in rows)
         # A new signer goes on where this one was.
-        signer._let_go()
+        signer.release()
         signer = desk.signer()
     leaves = (await desk.leaves())[:703]
     async with engine.connect() as connection:
@@ -177,7 +177,7 @@ async def test_a_stand_by_takes_over(desk: Desk, log: AuditLog, drafts: Drafts) 
     await log.append(drafts())
     assert not await second.step(now=True)
     assert (first.state().leading, second.state().leading) == (True, False)
-    first._let_go()
+    first.release()
     assert await second.step(now=True)
     assert not await first.step(now=True)
     assert list(await desk.checkpoints()) == [1, 2]
@@ -209,7 +209,7 @@ async def test_a_stand_by_that_stops_sees_its_last_record_covered(
 
     async def leading() -> None:
         await asyncio.sleep(0.2)
-        leader._let_go()
+        leader.release()
 
     await asyncio.gather(follower.stop(), leading())
     assert list(await desk.checkpoints()) == [1, 2]
@@ -286,7 +286,7 @@ async def test_what_was_remembered_but_not_published_is_published_first(
     signer._memory = Torn(desk.memory.path)
     assert not await signer.step()
     assert signer.state().error == "Cut"
-    signer._let_go()
+    signer.release()
     memory = desk.memory.read()
     assert memory is not None
     assert (memory.size, await desk.checkpoints()) == (301, {})
@@ -314,7 +314,7 @@ async def test_a_lost_memory_is_made_anew_from_all_bodies(
     desk: Desk, log: AuditLog, drafts: Drafts
 ) -> None:
     await desk.signer().step()
-    desk.made.pop()._let_go()
+    desk.made.pop().release()
     desk.memory.path.unlink()
     await log.append(drafts())
     assert await desk.signer().step()
@@ -409,7 +409,7 @@ async def test_another_database_is_never_signed_and_all_refuse(
     assert await signer.step()
     before = desk.memory.path.read_bytes()
     if restarted:
-        signer._let_go()
+        signer.release()
         signer = desk.signer()
     await fault(desk)
     log.halt("ROLLBACK_SUSPECTED")  # as the hub wires it: it ends without HUB_STOP
@@ -448,7 +448,7 @@ async def test_an_edit_of_signed_records_that_a_new_signer_reads_is_seen(
     await log.append(drafts())
     first = desk.signer()
     await first.step()
-    first._let_go()
+    first.release()
     leaves = await desk.leaves()
     forged = tree.leaf(b"{}")
     frontier = tree.Frontier()
@@ -487,7 +487,7 @@ async def test_the_anchor_knows_more_than_database_and_memory(
     old = desk.memory.path.read_bytes()
     await log.append(drafts())
     await signer.step(now=True)
-    signer._let_go()
+    signer.release()
     await _cut(desk)
     desk.memory.path.write_bytes(old)
     assert not await desk.signer().step(now=True)
@@ -510,7 +510,7 @@ async def test_a_damaged_memory_signs_nothing(
 ) -> None:
     first = desk.signer()
     await first.step()
-    first._let_go()
+    first.release()
     whole = desk.memory.path.read_text()
     spoilt = spoil(whole)
     assert spoilt != whole
