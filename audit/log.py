@@ -7,7 +7,7 @@ One client alone waits for one commit; thirty-two wait for little more.
     append ──check, encode──► queue ──► batch: lock head, number, hash, insert, COMMIT ──► Receipt
 
 Whatever fails is `AuditUnavailable(reason="WRITE")`: nothing may leave the hub then (P5).
-So is everything once `halt` was called, with that reason: the log is not the one it was.
+Once `halt` was called everything is ROLLBACK_SUSPECTED: the log is not the one it was.
 A COMMIT whose outcome is unknown is tried once more with the same ids, and finds what the
 first try left behind. A waiter that is cancelled gets no receipt, but its record stays:
 over-reporting is accepted, under-reporting is not.
@@ -166,7 +166,7 @@ class AuditLog:
         return await self._wait(self._enqueue(draft))
 
     def halt(self, reason: str) -> None:
-        """From now on refuse everything, for `reason`; there is no way back but a new start."""
+        """From now on refuse everything; `reason` is for `state`. No way back but a new start."""
         self._halted = self._halted or reason
 
     async def append_in(self, connection: AsyncConnection, draft: Draft) -> Receipt:
@@ -221,7 +221,7 @@ class AuditLog:
 
     def _refuse_if_closed(self) -> None:
         if self._halted is not None:
-            raise AuditUnavailable(HALTED, reason=self._halted, retryable=False)
+            raise AuditUnavailable(HALTED, reason="ROLLBACK_SUSPECTED", retryable=False)
         if self._task is None or self._closing:
             raise AuditUnavailable("访问审计未在运行，暂不提供数据", reason="WRITE")
 

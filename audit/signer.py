@@ -318,7 +318,7 @@ async def _regrown(connection: AsyncConnection, memory: Memory) -> tuple[Growth,
     """The tree at the memory's size, and the tiles that its checkpoint brings."""
     before = await _newest(connection, memory.size)
     with contextlib.suppress(TileMissing):
-        growth = await Growth.read(_Bodies(connection), before.size if before else 0)
+        growth = await Growth.from_rows(_Bodies(connection), before.size if before else 0)
         tiles = await _grown(connection, growth, memory.size)
         if growth.frontier().encode() == memory.frontier.encode():
             return growth, tiles

@@ -164,7 +164,7 @@ class Growth:
             raise ValueError("these are not the loose entries of a tree of that size")
 
     @classmethod
-    async def read(cls, reader: Reader, size: int) -> Growth:
+    async def from_rows(cls, reader: Reader, size: int) -> Growth:
         """From the rows of a tree of `size` records. TileMissing."""
         tree, counts = _Tree(reader, size, None), _loose_counts(size)
         spans = [WIDTH ** (level + 1) for level in range(len(counts))]

@@ -38,7 +38,7 @@ from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
-from hub.signing import ROLLBACK, log_id, process_writer, signer_of
+from hub.signing import log_id, process_writer, signer_of
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -114,7 +114,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         signer=signer_of(
             settings,
             store,
-            halt=lambda _reason: log.halt(ROLLBACK),
+            halt=log.halt,
             beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
         ),
         release=Release(log, SubjectTokens(keys.audit)),
@@ -182,7 +182,7 @@ async def readyz(request: Request) -> Response:
     try:
         hub.keeper.current()
         if hub.log.state().halted:
-            raise AuditUnavailable(HALTED, reason=ROLLBACK)
+            raise AuditUnavailable(HALTED, reason="ROLLBACK_SUSPECTED")
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)

@@ -46,9 +46,6 @@ def ready(settings: Settings) -> None:
             )
     except (SQLAlchemyError, OSError):
         raise Unready("数据库无法连接：请检查 store.url") from None
-    suspect = rollback(settings)
-    if suspect is not None:
-        raise Unready(suspect)
     if settings.store_row_lock:
         _locks(settings)
     _copies(settings, words)
@@ -62,6 +59,9 @@ def ready(settings: Settings) -> None:
         raise Unready(f"正式环境的底册中有 {invented} 名虚构人员（5399 开头）：请换用正式数据库")
     if settings.profile is Profile.DEMO and others:
         raise Unready(f"演示环境的底册中有 {others} 名非虚构人员：请换用演示数据库")
+    suspect = rollback(settings)
+    if suspect is not None:
+        raise Unready(suspect)
 
 
 def _locks(settings: Settings) -> None:

@@ -185,8 +185,8 @@ async def show(site: Site, echo: Echo) -> bool:
         plan, _ = await _planned(made, site, SHOWN_AS[0], question, None)
     _print(site, plan.shape, answers, echo)
     verdict = await asyncio.to_thread(verify.run, site.store_url)
-    echo(f"审计核验：{said(verdict)}")
     echo(await _signed(site))
+    echo(f"审计核验：{said(verdict)}")
     return verdict.exit is verify.Exit.INTACT and all(a.get("data") for a in answers)
 
 

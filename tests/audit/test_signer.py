@@ -412,7 +412,7 @@ async def test_another_database_is_never_signed_and_all_refuse(
         signer.release()
         signer = desk.signer()
     await fault(desk)
-    log.halt("ROLLBACK_SUSPECTED")  # as the hub wires it: it ends without HUB_STOP
+    log.halt(reason)  # as the hub wires it: it ends without HUB_STOP
     assert not await signer.step(now=True)
     assert desk.memory.path.read_bytes() == before
     assert desk.memory.halted() == Halt(reason, 2)
@@ -525,7 +525,7 @@ async def test_a_halted_log_refuses_and_ends_without_a_word(
 ) -> None:
     log = AuditLog(engine, writer_name("test"), LOG, wait_s=5.0)
     await log.start()
-    log.halt("ROLLBACK_SUSPECTED")
+    log.halt(Mismatch.SHRUNK)
     with pytest.raises(AuditUnavailable) as refused:
         await log.append(drafts())
     assert refused.value.reason == "ROLLBACK_SUSPECTED"
@@ -533,7 +533,7 @@ async def test_a_halted_log_refuses_and_ends_without_a_word(
     async with engine.begin() as connection:
         with pytest.raises(AuditUnavailable):
             await log.append_in(connection, drafts())
-    assert log.state().halted == "ROLLBACK_SUSPECTED"
+    assert log.state().halted == Mismatch.SHRUNK
     await log.stop()
     verdicts = await check(engine)
     assert (verdicts.exit, verdicts.size, len(verdicts.unstopped)) == (Exit.INTACT, 1, 1)
