@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -20,12 +18,13 @@ from adapters import registry
 from adapters.contract import Source
 from adapters.identity import citizen_uid
 from adapters.sql import SqlSource
-from audit.log import AuditLog, writer_name
+from audit.log import HALTED, AuditLog
+from audit.record import Draft, Kind
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
 from authz.mask import masked
 from catalog.datasets import FieldType
-from catalog.errors import HubError
+from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
@@ -42,6 +41,7 @@ from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
+from hub.signing import log_id, process_writer, signer_of
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -55,7 +55,6 @@ from store.lookups import Lookups
 from store.tables import metadata
 from store.tallies import Tallies
 
-LOG_SUITE = "sha256"
 GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
     tokens=limits.TOKENS,
@@ -104,7 +103,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
-    log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
+    log = AuditLog(store, process_writer(), log_id(settings), wait_s=settings.audit_wait_s)
     return Hub(
         settings=settings,
         catalog=catalog,
@@ -116,6 +115,12 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
+        signer=signer_of(
+            settings,
+            store,
+            halt=log.halt,
+            beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
+        ),
         release=Release(log, subjects),
         rejects=Rejects(log),
         runs=Runs(),
@@ -141,12 +146,6 @@ def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:
     return source
 
 
-def log_id(settings: Settings) -> str:
-    """The log's name in receipts: authority, log, hash suite."""
-    authority = "demo.invalid" if settings.profile is Profile.DEMO else "yanshan.gov.cn"
-    return f"{authority}/hub/main/{LOG_SUITE}"
-
-
 def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
     """A department's value as its mask leaves it; a date or number keeps nothing."""
     texts = (FieldType.STRING, FieldType.ID)
@@ -155,16 +154,12 @@ def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
     return masked(mask, value)
 
 
-def _writer() -> str:
-    # A writer is one process of one boot: two with one name could not both number records.
-    return writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
-
-
 @contextlib.asynccontextmanager
 async def running(hub: Hub) -> AsyncIterator[Hub]:
     """Policy loaded, log open, followers at work; everything closed again afterwards."""
     await hub.keeper.load()
     await hub.log.start()
+    hub.signer.start()
     tasks = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
@@ -179,6 +174,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         await hub.rejects.flush()
         await hub.log.stop()
         await followers.finish(hub)
+        await hub.signer.stop()  # HUB_STOP is covered, too
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()
@@ -191,10 +187,15 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The store answers and the policy is fresh; where data sets are placed does not decide."""
+    """The store answers, the policy is fresh, the log is the one that was signed.
+
+    Where data sets are placed does not decide.
+    """
     hub: Hub = request.app.state.hub
     try:
         hub.keeper.current()
+        if hub.log.state().halted:
+            raise AuditUnavailable(HALTED, reason="ROLLBACK_SUSPECTED")
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.log import AuditLog, writer_name
 from catalog.workdays import ZONE
-from hub.app import log_id
 from hub.settings import Settings
+from hub.signing import log_id
 from store.accounts import holder_of
 from store.engine import open_engine
 

@@ -184,7 +184,7 @@ def test_which_tiles_become_whole() -> None:
 @settings(max_examples=40, deadline=None)
 def test_growth_goes_on_from_rows_where_it_stopped(size: int, more: int) -> None:
     more = min(more, LARGEST - size)
-    growth = asyncio.run(Growth.read(Rows(size), size))
+    growth = asyncio.run(Growth.from_rows(Rows(size), size))
     assert growth.frontier().root() == _span(0, size)
     made = [tile for one in LEAVES[size : size + more] for tile in growth.append(one)]
     assert [(t.level, t.n) for t in sorted(made, key=lambda t: (t.level, t.n))] == list(

@@ -12,4 +12,13 @@ def audit() -> None:
     """The group."""
 
 
-from hub.cli.audit import alerts, drill, export, rules, verify  # noqa: E402, F401  verbs need the group above
+from hub.cli.audit import (  # noqa: E402  a verb's file needs the group above
+    alerts,  # noqa: F401
+    checkpoint,  # noqa: F401
+    drill,  # noqa: F401
+    export,  # noqa: F401
+    keys,  # noqa: F401
+    restart,  # noqa: F401
+    rules,  # noqa: F401
+    verify,  # noqa: F401
+)

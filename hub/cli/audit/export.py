@@ -87,7 +87,7 @@ async def _export(
 ) -> exports.Exported:
     """With a writer of its own: what is exported beside a running hub is recorded like it."""
     from audit.log import writer_name
-    from hub.app import log_id
+    from hub.signing import log_id
     from store.engine import open_engine
 
     engine = open_engine(settings.store_url, pool_size=2)

@@ -71,7 +71,7 @@ def verify(
 
 def given(settings: Settings, vkey: Path | None, anchors: tuple[Path, ...]) -> log.Evidence:
     """Known keys and files from outside."""
-    from hub.app import log_id
+    from hub.signing import log_id
 
     try:
         keys = known_keys(settings.keys_dir, log_id(settings), vkey)
