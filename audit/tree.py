@@ -86,7 +86,7 @@ def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
     path: list[bytes] = []
     low, high = 0, len(leaves)
     while high - low > 1:
-        middle = low + _split(high - low)
+        middle = low + split(high - low)
         if index < middle:
             path.append(root_of(leaves[middle:high]))
             high = middle
@@ -105,7 +105,7 @@ def consistency(leaves: Sequence[bytes], old: int) -> list[bytes]:
     if old in (low, high):
         return proof
     while high != old:
-        middle = low + _split(high - low)
+        middle = low + split(high - low)
         if old <= middle:
             proof.append(root_of(leaves[middle:high]))
             high = middle
@@ -167,6 +167,6 @@ def _climb(at: int, last: int, old_root: bytes, new_root: bytes, proof: Sequence
     return last == 0 and was == old_root and now == new_root
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """Largest power of two below `size` (size ≥ 2)."""
     return int(1 << ((size - 1).bit_length() - 1))
