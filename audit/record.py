@@ -66,6 +66,7 @@ class Kind(StrEnum):
     HUB_STOP = "HUB_STOP"
     HEARTBEAT = "HEARTBEAT"
     CLOCK_STEP = "CLOCK_STEP"
+    WITNESS_STATE = "WITNESS_STATE"
 
 
 class Outcome(StrEnum):

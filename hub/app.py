@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,7 +19,9 @@ from adapters import registry
 from adapters.contract import Source
 from adapters.identity import citizen_uid
 from adapters.sql import SqlSource
+from audit.batch import now_us
 from audit.log import AuditLog, writer_name
+from audit.quorum import Quorum
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
 from authz.mask import masked
@@ -31,6 +33,7 @@ from catalog.placing import OWN
 from hub import limits
 from hub.asking import Askers
 from hub.case_files import NUMBERED, CaseFiles
+from hub.cosigning import Cosigning, times, witnesses
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
@@ -67,8 +70,13 @@ DOCUMENT_LIMITS = Limits(
 )
 
 
-def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
-    """The parts, wired; nothing is opened yet.
+def assemble(
+    settings: Settings,
+    *,
+    telemetry: Telemetry | None = None,
+    clock: Callable[[], int] = now_us,
+) -> Hub:
+    """The parts, wired; nothing is opened yet. `clock` (µs UTC) ages what has no witness.
 
     CatalogError, KeysError for what is not there, SettingsError for what cannot be placed.
     """
@@ -101,6 +109,7 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
+    quorum = Quorum(settings.witness_quorum, times(settings), clock)
     return Hub(
         settings=settings,
         catalog=catalog,
@@ -112,7 +121,9 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
-        release=Release(log, SubjectTokens(keys.audit)),
+        quorum=quorum,
+        cosigning=Cosigning(store, log, witnesses(settings), quorum),
+        release=Release(log, SubjectTokens(keys.audit), quorum),
         rejects=Rejects(log),
         telemetry=telemetry or Telemetry(),
     )
@@ -154,9 +165,12 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
     """Policy loaded, log open, followers at work; everything closed again afterwards."""
     await hub.keeper.load()
     await hub.log.start()
+    if hub.cosigning.witnesses:
+        await hub.cosigning.look()  # else nothing would leave for the first seconds
     followers = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
+        asyncio.create_task(hub.cosigning.follow(), name="witnesses"),
     ]
     try:
         yield hub
@@ -165,6 +179,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
             task.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
         await hub.rejects.flush()
+        await hub.cosigning.close()
         await hub.log.stop()
         for source in hub.sources.values():
             await source.close()

@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.contract import Source
 from audit.log import AuditLog
+from audit.quorum import Quorum
 from authz.keeper import BookKeeper
 from catalog.load import Catalog
 from hub.asking import Askers
+from hub.cosigning import Cosigning
 from hub.identity import Tokens
 from hub.keys import Keys
 from hub.rejects import Rejects
@@ -35,6 +37,8 @@ class Hub:
     askers: Askers
     engine: Engine
     log: AuditLog
+    quorum: Quorum
+    cosigning: Cosigning
     release: Release
     rejects: Rejects
     telemetry: Telemetry

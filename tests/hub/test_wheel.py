@@ -140,7 +140,7 @@ def test_it_prints_the_schema(program: Program) -> None:
 
 
 def test_the_witness_is_a_program_of_its_own(elsewhere: Path, tmp_path: Path) -> None:
-    command = [elsewhere / "bin/hub-witness", "keys", "--create", "--name", "audit.invalid/w1"]
+    command = [str(elsewhere / "bin/hub-witness"), "keys", "--create", "--name", "audit.invalid/w1"]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("audit.invalid/w1+")
