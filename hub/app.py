@@ -76,7 +76,7 @@ def assemble(
     telemetry: Telemetry | None = None,
     clock: Callable[[], int] = now_us,
 ) -> Hub:
-    """The parts, wired; nothing is opened yet. `clock` (µs UTC) ages what has no witness.
+    """The parts, wired; nothing is opened yet. `clock` (µs UTC) dates records and their age.
 
     CatalogError, KeysError for what is not there, SettingsError for what cannot be placed.
     """
@@ -108,7 +108,7 @@ def assemble(
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
-    log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
+    log = AuditLog(store, _writer(), log_id(settings), clock, wait_s=settings.audit_wait_s)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
     return Hub(
         settings=settings,

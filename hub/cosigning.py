@@ -144,6 +144,7 @@ class Cosigning:
     _level: Level = Level.OK
     _standing: dict[str, Standing] = field(default_factory=dict)
     _client: httpx.AsyncClient | None = None
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def standing(self) -> dict[str, Told | None]:
         """What each witness has shown itself to be, as far as this process knows."""
@@ -157,11 +158,12 @@ class Cosigning:
 
     async def look(self) -> None:
         """One round; what fails is tried again in the next."""
-        try:
-            await self._round()
-        except Exception as error:  # a follower that died would not be missed for hours
-            _log.warning("witnesses were not looked after", exception=type(error).__name__)
-        await self._tell_level()
+        async with self._turn:
+            try:
+                await self._round()
+            except Exception as error:  # a follower that died would not be missed for hours
+                _log.warning("witnesses were not looked after", exception=type(error).__name__)
+            await self._tell_level()
 
     async def close(self) -> None:
         """Hang up."""

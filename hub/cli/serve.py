@@ -21,8 +21,9 @@ def serve() -> None:
     from hub.start import ready
 
     ready(settings)
+    app = create_app(assemble(settings))
     if settings.witness_quorum == 0 and settings.profile is Profile.PRODUCTION:
         log = structlog.get_logger("hub.serve")
         log.warning("no witness is demanded: who holds store and keys can rewrite the access log")
     with contextlib.suppress(KeyboardInterrupt):  # the usual end in a terminal
-        server.serve(create_app(assemble(settings)), settings.host, settings.port)
+        server.serve(app, settings.host, settings.port)
