@@ -67,6 +67,8 @@ class Kind(StrEnum):
     HEARTBEAT = "HEARTBEAT"
     CLOCK_STEP = "CLOCK_STEP"
     WITNESS_STATE = "WITNESS_STATE"
+    KEY_ROTATED = "KEY_ROTATED"
+    LOG_RESTARTED = "LOG_RESTARTED"
 
 
 class Outcome(StrEnum):

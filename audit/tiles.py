@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Protocol
 
 from sqlalchemy import select
@@ -243,7 +244,7 @@ class _Tree:
             low, high = unknown[0], unknown[-1] + 1
             tiles = await self.reader.tiles(level, low, high)
             for n in unknown:
-                known[level, n] = found[n - first] = _fold(_cut(tiles[n - low]))
+                known[level, n] = found[n - first] = _root_of_tile(tiles[n - low])
         return [root for root in found if root is not None]
 
     async def _perfect(self, height: int, at: int) -> bytes:
@@ -273,6 +274,15 @@ def _loose_counts(size: int) -> list[int]:
 
 def _cut(hashes: bytes) -> list[bytes]:
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
+
+
+def _root_of_tile(hashes: bytes) -> bytes:
+    """Root of a whole tile: `_fold` of its entries without cutting them apart."""
+    pair = 2 * HASH_BYTES
+    while len(hashes) > HASH_BYTES:
+        parts = [hashes[at : at + pair] for at in range(0, len(hashes), pair)]
+        hashes = b"".join([sha256(b"\x01" + part).digest() for part in parts])
+    return hashes
 
 
 def _fold(entries: Sequence[bytes]) -> bytes:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
@@ -20,13 +18,14 @@ from adapters.contract import Source
 from adapters.identity import citizen_uid
 from adapters.sql import SqlSource
 from audit.batch import now_us
-from audit.log import AuditLog, writer_name
+from audit.log import HALTED, AuditLog
 from audit.quorum import Quorum
+from audit.record import Draft, Kind
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
 from authz.mask import masked
 from catalog.datasets import FieldType
-from catalog.errors import HubError
+from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
@@ -42,6 +41,7 @@ from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
+from hub.signing import ROLLBACK, log_id, process_writer, signer_of
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -55,7 +55,6 @@ from store.lookups import Lookups
 from store.tables import metadata
 from store.tallies import Tallies
 
-LOG_SUITE = "sha256"
 GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
     tokens=limits.TOKENS,
@@ -108,7 +107,7 @@ def assemble(
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
-    log = AuditLog(store, _writer(), log_id(settings), clock, wait_s=settings.audit_wait_s)
+    log = AuditLog(store, process_writer(), log_id(settings), clock, wait_s=settings.audit_wait_s)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
     return Hub(
         settings=settings,
@@ -124,6 +123,12 @@ def assemble(
         quorum=quorum,
         cosigning=Cosigning(store, log, witnesses(settings), quorum),
         release=Release(log, SubjectTokens(keys.audit), quorum),
+        signer=signer_of(
+            settings,
+            store,
+            halt=lambda _reason: log.halt(ROLLBACK),
+            beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
+        ),
         rejects=Rejects(log),
         telemetry=telemetry or Telemetry(),
     )
@@ -141,23 +146,12 @@ def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:
     return source
 
 
-def log_id(settings: Settings) -> str:
-    """The log's name in receipts: authority, log, hash suite."""
-    authority = "demo.invalid" if settings.profile is Profile.DEMO else "yanshan.gov.cn"
-    return f"{authority}/hub/main/{LOG_SUITE}"
-
-
 def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
     """A department's value as its mask leaves it; a date or number keeps nothing."""
     texts = (FieldType.STRING, FieldType.ID)
     if mask is not Mask.NONE and kind not in texts:
         return None
     return masked(mask, value)
-
-
-def _writer() -> str:
-    # A writer is one process of one boot: two with one name could not both number records.
-    return writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
 
 
 @contextlib.asynccontextmanager
@@ -167,6 +161,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
     await hub.log.start()
     if hub.cosigning.witnesses:
         await hub.cosigning.look()  # else nothing would leave for the first seconds
+    hub.signer.start()
     followers = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
@@ -181,6 +176,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         await hub.rejects.flush()
         await hub.cosigning.close()
         await hub.log.stop()
+        await hub.signer.stop()  # HUB_STOP is covered, too
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()
@@ -193,10 +189,15 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The store answers and the policy is fresh; where data sets are placed does not decide."""
+    """The store answers, the policy is fresh, the log is the one that was signed.
+
+    Where data sets are placed does not decide.
+    """
     hub: Hub = request.app.state.hub
     try:
         hub.keeper.current()
+        if hub.log.state().halted:
+            raise AuditUnavailable(HALTED, reason=ROLLBACK)
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)

@@ -27,6 +27,7 @@ from adapters.resilience import Window
 from audit.note import COSIGNATURE, VerifierKey
 from audit.quorum import ALERT_S, REFUSE_S, WARN_S
 from audit.record import is_code
+from audit.signer import EVERY_S as CHECKPOINT_S
 from catalog.errors import Readable
 from catalog.placing import OWN
 from hub import limits
@@ -82,6 +83,9 @@ class Settings:
     audience: str
     synthetic: bool
     audit_wait_s: float
+    audit_checkpoint_s: float
+    audit_signer_file: Path
+    audit_anchor_file: Path | None
     deadline_s: float
     source_deadline_s: float
     catalog_extra_dir: Path | None
@@ -287,9 +291,11 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
             )
         )
     data_dir = full["data_dir"] or Path.cwd() / "demo-data"
+    keys_dir = full["keys_dir"] or data_dir / "keys"
     full |= {
         "data_dir": data_dir,
-        "keys_dir": full["keys_dir"] or data_dir / "keys",
+        "keys_dir": keys_dir,
+        "audit.signer_file": full["audit.signer_file"] or keys_dir / "signer.json",
         "store.url": full["store.url"] or f"sqlite+aiosqlite:///{data_dir / 'store.sqlite'}",
         "store.row_lock": _locked(full, demo),
         "issuer": full["issuer"] or "https://demo.invalid",
@@ -454,6 +460,11 @@ SETTINGS: Mapping[str, Setting] = {
     "audit.wait_s": Setting(
         "audit_wait_s", _seconds(0.05, 60), "请写 0.05 到 60 之间的秒数", AUDIT_WAIT_S
     ),
+    "audit.checkpoint_s": Setting(
+        "audit_checkpoint_s", _seconds(0.1, 60), "请写 0.1 到 60 之间的秒数", CHECKPOINT_S
+    ),
+    "audit.signer_file": Setting("audit_signer_file", _path, "请写文件的路径"),
+    "audit.anchor_file": Setting("audit_anchor_file", _path, "请写文件的路径"),
     "deadline_s": Setting(
         "deadline_s", _seconds(0.1, 120), "请写 0.1 到 120 之间的秒数", limits.DEADLINE_S
     ),

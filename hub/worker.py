@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from adapters.contract import Source
 from audit.log import AuditLog
 from audit.quorum import Quorum
+from audit.signer import Signer
 from authz.keeper import BookKeeper
 from catalog.load import Catalog
 from hub.asking import Askers
@@ -39,6 +40,7 @@ class Hub:
     log: AuditLog
     quorum: Quorum
     cosigning: Cosigning
+    signer: Signer
     release: Release
     rejects: Rejects
     telemetry: Telemetry
