@@ -174,9 +174,9 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
             task.cancel()
         await asyncio.gather(*followers, return_exceptions=True)
         await hub.rejects.flush()
-        await hub.cosigning.close()
         await hub.log.stop()
         await hub.signer.stop()  # HUB_STOP is covered, too
+        await hub.cosigning.close()  # the signer's last checkpoint, too
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()

@@ -166,7 +166,9 @@ class Cosigning:
             await self._tell_level()
 
     async def close(self) -> None:
-        """Hang up."""
+        """Show what was signed last, then hang up."""
+        if self.witnesses:
+            await self.look()
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()

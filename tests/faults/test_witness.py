@@ -22,9 +22,10 @@ from audit.quorum import SECOND, Level
 from audit.tree import root_of
 from audit.witness import SIZE_TYPE
 from hub.cosigning import Told
+from hub.signing import signers
 from hub.witness import record
 from store.audit import audit_event
-from tests.witness.keeper import EAGER, SIGNER, checkpointed
+from tests.witness.keeper import EAGER, LOG
 from tests.witness.office import STARTED_S, Office, add, free_port, prepared
 from tests.witness.signed_log import SignedLog
 
@@ -52,7 +53,14 @@ def log() -> SignedLog:
 def office(tmp_path: Path, log: SignedLog) -> Office:
     folder = tmp_path / "office"
     folder.mkdir()
-    return prepared(folder, NAME, [log.vkey, SIGNER.verifier.vkey])
+    return prepared(folder, NAME, [log.vkey])
+
+
+def _introduce(office: Office, site: Site) -> None:
+    """The office is told the keys of the site's log before it starts."""
+    keys = signers(site.settings())()
+    with (office.folder / "logs.txt").open("a", encoding="utf-8") as stream:
+        stream.writelines(f"{key.verifier.vkey}\n" for key in keys)
 
 
 def test_killed_between_persisting_and_answering_it_signs_no_second_root(
@@ -186,6 +194,7 @@ async def test_without_its_witness_the_hub_answers_for_four_hours(
     filled_store: str, site_copy: Site, listening: Listening, office: Office
 ) -> None:
     port, clock = free_port(), Clock()
+    _introduce(office, site_copy)
     given = {
         "store.url": filled_store,
         "witness.urls": f"http://127.0.0.1:{port}",
@@ -197,17 +206,17 @@ async def test_without_its_witness_the_hub_answers_for_four_hours(
             at_work = listening(site_copy, clock=clock, **given)
             hub, address = await stack.enter_async_context(at_work)
             hub.cosigning.pace = EAGER
-            size = await checkpointed(hub.store)
+            size = await _signed(hub)
             await hub.cosigning.look()
-            assert office.sizes() == {SIGNER.verifier.name: size}
+            assert office.sizes() == {LOG: size}
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=address))
         await _answered_for_hours(hub, client, site_copy, clock)
         await _refused(hub, client, site_copy)
         with office.serving(port):
-            size = await checkpointed(hub.store)
+            size = await _signed(hub)
             await hub.cosigning.look()
             assert (await _ask(hub, client, site_copy)).status_code == 200
-        assert office.sizes() == {SIGNER.verifier.name: size}
+        assert office.sizes() == {LOG: size}
         assert await _told(hub) == TOLD
 
 
@@ -216,7 +225,7 @@ async def _answered_for_hours(
 ) -> None:
     for hours, level in LATER:
         clock.hours = hours
-        await checkpointed(hub.store)
+        await _signed(hub)
         await hub.cosigning.look()
         assert hub.cosigning.standing() == {NAME: Told.DOWN}  # the fault is there
         answer = await _ask(hub, client, site)
@@ -257,6 +266,7 @@ async def test_a_hub_that_starts_on_an_old_unwitnessed_log_waits_for_its_witness
     site_copy: Site, listening: Listening, office: Office
 ) -> None:
     port, clock = free_port(), Clock()
+    _introduce(office, site_copy)
     given = {
         "witness.urls": f"http://127.0.0.1:{port}",
         "witness.keys": office.key.vkey,
@@ -272,9 +282,17 @@ async def test_a_hub_that_starts_on_an_old_unwitnessed_log_waits_for_its_witness
         hub.cosigning.pace = EAGER
         assert (await _ask(hub, client, site_copy)).status_code == 503
         with office.serving(port):
-            await checkpointed(hub.store)
+            await _signed(hub)
             await hub.cosigning.look()
             assert (await _ask(hub, client, site_copy)).status_code == 200
+
+
+async def _signed(hub: Hub) -> int:
+    """The hub's signer signs the log as it is; the size."""
+    await hub.signer.step(now=True)
+    size = hub.signer.state().size
+    assert size is not None
+    return size
 
 
 async def _ask(hub: Hub, client: httpx.AsyncClient, site: Site) -> httpx.Response:
