@@ -118,7 +118,7 @@ class Standing:
     recorded: Told | None = None
     recorded_at: float = float("-inf")
     heard_at: float = float("-inf")
-    retry_at: float = float("-inf")
+    failed_at: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +201,8 @@ class Cosigning:
 
     def _due(self, witness: Witness, news: bool) -> bool:
         known, now = self._of(witness), asyncio.get_running_loop().time()
-        return now >= known.retry_at and (news or now >= known.heard_at + self.pace.again_s)
+        rested = now >= known.failed_at + self.pace.retry_s
+        return rested and (news or now >= known.heard_at + self.pace.again_s)
 
     async def _visit(self, witness: Witness, newest: Newest, known: int) -> None:
         try:
@@ -290,7 +291,7 @@ class Cosigning:
     async def _note(self, witness: Witness, heard: Heard) -> None:
         known, now = self._of(witness), asyncio.get_running_loop().time()
         known.told, known.heard_at = heard.told, now
-        known.retry_at = now if heard.signature is not None else now + self.pace.retry_s
+        known.failed_at = float("-inf") if heard.signature is not None else now
         if heard.told is known.recorded or now < known.recorded_at + self.pace.settled_s:
             return
         _log.warning("witness", witness=witness.name, told=heard.told, number=heard.number)
