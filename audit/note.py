@@ -70,7 +70,7 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """What is signed: three lines, each with its newline."""
-        return f"{self.origin}\n{self.size}\n{_base64(self.root)}\n"
+        return f"{self.origin}\n{self.size}\n{base64_of(self.root)}\n"
 
     @classmethod
     def parse(cls, text: str) -> Checkpoint:
@@ -78,7 +78,7 @@ class Checkpoint:
         lines = text.split("\n")
         if len(lines) < 4 or lines[-1] or not lines[0] or not _SIZE.match(lines[1]):
             raise BadNote(Fault.MALFORMED, "no checkpoint: origin, size and root are needed")
-        root = _decoded(lines[2])
+        root = bytes_of(lines[2])
         if len(root) != HASH_BYTES:
             raise BadNote(Fault.MALFORMED, "no checkpoint: its root has not 32 bytes")
         return cls(lines[0], int(lines[1]), root)
@@ -95,7 +95,7 @@ class Signature:
     @property
     def line(self) -> str:
         """The line with its newline."""
-        return f"{_MARK}{self.name} {_base64(self.key_id + self.raw)}\n"
+        return f"{_MARK}{self.name} {base64_of(self.key_id + self.raw)}\n"
 
     @classmethod
     def parse(cls, line: str) -> Signature:
@@ -103,7 +103,7 @@ class Signature:
         name, _, encoded = line.removeprefix(_MARK).partition(" ")
         if not line.startswith(_MARK) or not _NAME.match(name):
             raise BadNote(Fault.MALFORMED, "a signature line has no name")
-        raw = _decoded(encoded)
+        raw = bytes_of(encoded)
         if len(raw) <= ID_BYTES:
             raise BadNote(Fault.MALFORMED, "a signature line has no signature")
         return cls(name, raw[:ID_BYTES], raw[ID_BYTES:])
@@ -161,14 +161,14 @@ class VerifierKey:
     @property
     def vkey(self) -> str:
         """``name+id+key`` as verifiers are given it."""
-        return f"{self.name}+{self.key_id.hex()}+{_base64(bytes((self.kind,)) + self.public)}"
+        return f"{self.name}+{self.key_id.hex()}+{base64_of(bytes((self.kind,)) + self.public)}"
 
     @classmethod
     def parse(cls, vkey: str) -> VerifierKey:
         """From `vkey`; BadNote if the id does not belong to the key."""
         name, _, rest = vkey.strip().partition("+")
         key_id, _, encoded = rest.partition("+")
-        raw = _decoded(encoded)
+        raw = bytes_of(encoded)
         key = cls(name, raw[0] if raw else 0, raw[1:])
         if key.key_id.hex() != key_id:
             raise BadNote(Fault.MALFORMED, "a key's id does not belong to it")
@@ -261,16 +261,20 @@ def opened(note: Note, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, tuple[S
     return checkpoint, tuple(held.values())
 
 
-def _base64(raw: bytes) -> str:
+def base64_of(raw: bytes) -> str:
+    """Standard base64 (RFC 4648 section 4)."""
     return base64.b64encode(raw).decode()
 
 
-def _decoded(text: str) -> bytes:
-    """Strict: one spelling for each value, or a changed note could still be the same bytes."""
+def bytes_of(text: str) -> bytes:
+    """From `base64_of`; BadNote for any other spelling.
+
+    One spelling for each value, or a changed note could still be the same bytes.
+    """
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise BadNote(Fault.MALFORMED, "no base64") from None
-    if _base64(raw) != text:
+    if base64_of(raw) != text:
         raise BadNote(Fault.MALFORMED, "no canonical base64")
     return raw

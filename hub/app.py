@@ -18,7 +18,9 @@ from adapters import registry
 from adapters.contract import Source
 from adapters.identity import citizen_uid
 from adapters.sql import SqlSource
+from audit.batch import now_us
 from audit.log import HALTED, AuditLog
+from audit.quorum import Quorum
 from audit.record import Draft, Kind
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
@@ -31,6 +33,7 @@ from catalog.placing import OWN
 from hub import followers, limits
 from hub.asking import Askers
 from hub.case_files import NUMBERED, CaseFiles
+from hub.cosigning import Cosigning, times, witnesses
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
@@ -69,8 +72,13 @@ DOCUMENT_LIMITS = Limits(
 )
 
 
-def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
-    """The parts, wired; nothing is opened yet.
+def assemble(
+    settings: Settings,
+    *,
+    telemetry: Telemetry | None = None,
+    clock: Callable[[], int] = now_us,
+) -> Hub:
+    """The parts, wired; nothing is opened yet. `clock` (µs UTC) dates records and their age.
 
     CatalogError, KeysError for what is not there, SettingsError for what cannot be placed.
     """
@@ -103,7 +111,8 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
-    log = AuditLog(store, process_writer(), log_id(settings), wait_s=settings.audit_wait_s)
+    log = AuditLog(store, process_writer(), log_id(settings), clock, wait_s=settings.audit_wait_s)
+    quorum = Quorum(settings.witness_quorum, times(settings), clock)
     return Hub(
         settings=settings,
         catalog=catalog,
@@ -115,13 +124,15 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
+        quorum=quorum,
+        cosigning=Cosigning(store, log, witnesses(settings), quorum),
+        release=Release(log, subjects, quorum),
         signer=signer_of(
             settings,
             store,
             halt=log.halt,
             beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
         ),
-        release=Release(log, subjects),
         rejects=Rejects(log),
         runs=Runs(),
         notes=Notes(store, keys.audit),
@@ -159,11 +170,14 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
     """Policy loaded, log open, followers at work; everything closed again afterwards."""
     await hub.keeper.load()
     await hub.log.start()
+    if hub.cosigning.witnesses:
+        await hub.cosigning.look()  # else nothing would leave for the first seconds
     hub.signer.start()
     tasks = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
         asyncio.create_task(followers.follow(hub, log_id(hub.settings)), name="followers"),
+        asyncio.create_task(hub.cosigning.follow(), name="witnesses"),
     ]
     try:
         yield hub
@@ -175,6 +189,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         await hub.log.stop()
         await followers.finish(hub)
         await hub.signer.stop()  # HUB_STOP is covered, too
+        await hub.cosigning.close()  # the signer's last checkpoint, too
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()

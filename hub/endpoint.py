@@ -68,6 +68,7 @@ class Endpoint:
             known = await hub.askers.known(headers)
             visit = Visit(visit.request_id, known.client, visit.ip, known.gate.asker, known.basis)
             _check_person(headers)
+            hub.quorum.demand()
             if CASE_HEADER in headers:
                 known = await hub.askers.narrowed(known, headers)
                 visit = replace(visit, asker=known.gate.asker)

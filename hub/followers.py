@@ -35,7 +35,7 @@ async def follow(hub: Hub, log: str) -> None:
     settings = hub.settings
     engine = open_engine(settings.store_url, pool_size=CONNECTIONS)
     channels = channels_of(settings)
-    watch = Watch(free=lambda: free_share(settings.data_dir))
+    watch = Watch(free=lambda: free_share(settings.data_dir), quorum=settings.witness_quorum)
     steps = AlertSteps(engine, hub.log, channels=tuple(channels), watch=watch)
     both = (Follower(rollup.NAME, Rollup(engine)), Follower(alerts.NAME, steps, rest=JUDGE_REST))
     try:

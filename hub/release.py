@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from audit.log import AuditLog
+from audit.quorum import Quorum
 from audit.record import BadRecord, Draft, Kind, Op, Outcome, ReadEntry, Receipt
 from audit.subjects import split
 from audit.tokens import SubjectTokens
@@ -72,11 +73,15 @@ class Sent:
 class Release:
     """Writes the record, then makes the bytes."""
 
-    def __init__(self, log: AuditLog, tokens: SubjectTokens) -> None:
-        self._log, self._tokens = log, tokens
+    def __init__(self, log: AuditLog, tokens: SubjectTokens, quorum: Quorum) -> None:
+        self._log, self._tokens, self._quorum = log, tokens, quorum
 
     async def answer(self, answer: Answer, visit: Visit, media: str) -> Sent:
         """An executed or refused operation."""
+        try:
+            self._quorum.demand()
+        except AuditUnavailable as unwitnessed:
+            return await self.refusal(unwitnessed, visit, media)
         try:
             receipt = await self._log.append(self._draft(answer.disclosure, visit))
         except AuditUnavailable as error:

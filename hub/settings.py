@@ -24,6 +24,9 @@ from typing import Any
 
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
+from audit.note import COSIGNATURE, VerifierKey
+from audit.quorum import ALERT_S, REFUSE_S, WARN_S
+from audit.record import is_code
 from audit.signer import EVERY_S as CHECKPOINT_S
 from catalog.errors import Readable
 from catalog.placing import OWN
@@ -33,6 +36,7 @@ PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
 BUILT_IN = "内置默认值"
 COMMAND_LINE = "命令行"
 HIDDEN = "******"
+WITNESS_NAME = 64  # the column's width
 AUDIT_WAIT_S = 2.0  # longer than any healthy commit; then the answer is refused (audit 1.6)
 PORT = 8532
 MIN_WEBHOOK_KEY = 16  # characters: a shorter key could be searched for
@@ -41,6 +45,7 @@ _PASSWORD = re.compile(r"(?<=:)[^:/@]+(?=@)")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
 _SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
+_WEB = re.compile(r"https?://[^\s/]\S*\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -95,6 +100,12 @@ class Settings:
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
     log_level: str
+    witness_urls: tuple[str, ...]
+    witness_keys: tuple[str, ...]
+    witness_quorum: int
+    witness_warn_s: float
+    witness_alert_s: float
+    witness_refuse_s: float
     sources: Mapping[str, str] = field(repr=False)
     source_keys: Mapping[str, str] = field(repr=False)
     outages: Mapping[str, Window]
@@ -270,6 +281,8 @@ def _shown(setting: Setting, value: object) -> str:
         return HIDDEN
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple | list):
+        return " ".join(map(str, value))
     return "" if value is None else _PASSWORD.sub(HIDDEN, str(value))
 
 
@@ -318,6 +331,16 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield wrong("source.deadline_s", f"不得大于 deadline_s（{settings.deadline_s:g}）")
     if settings.alerts_webhook_url and not settings.alerts_webhook_key:
         yield wrong("alerts.webhook_url", "须同时填写 alerts.webhook_key，告警以它签名")
+    if len(settings.witness_urls) != len(settings.witness_keys):
+        yield wrong("witness.keys", "须与 witness.urls 一一对应，次序相同")
+    if settings.witness_quorum > len(settings.witness_urls):
+        yield wrong("witness.quorum", f"不得大于见证的个数（{len(settings.witness_urls)}）")
+    if settings.witness_warn_s > settings.witness_alert_s:
+        yield wrong("witness.warn_s", f"不得大于 witness.alert_s（{settings.witness_alert_s:g}）")
+    if settings.witness_alert_s > settings.witness_refuse_s:
+        yield wrong(
+            "witness.alert_s", f"不得大于 witness.refuse_s（{settings.witness_refuse_s:g}）"
+        )
     for name, source in settings.placed.items():
         remedy = _unplaceable(source, settings.sources)
         if remedy:
@@ -399,6 +422,32 @@ def _matching(accepts: Callable[[str], object]) -> Callable[[Given], str]:
     return read
 
 
+def _words(one: Given) -> tuple[str, ...]:
+    """A list of the file, or words between blanks."""
+    words = one.value if isinstance(one.value, list | tuple) else str(one.value).split()
+    if not all(isinstance(word, str) and word.strip() for word in words):
+        raise ValueError("no words")
+    return tuple(word.strip() for word in words)
+
+
+def _web(one: Given) -> tuple[str, ...]:
+    words = _words(one)
+    if not all(_WEB.match(word) for word in words) or len({*words}) < len(words):
+        raise ValueError("no addresses")
+    return words
+
+
+def _witness_keys(one: Given) -> tuple[str, ...]:
+    """BadNote is a ValueError."""
+    keys = [VerifierKey.parse(word) for word in _words(one)]
+    fit = all(k.kind == COSIGNATURE and is_code(k.name) for k in keys)
+    # A cosignature does not say whose it is: two witnesses of one key would be one.
+    apart = len({k.name for k in keys}) == len({k.public for k in keys}) == len(keys)
+    if not fit or not apart or any(len(k.name) > WITNESS_NAME for k in keys):
+        raise ValueError("no keys of witnesses")
+    return tuple(k.vkey for k in keys)
+
+
 SETTINGS: Mapping[str, Setting] = {
     "profile": Setting(
         "profile", lambda one: Profile(_text(one)), "请写 demo 或 production", Profile.PRODUCTION
@@ -463,6 +512,25 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "log.level": Setting(
         "log_level", _matching(_LEVELS.__contains__), f"请写 {'、'.join(_LEVELS)} 之一", "INFO"
+    ),
+    "witness.urls": Setting(
+        "witness_urls", _web, "请写各见证的地址，如 https://主机，以空格分隔，不重复", ()
+    ),
+    "witness.keys": Setting(
+        "witness_keys",
+        _witness_keys,
+        "请写各见证的公钥（hub-witness keys 打印的 vkey），以空格分隔，名称与密钥不重复",
+        (),
+    ),
+    "witness.quorum": Setting("witness_quorum", _whole(0, 16), "请写 0 到 16 之间的个数", 0),
+    "witness.warn_s": Setting(
+        "witness_warn_s", _seconds(1, 86_400), "请写 1 到 86400 之间的秒数", WARN_S
+    ),
+    "witness.alert_s": Setting(
+        "witness_alert_s", _seconds(1, 86_400), "请写 1 到 86400 之间的秒数", ALERT_S
+    ),
+    "witness.refuse_s": Setting(
+        "witness_refuse_s", _seconds(1, 86_400), "请写 1 到 86400 之间的秒数", REFUSE_S
     ),
 }
 

@@ -9,10 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.contract import Source
 from audit.log import AuditLog
+from audit.quorum import Quorum
 from audit.signer import Signer
 from authz.keeper import BookKeeper
 from catalog.load import Catalog
 from hub.asking import Askers
+from hub.cosigning import Cosigning
 from hub.identity import Tokens
 from hub.keys import Keys
 from hub.notes import Notes
@@ -38,6 +40,8 @@ class Hub:
     askers: Askers
     engine: Engine
     log: AuditLog
+    quorum: Quorum
+    cosigning: Cosigning
     signer: Signer
     release: Release
     rejects: Rejects

@@ -148,6 +148,7 @@ audit_cosignature = Table(
     Column("witness", BYTES, primary_key=True),
     Column("line", Text, nullable=False),  # the note's signature line, with its newline
     Column("at", BigInteger, nullable=False),  # µs UTC, as the witness said
+    Index("ix_audit_cosignature_witness", "witness", "size"),  # what has each one seen last?
 )
 
 # Where a follower of the log goes on: records below `next_idx` are done. The subject index

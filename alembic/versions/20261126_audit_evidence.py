@@ -103,6 +103,7 @@ def _evidence() -> None:
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("size", "witness", name=op.f("pk_audit_cosignature")),
     )
+    op.create_index("ix_audit_cosignature_witness", "audit_cosignature", ["witness", "size"])
     op.create_table(
         "audit_verdict",
         sa.Column("at", IDX, autoincrement=False, nullable=False),

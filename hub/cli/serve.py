@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 
 import click
+import structlog
 
 from hub import logs
-from hub.settings import load_settings
+from hub.settings import Profile, load_settings
 
 
 @click.command(help="以正式设置启动服务（演示请用 hub demo --serve）。")
@@ -20,5 +21,9 @@ def serve() -> None:
     from hub.start import ready
 
     ready(settings)
+    app = create_app(assemble(settings))
+    if settings.witness_quorum == 0 and settings.profile is Profile.PRODUCTION:
+        log = structlog.get_logger("hub.serve")
+        log.warning("no witness is demanded: who holds store and keys can rewrite the access log")
     with contextlib.suppress(KeyboardInterrupt):  # the usual end in a terminal
-        server.serve(create_app(assemble(settings)), settings.host, settings.port)
+        server.serve(app, settings.host, settings.port)

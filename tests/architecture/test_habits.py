@@ -249,13 +249,13 @@ HABITS = [
         "nobody else answers",
         makes_response,
         ("hub/asking.py", "x = JSONResponse({})"),
-        but=("hub/endpoint.py", "hub/app.py"),
+        but=("hub/endpoint.py", "hub/app.py", "hub/witness/service.py"),
     ),
     Habit(
         "nobody else answers past the framework either",
         makes_response,
         ("hub/asking.py", "x = {'type': 'http.response.body'}"),
-        but=("hub/endpoint.py", "hub/app.py"),
+        but=("hub/endpoint.py", "hub/app.py", "hub/witness/service.py"),
     ),
     Habit(
         "the endpoint sends what the door made",

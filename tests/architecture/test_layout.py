@@ -17,6 +17,7 @@ TESTED = {
     "hub": ("hub", "hub/cli"),
     "resolvers": ("resolvers", "resolvers/roots"),
     "migrations": ("alembic/versions", "store"),
+    "witness": ("hub/witness", "hub"),
 }
 """tests/<folder> -> the folders of its subjects, if not the package of the same name."""
 

@@ -12,6 +12,7 @@ import pytest
 from authz.keeper import FRESH_S, MAX_AGE_S, POLL_ALONE_S
 from hub.cli import cli
 from hub.settings import CONFIG, SETTINGS, TABLES
+from hub.witness.program import cli as witness
 
 PAGE = "docs/operations.md"
 
@@ -29,7 +30,11 @@ def _verbs(group: click.Group, above: str) -> Iterator[tuple[str, click.Command]
 
 def _headings(page: Any, *, verbs: bool) -> list[str]:
     found = [h.strip("`") for h in page.headings(3)]
-    return [h for h in found if h.startswith("hub ") is verbs]
+    return [h for h in found if h.startswith(("hub ", "hub-witness ")) is verbs]
+
+
+def _every_verb() -> list[tuple[str, click.Command]]:
+    return [*_verbs(cli, "hub"), *_verbs(witness, "hub-witness")]
 
 
 def test_every_setting_has_its_heading_and_no_other(page: Callable[[str], Any]) -> None:
@@ -53,12 +58,12 @@ def test_how_soon_a_policy_counts_is_what_the_keeper_does(page: Callable[[str], 
 
 def test_every_verb_has_its_heading_and_no_other(page: Callable[[str], Any]) -> None:
     told = _headings(page(PAGE), verbs=True)
-    assert sorted(told) == sorted(name for name, _ in _verbs(cli, "hub"))
+    assert sorted(told) == sorted(name for name, _ in _every_verb())
 
 
 def test_every_option_is_told_below_its_verb(page: Callable[[str], Any]) -> None:
     missing = []
-    for name, command in _verbs(cli, "hub"):
+    for name, command in _every_verb():
         section = page(PAGE).section(f"`{name}`")
         flags = [p.opts[0] for p in command.params if isinstance(p, click.Option)]
         missing += [f"{name} {flag}" for flag in flags if f"`{flag}`" not in section]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from audit.batch import now_us
 from hub.app import assemble, create_app
 from hub.demo.load import load_store
 from hub.demo.site import Site, prepared
@@ -64,13 +65,15 @@ async def _fill(site: Site, url: str) -> None:
 
 @pytest.fixture(scope="session")
 def listening() -> Listening:
-    """``listening(site, **settings)``: a hub of this process on a real loopback port."""
+    """``listening(site, clock=…, **settings)``: a hub of this process on a real loopback port."""
     return _listening
 
 
 @contextlib.asynccontextmanager
-async def _listening(site: Site, **given: object) -> AsyncIterator[tuple[Hub, str]]:
-    hub = assemble(site.settings(None, **given))
+async def _listening(
+    site: Site, clock: Callable[[], int] = now_us, **given: object
+) -> AsyncIterator[tuple[Hub, str]]:
+    hub = assemble(site.settings(None, **given), clock=clock)
     server = _Server(config(create_app(hub)))
     task = asyncio.create_task(server.serve())
     try:

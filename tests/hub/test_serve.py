@@ -109,6 +109,7 @@ def test_production_answers_refuses_strangers_and_ends(
     assert process.returncode in (0, -signal.SIGTERM)
     assert out == ""
     assert [json.loads(line)["level"] for line in err.splitlines()]  # logs are JSON lines
+    assert "no witness is demanded" in err
     assert "setup plugin" not in err
     verdict = json.loads(hub("audit", "verify", "--json", **production).out)
     assert verdict["integrity"] is True

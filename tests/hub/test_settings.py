@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from audit.note import Cosigner, Ed25519Signer
 from hub.settings import Profile, SettingsError, load_settings
 
 DEMO = {"HUB_PROFILE": "demo"}
+WITNESS = Cosigner("audit.invalid/w1", bytes(32)).verifier.vkey
+SECOND = Cosigner("audit.invalid/w2", bytes(range(32))).verifier.vkey
 
 
 def production(folder: Path) -> dict[str, str]:
@@ -280,3 +283,61 @@ def test_a_webhook_needs_a_key_to_sign_with() -> None:
 def test_what_is_no_receiver_is_refused(name: str, value: str) -> None:
     (line,) = complaints(DEMO | {name: value})
     assert f"（来自环境变量 {name}）" in line
+
+
+# ---- witnesses ---------------------------------------------------------------------------------
+
+ALONE = {"HUB_WITNESS_URLS": "https://w.invalid", "HUB_WITNESS_KEYS": WITNESS}
+
+
+def test_no_witness_is_demanded_unless_somebody_says_so(tmp_path: Path) -> None:
+    for settings in (load_settings(DEMO), load_settings(production(tmp_path))):
+        assert (settings.witness_urls, settings.witness_keys) == ((), ())
+        assert settings.witness_quorum == 0
+        ages = (settings.witness_warn_s, settings.witness_alert_s, settings.witness_refuse_s)
+        assert ages == (900, 3_600, 14_400)
+
+
+def test_witnesses_are_lists_in_the_file_and_words_in_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(
+        f'[witness]\nurls = ["https://w.invalid", "http://127.0.0.1:1"]\n'
+        f'keys = ["{WITNESS}", "{SECOND}"]\nquorum = 2\n'
+    )
+    settings = load_settings(DEMO | {"HUB_CONFIG": str(file)})
+    assert settings.witness_urls == ("https://w.invalid", "http://127.0.0.1:1")
+    assert settings.witness_keys == (WITNESS, SECOND)
+    assert settings.witness_quorum == 2
+    shown = {name: value for name, value, _ in settings.shown()}
+    assert shown["witness.urls"] == "https://w.invalid http://127.0.0.1:1"
+    given = {"HUB_WITNESS_URLS": " https://w.invalid  http://127.0.0.1:1 "}
+    words = load_settings(DEMO | given | {"HUB_WITNESS_KEYS": f"{WITNESS} {SECOND}"})
+    assert words.witness_urls == settings.witness_urls
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"HUB_WITNESS_URLS": "https://w.invalid"}, "须与 witness.urls 一一对应，次序相同"),
+        ({"HUB_WITNESS_QUORUM": "1"}, "不得大于见证的个数（0）"),
+        (ALONE | {"HUB_WITNESS_QUORUM": "2"}, "不得大于见证的个数（1）"),
+        (ALONE | {"HUB_WITNESS_WARN_S": "3601"}, "不得大于 witness.alert_s（3600）"),
+        (ALONE | {"HUB_WITNESS_ALERT_S": "14401"}, "不得大于 witness.refuse_s（14400）"),
+        (ALONE | {"HUB_WITNESS_REFUSE_S": "86401"}, "请写 1 到 86400 之间的秒数"),
+        (ALONE | {"HUB_WITNESS_REFUSE_S": "inf"}, "请写 1 到 86400 之间的秒数"),
+        (ALONE | {"HUB_WITNESS_URLS": "w.invalid"}, "以空格分隔，不重复"),
+        (ALONE | {"HUB_WITNESS_KEYS": WITNESS[:-2]}, "名称与密钥不重复"),
+        (ALONE | {"HUB_WITNESS_KEYS": f"{WITNESS} {WITNESS}"}, "名称与密钥不重复"),
+        (
+            ALONE | {"HUB_WITNESS_KEYS": Ed25519Signer("log", bytes(32)).verifier.vkey},
+            "名称与密钥不重复",
+        ),
+        (
+            ALONE | {"HUB_WITNESS_KEYS": Cosigner("w" * 65, bytes(32)).verifier.vkey},
+            "名称与密钥不重复",
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_one_line(variables: dict[str, str], said: str) -> None:
+    (line,) = complaints(DEMO | variables)
+    assert line.endswith(said)

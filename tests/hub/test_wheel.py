@@ -32,6 +32,7 @@ INSIDE = {
     "hub/_examples/township_clerk.graphql",
     "hub/_examples/township_clerk.variables.json",
     "hub/_scenarios.toml",
+    "hub/witness/program.py",
     "resolvers/answer.py",
     "schema/schema.graphql",
     "store/tables.py",
@@ -136,6 +137,14 @@ def test_it_prints_the_schema(program: Program) -> None:
     ran = program("schema", "print")
     assert ran.stderr == ""
     assert ran.stdout == (ROOT / "schema/schema.graphql").read_text(encoding="utf-8")
+
+
+def test_the_witness_is_a_program_of_its_own(elsewhere: Path, tmp_path: Path) -> None:
+    command = [str(elsewhere / "bin/hub-witness"), "keys", "--create", "--name", "audit.invalid/w1"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.startswith("audit.invalid/w1+")
+    assert [path.name for path in tmp_path.iterdir()] == ["witness.key"]
 
 
 def test_it_does_the_main_job(program: Program, tmp_path: Path) -> None:
