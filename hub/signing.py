@@ -7,19 +7,21 @@ import os
 import re
 import socket
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.anchor import Anchor
 from audit.batch import now_us
-from audit.keyring import day_of
+from audit.keyring import Published, day_of
 from audit.log import writer_name
 from audit.memory import MemoryFile, Mismatch, RollbackSuspected
 from audit.note import CheckpointSigner
 from audit.signer import Keys, Signer, judge
 from audit.tree import SUITE
-from hub.keys import signing_keys
+from audit.verify.evidence import BadEvidence, DatedKey, dated_keys
+from hub.keys import CHECKPOINT, signing_keys
 from hub.settings import Profile, Settings
 from store.engine import single
 
@@ -137,3 +139,29 @@ async def _judged(settings: Settings, memory: MemoryFile) -> None:
 def _line(reason: str, size: int) -> str:
     why = next((said for code, said in _WHY.items() if code == reason), "记录与已签署的不符")
     return f"访问日志疑似被回退或替换（{reason}）：{why}（已签署 {size} 条）：请{RESTART}"
+
+
+def known_keys(settings: Settings, listed: Path | None) -> tuple[DatedKey, ...]:
+    """Under which keys a checkpoint counts: a list of dated keys, else the hub's own.
+
+    None if there is neither. BadEvidence for a list, KeysError for a key file, that is unfit.
+    """
+    if listed is not None:
+        try:
+            return dated_keys(listed.read_text(encoding="utf-8").splitlines())
+        except (OSError, UnicodeDecodeError) as error:
+            raise BadEvidence(type(error).__name__) from None
+    if not (settings.keys_dir / CHECKPOINT).is_file():
+        return ()
+    return dated_keys(map(str, published(settings)))
+
+
+def published(settings: Settings) -> tuple[Published, ...]:
+    """The public halves of all keys, under the log's name and the names it had before."""
+    try:
+        memory = memory_of(settings).read()
+    except (RollbackSuspected, OSError):
+        memory = None
+    names = (*(memory.former if memory else ()), log_id(settings))
+    ring = signing_keys(settings.keys_dir)
+    return tuple(key for name in names for key in ring.published(name))

@@ -13,7 +13,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from audit.batch import now_us
 from audit.keyring import SEED_BYTES, Published, SigningKey, day_of
 from audit.log import AuditLog
-from audit.memory import RollbackSuspected
 from audit.record import Draft, Kind, Op, is_code
 from catalog.errors import AuditUnavailable
 from hub.cli.audit import audit
@@ -21,7 +20,7 @@ from hub.cli.chosen import DIR, chosen
 from hub.cli.say import OPERATOR, USAGE, stop
 from hub.keys import add_signing_key, signing_keys
 from hub.settings import Settings
-from hub.signing import log_id, memory_of, process_writer
+from hub.signing import log_id, process_writer, published
 from store.engine import open_engine
 
 
@@ -35,18 +34,8 @@ def keys() -> None:
 def list_(folder: Path | None) -> None:
     """Under the log's name, and under the names it had before."""
     settings, _ = chosen(folder)
-    ring = signing_keys(settings.keys_dir)
-    for name in _names(settings):
-        for key in ring.published(name):
-            click.echo(str(key))
-
-
-def _names(settings: Settings) -> tuple[str, ...]:
-    try:
-        memory = memory_of(settings).read()
-    except (RollbackSuspected, OSError):
-        memory = None
-    return (*(memory.former if memory else ()), log_id(settings))
+    for key in published(settings):
+        click.echo(str(key))
 
 
 @keys.command(help="生成新的签名密钥，自 --from 当日起签署；旧密钥再一并签署七日。")

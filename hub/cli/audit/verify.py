@@ -10,7 +10,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit import verify as log
 from audit.batch import now_us
-from hub.checkpoint_keys import known_keys
 from hub.cli.audit import CANNOT_READ, audit
 from hub.cli.chosen import DIR, chosen
 from hub.cli.say import JSON, USAGE, Progress, as_json, stop
@@ -71,10 +70,10 @@ def verify(
 
 def given(settings: Settings, vkey: Path | None, anchors: tuple[Path, ...]) -> log.Evidence:
     """Known keys and files from outside."""
-    from hub.signing import log_id
+    from hub.signing import known_keys
 
     try:
-        keys = known_keys(settings.keys_dir, log_id(settings), vkey)
+        keys = known_keys(settings, vkey)
     except log.BadEvidence as error:
         stop(f"公钥清单有误（{error}）：每行须为“公钥 起 止”", USAGE)
     return log.Evidence(keys, anchors)
