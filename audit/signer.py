@@ -107,6 +107,7 @@ class Signer:
 
     def start(self) -> None:
         """Begin: sign what is there, then follow."""
+        self._store = _identity(self._engine)
         self._task = asyncio.create_task(self._follow(), name="audit-signer")
 
     async def stop(self) -> None:
@@ -138,6 +139,7 @@ class Signer:
         try:
             if self._is_marked():
                 return False
+            self._still_the_same()
             self._leading = self._lock.acquire()
             return self._leading and await self._led(now)
         except RollbackSuspected as found:
@@ -150,7 +152,7 @@ class Signer:
         while not self._ending.is_set():
             await self.step()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK_S):
+                async with asyncio.timeout(min(LOOK_S, self._every_s)):
                     await self._ending.wait()
 
     def _is_marked(self) -> bool:
@@ -179,11 +181,14 @@ class Signer:
         self._tree, self._leading = None, False
         self._lock.release()
 
-    async def _led(self, now: bool) -> bool:
+    def _still_the_same(self) -> None:
+        """Of every process, leading or not: its own log's connection is what goes astray."""
         store = _identity(self._engine)
         self._store = self._store or store
         if self._store != store:
             raise RollbackSuspected(Mismatch.REPLACED, self._tree.size if self._tree else 0)
+
+    async def _led(self, now: bool) -> bool:
         if self._tree is None:
             self._tree = await self._opened()
         tree = self._tree

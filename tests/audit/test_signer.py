@@ -434,11 +434,15 @@ async def test_another_file_under_the_same_name_is_seen(
 ) -> None:
     if desk.engine.dialect.name != "sqlite":
         pytest.skip("a database of PostgreSQL cannot be exchanged below an open connection")
-    signer = desk.signer()
+    signer, stand_by = desk.signer(), desk.signer()
     assert await signer.step()
+    assert not await stand_by.step()
     await _gone(desk)
-    assert not await signer.step()
+    assert not await stand_by.step()  # its log would write into the file that is gone, too
     assert desk.halts == [Mismatch.REPLACED]
+    assert desk.memory.halted() == Halt("REPLACED", 0)
+    assert not await signer.step()
+    assert desk.halts == [Mismatch.REPLACED] * 2
 
 
 async def test_an_edit_of_signed_records_that_a_new_signer_reads_is_seen(
