@@ -19,7 +19,7 @@ from catalog.errors import SourceUnavailable
 from catalog.grades import Mask
 
 MaskText = Callable[[Mask, Any, FieldType], Any]
-STORE = ("hub", "audit")
+STORE = ("hub", "audit", "audit_proof")
 """Sources that are the hub's own store."""
 
 

@@ -92,6 +92,10 @@ class SqlSource:
 
     async def read(self, prepared: Prepared, call: Call) -> Rows:
         """One statement. SourceUnavailable DOWN or TIMEOUT, never a driver's text."""
+        return await self.rows(prepared, call)
+
+    async def rows(self, prepared: Prepared, call: Call) -> Rows:
+        """What `read` gives, for a source that adds to it."""
         assert isinstance(prepared, SqlRead)  # noqa: S101  made by prepare above
         values = [slot(call) for slot in prepared.slots]
         ask = partial(self._fetch, prepared.text, values, call.reach)

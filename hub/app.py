@@ -40,6 +40,7 @@ from hub.keys import load_keys
 from hub.notes import Notes
 from hub.placing import catalogue
 from hub.policy import version_in
+from hub.proofs import NAME, Proofs
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs, noted
@@ -96,6 +97,7 @@ def assemble(
         locked=settings.store_row_lock,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
+    sources[NAME] = Proofs(_ours(sources, NAME), store)
     subjects, uid = SubjectTokens(keys.audit), partial(citizen_uid, keys.identity)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     setting = Setting(

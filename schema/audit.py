@@ -24,6 +24,7 @@ def audit(kit: Kit) -> None:
         },
     )
     kit.rows(data["audit_health"], {})
+    kit.rows(data["audit_proof"], {})
     for name, title in (
         ("AuditEvent", "审计事件"),
         ("AuditAccess", "人员访问记录"),

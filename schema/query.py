@@ -185,6 +185,12 @@ def _audit_roots(kit: Kit) -> dict[str, Any]:
         "auditAlerts": root(
             "AuditAlertConnection", "审计告警，新的在前", "audit_alerts", _filter("AlertFilter")
         ),
+        "auditProof": root(
+            "AuditProof",
+            "一条记录的证明，交给持有回执的人离线核对",
+            "audit_proof",
+            {"idx": ("Sequence!", "序号，即回执中的 idx")},
+        ),
         "auditHealth": root("AuditHealth", "日志的状态", "audit_health"),
         "spotSample": root(
             "[AuditEvent!]", "随机抽查：按种子抽取的记录，新的在前", "spot_sample", SAMPLED

@@ -90,7 +90,15 @@ def _health() -> Any:
     )
 
 
-DERIVED = {one.name: one for one in (_access(), _activity(), _health())}
+def _proof() -> Any:
+    """A record's place and leaf; its proof is made by who knows the tree (`hub/proofs.py`)."""
+    event = audit_event.c
+    nothing: Any = literal_column("NULL", String)
+    shown = (event.idx, event.leaf, event.area, cast(nothing, String).label("proof"))
+    return select(*shown).subquery("audit_proof")
+
+
+DERIVED = {one.name: one for one in (_access(), _activity(), _health(), _proof())}
 """By the name a data set's `table` gives."""
 
 metadata.info["derived"] = DERIVED

@@ -21,7 +21,12 @@ TOWN, COUNTY = "hub_reader_town", "hub_reader_county"
 REACH = "hub.reach"  # the session's setting: nine digits
 BY_PLACE = ("citizen", "household", "case_file", "case_event", "supervision_order")
 OPEN = ("division", "department", "dataset", "dataset_field")
-WHOLE_COUNTY = ("audit_event", "policy_version")  # the auditor's data set; what strict acts ask
+WHOLE_COUNTY = (
+    *("audit_event", "audit_subject", "audit_rollup_hour", "audit_alert", "audit_head"),
+    *("audit_checkpoint", "audit_cosignature", "audit_index", "audit_follower", "audit_verdict"),
+    "policy_version",
+)
+"""What the auditor's data sets are made of, and what strict acts ask."""
 
 
 def statements() -> Iterator[str]:

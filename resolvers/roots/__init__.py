@@ -30,4 +30,5 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "audit_alerts": audit.audit_alerts,
     "audit_health": audit.audit_health,
     "spot_sample": audit.spot_sample,
+    "audit_proof": audit.audit_proof,
 }

@@ -122,6 +122,11 @@ def audit_health(_args: Args) -> Root:
     return Root("audit_health", Mode.KEY)
 
 
+def audit_proof(args: Args) -> Root:
+    """One record with its proof."""
+    return Root("audit_proof", Mode.KEY, equals(args, "idx", "idx"))
+
+
 def spot_sample(_args: Args) -> Root:
     """Records drawn by a seed: the same seed and size give the same records to whoever checks."""
     return Root("audit_event", Mode.LIST, (Given("idx", among(SAMPLE), (), _drawn),))

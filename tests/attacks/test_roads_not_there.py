@@ -16,7 +16,7 @@ KNOWN = {
     "viewer", "citizen", "citizens", "household", "division", "divisions", "case", "cases",
     "caseStats", "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
-    "auditAlerts", "auditHealth", "spotSample",
+    "auditAlerts", "auditHealth", "spotSample", "auditProof",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 

@@ -12,7 +12,11 @@ import pytest
 from sqlalchemy import insert, select
 
 from adapters.identity import citizen_uid
+from audit.note import opened
+from audit.proof import Proof
 from audit.tokens import SubjectTokens
+from audit.tree import verify_inclusion
+from hub.signing import published
 from resolvers.roots.audit import SAMPLE
 from store.audit import audit_alert, audit_follower
 
@@ -42,7 +46,9 @@ async def asked(
     given: dict[str, object] = {}
     if address is not None:
         given["store.url"] = address
+        given["audit.signer_file"] = site_copy.folder / "signer of this store.json"
         await fill_store(site_copy, address)
+    given["audit.checkpoint_s"] = 0.5
     async with open_desk(site_copy, **given) as desk:
         person = desk.site.shown("zhelai")
         await desk.ask(TOWN, BY_NUMBER, {"n": person.id18}, purpose="aid.file")
@@ -287,6 +293,26 @@ async def test_how_the_log_is(asked: Desk) -> None:
     assert found["verdict"] is None
 
 
+async def test_a_proof_that_its_holder_can_check_without_the_hub(asked: Desk) -> None:
+    text = "query($idx: Sequence!) { auditProof(idx: $idx) { idx leaf proof } }"
+    answer = await asked.ask(TOWN, "{ viewer { account } }")
+    receipt = answer.json()["extensions"]["audit"]
+    for _ in range(600):
+        found = (await told(asked, text, {"idx": receipt["idx"]}))["auditProof"]
+        assert (found["idx"], found["leaf"]) == (receipt["idx"], receipt["leaf"])
+        if found["proof"] is not None:
+            break
+        await asyncio.sleep(0.05)
+    proof = Proof.parse(found["proof"])
+    keys = [key.key for key in published(asked.hub.settings)]
+    checkpoint, signatures = opened(proof.note, keys)
+    assert (checkpoint.origin, len(signatures)) == (receipt["log"], 1)
+    leaf = bytes.fromhex(receipt["leaf"])
+    assert verify_inclusion(leaf, proof.index, checkpoint.size, list(proof.hashes), checkpoint.root)
+    missing = await told(asked, text, {"idx": 10**9})
+    assert missing == {"auditProof": None}
+
+
 async def test_alerts_by_state(asked: Desk) -> None:
     row = {
         "id": "a1", "rule": "bulk", "actor": TOWN, "area": "532622205", "window_start": 1,
@@ -314,6 +340,7 @@ ROOTS = (
     "topSubjects { person }",
     "auditAlerts { totalCount }",
     "auditHealth { size }",
+    "auditProof(idx: 0) { leaf proof }",
     'spotSample(count: 1, size: 1, seed: "x") { idx }',
 )
 

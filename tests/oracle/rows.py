@@ -21,7 +21,7 @@ from hub.demo.department import program
 from store.derived import DERIVED
 
 Row = dict[str, Any]
-STORE = ("hub", "audit")
+STORE = ("hub", "audit", "audit_proof")
 
 
 class Tables:

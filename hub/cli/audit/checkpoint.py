@@ -10,22 +10,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import click
-from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.note import BadNote, Checkpoint, Note, VerifierKey
 from audit.proof import BadProof, Kept, Proof, lines_of
+from audit.proving import Damaged, Uncovered, proof_of
 from audit.signer import newest_note
-from audit.tiles import StoreReader, TileMissing, inclusion
+from audit.tiles import StoreReader, TileMissing
 from audit.tiles import consistency as consistency_of
-from audit.tree import verify_inclusion
 from hub.cli.audit import CANNOT_READ, audit
 from hub.cli.chosen import DIR, chosen, store_of
 from hub.cli.say import FAILED, USAGE, stop
 from hub.settings import Settings
 from hub.signing import signer_of
-from store.audit import audit_event
 from store.engine import open_engine, single
 
 T = TypeVar("T")
@@ -76,16 +74,12 @@ def proof(idx: int, folder: Path | None) -> None:
 
 
 async def _proof(connection: AsyncConnection, idx: int) -> Proof:
-    note = await _newest(connection)
-    signed = Checkpoint.parse(note.text)
-    if idx >= signed.size:
-        stop(f"第 {idx} 条尚未被检查点覆盖（最新覆盖 {signed.size} 条）：请稍后再试", FAILED)
-    path = await inclusion(StoreReader(connection), idx, signed.size)
-    leaf = await connection.scalar(select(audit_event.c.leaf).where(audit_event.c.idx == idx))
-    # Given to others: what does not lead to the signed root must not leave.
-    if not verify_inclusion(bytes.fromhex(leaf or ""), idx, signed.size, path, signed.root):
+    try:
+        return await proof_of(connection, idx)
+    except Uncovered as error:
+        stop(f"第 {idx} 条尚未被检查点覆盖（最新覆盖 {error.size} 条）：请稍后再试", FAILED)
+    except Damaged:
         stop(DAMAGED, FAILED)
-    return Proof(idx, tuple(path), note)
 
 
 @audit.command(help="打印前 OLD 条是前 NEW 条之开头的证明：每行一个哈希（base64）。")
