@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bench import county, installed
 from bench.folders import CACHE
@@ -80,12 +82,17 @@ class System:
             process.stop()
 
 
+# Databases are made anew under the same names: a memory of the run before would be of another.
+_MEMORIES = Path(tempfile.mkdtemp(prefix="hub-bench-"))
+
+
 def settings(server: Server, database: str, port: int) -> dict[str, str]:
     """The product's settings as HUB_* variables: one worker, everything on."""
     return {
         "HUB_PROFILE": "demo",
         "HUB_DATA_DIR": str(CACHE / "data"),
         "HUB_KEYS_DIR": str(county.KEYS),
+        "HUB_AUDIT_SIGNER_FILE": str(_MEMORIES / f"{database}.json"),
         "HUB_STORE_URL": server.url(database, "postgresql+asyncpg"),
         "HUB_PORT": str(port),
         "HUB_PAGE_MAX": str(PAGE_MAX),

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,9 @@ OpenDesk = Callable[..., contextlib.AbstractAsyncContextManager[Desk]]
 
 @contextlib.asynccontextmanager
 async def _desk(site: Site, address: str | None = None, **given: object) -> AsyncIterator[Desk]:
+    if "store.url" in given:  # another log than the site's own: another memory of it
+        name = sha256(str(given["store.url"]).encode()).hexdigest()[:8]
+        given["audit.signer_file"] = site.folder / "keys" / f"signer-{name}.json"
     settings = site.settings(address, **{**USUAL, **given})
     async with running(assemble(settings)) as hub:
         transport = httpx.ASGITransport(create_app(hub))
