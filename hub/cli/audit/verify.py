@@ -7,16 +7,10 @@ from pathlib import Path
 import click
 
 from audit import verify as log
+from hub.cli.audit import CANNOT_READ, audit
 from hub.cli.chosen import DIR, store_of
 from hub.cli.say import JSON, Progress, as_json, stop
 from hub.verdict import said
-
-CANNOT_READ = 3
-
-
-@click.group(help="访问审计日志。")
-def audit() -> None:
-    """The group."""
 
 
 @audit.command(help="核验日志：0 完好，1 被改动，3 无法读取，4 证据不足。")

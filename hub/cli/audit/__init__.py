@@ -1,0 +1,15 @@
+"""``hub audit``: one file per group of verbs. The files register themselves with `audit`."""
+
+from __future__ import annotations
+
+import click
+
+CANNOT_READ = 3
+
+
+@click.group(help="访问审计日志。")
+def audit() -> None:
+    """The group."""
+
+
+from hub.cli.audit import verify  # noqa: E402, F401  a verb's file needs the group above
