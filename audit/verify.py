@@ -20,6 +20,7 @@ Without an outside checkpoint a tail that was cut together with its head cannot 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +37,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from audit.batch import EVENT_COLUMNS, now_us
 from audit.derived import COLUMNS, columns, index_rows
 from audit.record import canonical
-from audit.tree import EMPTY_ROOT, SUITE, Frontier, leaf
+from audit.suite import NoSuite, suite_of
+from audit.tree import SHA256, Frontier
 from store.audit import audit_event, audit_head, audit_index, audit_subject, audit_writer
 from store.engine import open_engine
 
@@ -203,6 +205,7 @@ class _Walk:
         self._connection, self._window, self._progress = connection, window, progress
         self._clock = clock
         self._found = _Found()
+        self._suite = SHA256
         self._frontier = Frontier()
         self._writers: dict[str, _WriterSeen] = {}
         self._next = 0
@@ -213,6 +216,7 @@ class _Walk:
     async def run(self) -> Verdicts:
         head = (await self._connection.execute(select(audit_head))).one_or_none()
         total = head.size if head is not None else 0
+        self._hash_as(head)
         cursor = (await self._connection.execute(select(audit_index.c.next_idx))).scalar()
         self._cursor = cursor or 0
         while rows := await self._rows():
@@ -224,6 +228,12 @@ class _Walk:
         self._judge_head(head)
         await self._judge_writers()
         return self._verdicts(head)
+
+    def _hash_as(self, head: Row[Any] | None) -> None:
+        if head is not None:
+            with contextlib.suppress(NoSuite):  # `_judge_head` names it
+                self._suite = suite_of(head.suite)
+                self._frontier = Frontier(suite=self._suite)
 
     async def _rows(self) -> Sequence[Row[Any]]:
         wanted = [audit_event.c[name] for name in EVENT_COLUMNS]
@@ -247,7 +257,7 @@ class _Walk:
 
     def _judge_body(self, row: Row[Any]) -> Mapping[str, Any] | None:
         text = row.body if isinstance(row.body, str) else ""  # SQLite keeps what it is given
-        hashed = leaf(text.encode())
+        hashed = self._suite.leaf(text.encode())
         self._frontier.append(hashed)
         if hashed.hex() != row.leaf:
             self._found.add(row.idx, Code.LEAF, "the body's hash is not the stored leaf")
@@ -320,8 +330,10 @@ class _Walk:
             return
         if head.size > end:
             self._found.add(end, Code.GAP, f"records up to {head.size - 1} are missing")
-        if head.suite != SUITE:
-            self._found.add(end, Code.HEAD, f"unknown suite {head.suite}")
+        if head.suite != self._suite.name or not head.log.endswith(f"/{head.suite}"):
+            self._found.add(
+                end, Code.HEAD, f"suite {head.suite} is unknown or not that of the log's name"
+            )
         reached = (self._frontier.size, self._frontier.encode(), self._frontier.root().hex())
         if (head.size, head.frontier, head.root) != reached:
             self._found.add(
@@ -344,7 +356,7 @@ class _Walk:
             log=head.log if head is not None else "",
             size=self._frontier.size,
             subjects=self._subjects,
-            root=(self._frontier.root() if self._frontier.size else EMPTY_ROOT).hex(),
+            root=self._frontier.root().hex(),
             begun=self._frontier.size > 0,
             findings=tuple(sorted(self._found.kept, key=lambda f: f.idx)),
             counts=dict(self._found.counts),

@@ -52,7 +52,6 @@ from store.lookups import Lookups
 from store.tables import metadata
 from store.tallies import Tallies
 
-LOG_SUITE = "sha256"
 GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
     tokens=limits.TOKENS,
@@ -100,7 +99,9 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
-    log = AuditLog(store, _writer(), log_id(settings), wait_s=settings.audit_wait_s)
+    log = AuditLog(
+        store, _writer(), log_id(settings), wait_s=settings.audit_wait_s, suite=settings.audit_suite
+    )
     return Hub(
         settings=settings,
         catalog=catalog,
@@ -133,7 +134,7 @@ def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:
 def log_id(settings: Settings) -> str:
     """The log's name in receipts: authority, log, hash suite."""
     authority = "demo.invalid" if settings.profile is Profile.DEMO else "yanshan.gov.cn"
-    return f"{authority}/hub/main/{LOG_SUITE}"
+    return f"{authority}/hub/main/{settings.audit_suite}"
 
 
 def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:

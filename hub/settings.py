@@ -24,6 +24,8 @@ from typing import Any
 
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
+from audit.suite import NAMES as SUITES
+from audit.tree import SUITE
 from catalog.errors import Readable
 from catalog.placing import OWN
 from hub import limits
@@ -77,6 +79,7 @@ class Settings:
     audience: str
     synthetic: bool
     audit_wait_s: float
+    audit_suite: str
     deadline_s: float
     source_deadline_s: float
     catalog_extra_dir: Path | None
@@ -404,6 +407,9 @@ SETTINGS: Mapping[str, Setting] = {
     "synthetic": Setting("synthetic", _flag, "请写 1 或 0"),
     "audit.wait_s": Setting(
         "audit_wait_s", _seconds(0.05, 60), "请写 0.05 到 60 之间的秒数", AUDIT_WAIT_S
+    ),
+    "audit.suite": Setting(
+        "audit_suite", _matching(SUITES.__contains__), f"请写 {' 或 '.join(SUITES)}", SUITE
     ),
     "deadline_s": Setting(
         "deadline_s", _seconds(0.1, 120), "请写 0.1 到 120 之间的秒数", limits.DEADLINE_S
