@@ -49,10 +49,10 @@ SHA256 = Suite(SUITE, leaf, node, EMPTY_ROOT)
 class Frontier:
     """Roots of the perfect subtrees of a tree of `size` leaves, the largest first."""
 
-    __slots__ = ("_hashes", "_suite", "size")
+    __slots__ = ("_hashes", "size", "suite")
 
     def __init__(self, size: int = 0, hashes: Iterable[bytes] = (), suite: Suite = SHA256) -> None:
-        self.size, self._hashes, self._suite = size, list(hashes), suite
+        self.size, self._hashes, self.suite = size, list(hashes), suite
         if size < 0 or len(self._hashes) != size.bit_count():
             raise ValueError("a frontier has one hash for each binary one of its size")
         if any(len(h) != HASH_BYTES for h in self._hashes):
@@ -70,7 +70,7 @@ class Frontier:
 
     def append(self, leaf_hash: bytes) -> None:
         """Add one leaf: as many merges as the old size ends in binary ones."""
-        merges, node, self.size = self.size, self._suite.node, self.size + 1
+        merges, node, self.size = self.size, self.suite.node, self.size + 1
         while merges & 1:
             leaf_hash = node(self._hashes.pop(), leaf_hash)
             merges >>= 1
@@ -79,10 +79,10 @@ class Frontier:
     def root(self) -> bytes:
         """Root of the tree so far."""
         if not self._hashes:
-            return self._suite.empty_root
+            return self.suite.empty_root
         *rest, root = self._hashes
         for left in reversed(rest):
-            root = self._suite.node(left, root)
+            root = self.suite.node(left, root)
         return root
 
     def consistency(self, later: Sequence[bytes]) -> list[bytes]:
@@ -93,7 +93,7 @@ class Frontier:
             middle = low + _split(high - low)
             if self.size <= middle:
                 right = later[middle - self.size : high - self.size]
-                rights.append(root_of(right, self._suite))
+                rights.append(root_of(right, self.suite))
                 high = middle
             else:
                 rights.append(lefts.pop(0))

@@ -29,7 +29,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.engine import Row, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -37,6 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from audit.batch import EVENT_COLUMNS, now_us
 from audit.derived import COLUMNS, columns, index_rows
 from audit.record import canonical
+from audit.segments import frontier_at, online_from, rows_of
 from audit.suite import NoSuite, suite_of
 from audit.tree import SHA256, Frontier
 from store.audit import audit_event, audit_head, audit_index, audit_subject, audit_writer
@@ -60,10 +61,11 @@ class Code(StrEnum):
     WRITER_SEQ = "WRITER_SEQ"
     CLOCK_BACK = "CLOCK_BACK"
     HEAD = "HEAD"
+    SEGMENT = "SEGMENT"
     SUBJECT_INDEX = "SUBJECT_INDEX"
 
 
-_INTEGRITY = {Code.LEAF, Code.COLUMN, Code.NOT_CANONICAL, Code.CLOCK_BACK, Code.HEAD}
+_INTEGRITY = {Code.LEAF, Code.COLUMN, Code.NOT_CANONICAL, Code.CLOCK_BACK, Code.HEAD, Code.SEGMENT}
 _COMPLETENESS = {Code.GAP, Code.WRITER_SEQ}
 
 
@@ -105,6 +107,10 @@ class Verdicts:
     """Writers without HUB_STOP: running now, or ended without a word (killed, power cut)."""
     unindexed: int = 0
     """Records that the subject index has not reached yet: a search would not find them."""
+    first: int = 0
+    """The first record that is online; those before it lie in the archive (`segments.py`)."""
+    leaving: int = 0
+    """Records of the archive whose rows a run that was interrupted has left in the store."""
 
     @property
     def integrity(self) -> bool:
@@ -208,7 +214,8 @@ class _Walk:
         self._suite = SHA256
         self._frontier = Frontier()
         self._writers: dict[str, _WriterSeen] = {}
-        self._next = 0
+        self._first = self._next = 0
+        self._leaving = 0
         self._cursor = 0
         self._last_ts = 0
         self._subjects = 0
@@ -219,6 +226,7 @@ class _Walk:
         self._hash_as(head)
         cursor = (await self._connection.execute(select(audit_index.c.next_idx))).scalar()
         self._cursor = cursor or 0
+        await self._begin()
         while rows := await self._rows():
             await self._judge(rows)
             if self._progress is not None:
@@ -234,6 +242,20 @@ class _Walk:
             with contextlib.suppress(NoSuite):  # `_judge_head` names it
                 self._suite = suite_of(head.suite)
                 self._frontier = Frontier(suite=self._suite)
+
+    async def _begin(self) -> None:
+        """Start where the archive ends: the root that is reached proves the frontier it gave."""
+        first = online_from(await rows_of(self._connection))
+        if not first:
+            return
+        frontier = await frontier_at(self._connection, first)
+        if frontier is None:
+            self._found.add(first, Code.SEGMENT, "the archive's frontier is none of this log")
+            return
+        self._first = self._next = first
+        self._frontier = frontier
+        below = select(func.count()).where(audit_event.c.idx < first)
+        self._leaving = await self._connection.scalar(below) or 0
 
     async def _rows(self) -> Sequence[Row[Any]]:
         wanted = [audit_event.c[name] for name in EVENT_COLUMNS]
@@ -285,7 +307,9 @@ class _Walk:
         name, wseq, ts = body.get("writer"), body.get("wseq"), body.get("ts")
         if not (isinstance(name, str) and isinstance(wseq, int) and isinstance(ts, int)):
             return self._found.add(idx, Code.WRITER_SEQ, "the body names no writer, count and time")
-        seen = self._writers.setdefault(name, _WriterSeen())
+        seen = self._writers.get(name)
+        if seen is None:  # a writer's first record online: those before it lie in the archive
+            seen = self._writers[name] = _WriterSeen(wseq - 1 if self._first else 0)
         if wseq != seen.wseq + 1:
             self._found.add(idx, Code.WRITER_SEQ, f"count {wseq} follows {seen.wseq}")
         if ts < seen.ts:
@@ -346,7 +370,8 @@ class _Walk:
         )
         stored = {writer: last for writer, last in rows.all() if last}
         reached = {writer: seen.wseq for writer, seen in self._writers.items()}
-        for writer in sorted(stored.keys() | reached.keys()):
+        named = reached.keys() if self._first else stored.keys() | reached.keys()
+        for writer in sorted(named):
             if stored.get(writer) != reached.get(writer):
                 about = f"the log ends at {reached.get(writer, 0)} of {stored.get(writer, 0)}"
                 self._found.add(self._next, Code.WRITER_SEQ, about)
@@ -355,6 +380,8 @@ class _Walk:
         return Verdicts(
             log=head.log if head is not None else "",
             size=self._frontier.size,
+            first=self._first,
+            leaving=self._leaving,
             subjects=self._subjects,
             root=self._frontier.root().hex(),
             begun=self._frontier.size > 0,

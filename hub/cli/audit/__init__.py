@@ -12,4 +12,7 @@ def audit() -> None:
     """The group."""
 
 
-from hub.cli.audit import verify  # noqa: E402, F401  a verb's file needs the group above
+from hub.cli.audit import (  # noqa: E402  a verb's file needs the group above
+    archive,  # noqa: F401
+    verify,  # noqa: F401
+)
