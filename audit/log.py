@@ -7,6 +7,7 @@ One client alone waits for one commit; thirty-two wait for little more.
     append ──check, encode──► queue ──► batch: lock head, number, hash, insert, COMMIT ──► Receipt
 
 Whatever fails is `AuditUnavailable(reason="WRITE")`: nothing may leave the hub then (P5).
+Once `halt` was called everything is ROLLBACK_SUSPECTED: the log is not the one it was.
 A COMMIT whose outcome is unknown is tried once more with the same ids, and finds what the
 first try left behind. A waiter that is cancelled gets no receipt, but its record stays:
 over-reporting is accepted, under-reporting is not.
@@ -53,6 +54,7 @@ QUEUE = 4_096  # waiting answers; more are refused at once, so memory stays boun
 MAX_WRITER = 64  # the column's width
 TICK_S = 0.05  # a waiter is told at most this late that its record is not there in time
 UNWRITTEN = "访问记录无法写入，暂不提供数据"
+HALTED = "访问日志与已签署的检查点不符，已停止提供数据，请联系运维"
 BATCH = 512  # records a transaction: one commit stays below some 50 ms
 
 
@@ -70,6 +72,8 @@ class LogState:
     error: str | None
     unindexed: int | None = None
     index_error: str | None = None
+    halted: str | None = None
+    """Why nothing is written any more, whatever the store says."""
 
 
 @dataclass(slots=True)
@@ -113,6 +117,7 @@ class AuditLog:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._halted: str | None = None
         self._unanswered: deque[_Job] = deque()
         self._watching = False
         self._size: int | None = None
@@ -143,9 +148,13 @@ class AuditLog:
     async def stop(self) -> None:
         """Write HUB_STOP as the last record, drain, index, disconnect.
 
-        AuditUnavailable if it cannot be written; everything has ended all the same.
+        AuditUnavailable if it cannot be written; everything has ended all the same. A log
+        that was halted writes none.
         """
         if self._task is None:
+            return
+        if self._halted is not None:
+            await self._end()
             return
         try:
             job = self._enqueue(Draft(Kind.HUB_STOP))
@@ -160,6 +169,10 @@ class AuditLog:
         The receipt names the first record. AuditUnavailable: nothing may be shown.
         """
         return await self._wait(self._enqueue(draft))
+
+    def halt(self, reason: str) -> None:
+        """From now on refuse everything; `reason` is for `state`. No way back but a new start."""
+        self._halted = self._halted or reason
 
     async def append_in(self, connection: AsyncConnection, draft: Draft) -> Receipt:
         """Write a command's record in the command's own transaction.
@@ -189,6 +202,7 @@ class AuditLog:
             self._error,
             self._unindexed(),
             self._index.error,
+            self._halted,
         )
 
     async def indexed(self) -> bool:
@@ -211,6 +225,8 @@ class AuditLog:
         return job
 
     def _refuse_if_closed(self) -> None:
+        if self._halted is not None:
+            raise AuditUnavailable(HALTED, reason="ROLLBACK_SUSPECTED", retryable=False)
         if self._task is None or self._closing:
             raise AuditUnavailable("访问审计未在运行，暂不提供数据", reason="WRITE")
 
@@ -343,7 +359,8 @@ class AuditLog:
         if task is not None:
             await task
         await self._writer.close()
-        await self._index.stop(self._size)
+        # Of a log that was exchanged the index could wait for records that never come.
+        await self._index.stop(self._size if self._halted is None else None)
 
     def _receipt(self, place: Place) -> Receipt:
         return Receipt(place.idx, place.leaf, self._log_id)

@@ -90,7 +90,7 @@ class Frontier:
         lefts, rights = list(self._hashes), list[bytes]()
         low, high = 0, self.size + len(later)
         while high != self.size and self.size:
-            middle = low + _split(high - low)
+            middle = low + split(high - low)
             if self.size <= middle:
                 right = later[middle - self.size : high - self.size]
                 rights.append(root_of(right, self.suite))
@@ -117,7 +117,7 @@ def inclusion(leaves: Sequence[bytes], index: int, suite: Suite = SHA256) -> lis
     path: list[bytes] = []
     low, high = 0, len(leaves)
     while high - low > 1:
-        middle = low + _split(high - low)
+        middle = low + split(high - low)
         if index < middle:
             path.append(root_of(leaves[middle:high], suite))
             high = middle
@@ -136,7 +136,7 @@ def consistency(leaves: Sequence[bytes], old: int, suite: Suite = SHA256) -> lis
     if old in (low, high):
         return proof
     while high != old:
-        middle = low + _split(high - low)
+        middle = low + split(high - low)
         if old <= middle:
             proof.append(root_of(leaves[middle:high], suite))
             high = middle
@@ -210,6 +210,6 @@ def _climb(
     return last == 0 and was == old_root and now == new_root
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """Largest power of two below `size` (size ≥ 2)."""
     return int(1 << ((size - 1).bit_length() - 1))

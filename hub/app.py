@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -19,12 +17,13 @@ from adapters import registry
 from adapters.contract import Source
 from adapters.identity import citizen_uid
 from adapters.sql import SqlSource
-from audit.log import AuditLog, writer_name
+from audit.log import HALTED, AuditLog
+from audit.record import Draft, Kind
 from audit.tokens import SubjectTokens
 from authz.keeper import BookKeeper
 from authz.mask import masked
 from catalog.datasets import FieldType
-from catalog.errors import HubError
+from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
@@ -39,6 +38,7 @@ from hub.policy import version_in
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.settings import Profile, Settings
+from hub.signing import log_id, process_writer, signer_of
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -100,7 +100,11 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(
-        store, _writer(), log_id(settings), wait_s=settings.audit_wait_s, suite=settings.audit_suite
+        store,
+        process_writer(),
+        log_id(settings),
+        wait_s=settings.audit_wait_s,
+        suite=settings.audit_suite,
     )
     return Hub(
         settings=settings,
@@ -113,6 +117,12 @@ def assemble(settings: Settings, *, telemetry: Telemetry | None = None) -> Hub:
         askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
+        signer=signer_of(
+            settings,
+            store,
+            halt=log.halt,
+            beat=lambda: log.append(Draft(Kind.HEARTBEAT)),
+        ),
         release=Release(log, SubjectTokens(keys.audit)),
         rejects=Rejects(log),
         telemetry=telemetry or Telemetry(),
@@ -131,12 +141,6 @@ def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:
     return source
 
 
-def log_id(settings: Settings) -> str:
-    """The log's name in receipts: authority, log, hash suite."""
-    authority = "demo.invalid" if settings.profile is Profile.DEMO else "yanshan.gov.cn"
-    return f"{authority}/hub/main/{settings.audit_suite}"
-
-
 def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
     """A department's value as its mask leaves it; a date or number keeps nothing."""
     texts = (FieldType.STRING, FieldType.ID)
@@ -145,16 +149,12 @@ def mask_text(mask: Mask, value: Any, kind: FieldType) -> Any:
     return masked(mask, value)
 
 
-def _writer() -> str:
-    # A writer is one process of one boot: two with one name could not both number records.
-    return writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
-
-
 @contextlib.asynccontextmanager
 async def running(hub: Hub) -> AsyncIterator[Hub]:
     """Policy loaded, log open, followers at work; everything closed again afterwards."""
     await hub.keeper.load()
     await hub.log.start()
+    hub.signer.start()
     followers = [
         asyncio.create_task(hub.keeper.follow(), name="policy"),
         asyncio.create_task(hub.rejects.follow(), name="rejects"),
@@ -167,6 +167,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         await asyncio.gather(*followers, return_exceptions=True)
         await hub.rejects.flush()
         await hub.log.stop()
+        await hub.signer.stop()  # HUB_STOP is covered, too
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()
@@ -179,10 +180,15 @@ async def healthz(_request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """The store answers and the policy is fresh; where data sets are placed does not decide."""
+    """The store answers, the policy is fresh, the log is the one that was signed.
+
+    Where data sets are placed does not decide.
+    """
     hub: Hub = request.app.state.hub
     try:
         hub.keeper.current()
+        if hub.log.state().halted:
+            raise AuditUnavailable(HALTED, reason="ROLLBACK_SUSPECTED")
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)

@@ -1,9 +1,10 @@
-"""Key material: four files in one directory, readable by their owner alone.
+"""Key material: five files in one directory, readable by their owner alone.
 
     issuer.pem    ES256 key of the token issuer; a public key is enough to verify
     identity.key  county key behind `citizen_uid` (32 bytes, hex): lose it and no person is found
     audit.keys    key ring of subject tokens: one ``version hex`` a line, the newest highest
     cursor.keys   key ring of sealed cursors (AES-SIV, 64 bytes): one ``number hex`` a line
+    checkpoint.keys  keys that sign checkpoints (Ed25519): one ``since-day hex`` a line
 
 A demo makes what is missing. Production refuses to: a key made silently on one machine would
 name the same person differently on the next.
@@ -17,15 +18,19 @@ import stat
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 
+from audit.keyring import SEED_BYTES, SigningKey, SigningKeys, line_of
 from catalog.errors import Readable
 
 CURVE = "P-256"  # ES256
+CHECKPOINT = "checkpoint.keys"
+FIRST_DAY = date(2022, 1, 1)  # a demo's key may sign whatever day its clock says
 IDENTITY_BYTES = 32
 AUDIT_BYTES = 32
 CURSOR_BYTES = 64  # AES-256 in SIV mode takes two keys
@@ -45,10 +50,11 @@ class Keys:
     identity: bytes = field(repr=False)
     audit: Mapping[int, bytes] = field(repr=False)
     cursor: Mapping[int, bytes] = field(repr=False)
+    checkpoint: SigningKeys = field(repr=False)
 
 
 def load_keys(directory: Path, *, create: bool) -> Keys:
-    """Read the four files; `create` makes missing ones (0600) and the directory (0700).
+    """Read the five files; `create` makes missing ones (0600) and the directory (0700).
 
     KeysError for a missing file without `create`, an unfit one, or one others may read.
     """
@@ -59,7 +65,37 @@ def load_keys(directory: Path, *, create: bool) -> Keys:
         identity=_identity(directory / "identity.key", create),
         audit=_ring(directory / "audit.keys", AUDIT_BYTES, create),
         cursor=_ring(directory / "cursor.keys", CURSOR_BYTES, create),
+        checkpoint=signing_keys(directory, create=create),
     )
+
+
+def signing_keys(directory: Path, *, create: bool = False) -> SigningKeys:
+    """The keys of checkpoints alone, as the file now is. KeysError."""
+    file = directory / CHECKPOINT
+
+    def new() -> bytes:
+        return line_of(SigningKey(FIRST_DAY, secrets.token_bytes(SEED_BYTES))).encode()
+
+    lines = _content(file, new if create else None).decode("ascii", "replace").splitlines()
+    try:
+        return SigningKeys.parse(lines)
+    except ValueError:
+        raise KeysError(
+            f"密钥文件 {file.name} 格式错误：每行须为“起用日 十六进制密钥”，日期递增"
+        ) from None
+
+
+def add_signing_key(directory: Path, key: SigningKey) -> None:
+    """Append a key that begins later than all others; the file is exchanged whole. KeysError."""
+    file = directory / CHECKPOINT
+    lines = _content(file, None).decode("ascii", "replace").splitlines()
+    try:
+        SigningKeys.parse([*lines, line_of(key)])
+    except ValueError:
+        raise KeysError(f"密钥文件 {file.name}：新密钥的起用日须晚于已有的各行") from None
+    whole = "".join(f"{line.strip()}\n" for line in lines if line.strip()) + line_of(key)
+    draft = _draft(file, whole.encode())
+    draft.replace(file)
 
 
 def _issuer(file: Path, create: bool) -> ECKey:
@@ -130,15 +166,20 @@ def _content(file: Path, new: Callable[[], bytes] | None) -> bytes:
 
 def _write_once(file: Path, content: bytes) -> None:
     # Two hubs may start at once: the link is made whole or not at all, and the first one stays.
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
-    draft = Path(name)
+    draft = _draft(file, content)
     try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
         file.hardlink_to(draft)
     except FileExistsError:
         return
     finally:
         draft.unlink()
+
+
+def _draft(file: Path, content: bytes) -> Path:
+    """A file beside it with the content, on disk, its owner's alone."""
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=".new-")
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    return Path(name)

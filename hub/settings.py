@@ -24,6 +24,7 @@ from typing import Any
 
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
+from audit.signer import EVERY_S as CHECKPOINT_S
 from audit.suite import NAMES as SUITES
 from audit.tree import SUITE
 from catalog.errors import Readable
@@ -88,6 +89,9 @@ class Settings:
     audit_segment: int
     audit_online_months: int
     audit_retention_months: int
+    audit_checkpoint_s: float
+    audit_signer_file: Path
+    audit_anchor_file: Path | None
     deadline_s: float
     source_deadline_s: float
     catalog_extra_dir: Path | None
@@ -285,9 +289,11 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
             )
         )
     data_dir = full["data_dir"] or Path.cwd() / "demo-data"
+    keys_dir = full["keys_dir"] or data_dir / "keys"
     full |= {
         "data_dir": data_dir,
-        "keys_dir": full["keys_dir"] or data_dir / "keys",
+        "keys_dir": keys_dir,
+        "audit.signer_file": full["audit.signer_file"] or keys_dir / "signer.json",
         "store.url": full["store.url"] or f"sqlite+aiosqlite:///{data_dir / 'store.sqlite'}",
         "store.row_lock": _locked(full, demo),
         "audit.archive_dir": full["audit.archive_dir"] or data_dir / "archive",
@@ -441,6 +447,11 @@ SETTINGS: Mapping[str, Setting] = {
         f"网络日志至少保存 {LAW_MONTHS} 个月，请写 {LAW_MONTHS} 到 1200 之间的月数",
         RETENTION_MONTHS,
     ),
+    "audit.checkpoint_s": Setting(
+        "audit_checkpoint_s", _seconds(0.1, 60), "请写 0.1 到 60 之间的秒数", CHECKPOINT_S
+    ),
+    "audit.signer_file": Setting("audit_signer_file", _path, "请写文件的路径"),
+    "audit.anchor_file": Setting("audit_anchor_file", _path, "请写文件的路径"),
     "deadline_s": Setting(
         "deadline_s", _seconds(0.1, 120), "请写 0.1 到 120 之间的秒数", limits.DEADLINE_S
     ),

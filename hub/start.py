@@ -1,7 +1,8 @@
-"""What must be true before the hub may answer: the right tables, and the right people.
+"""What must be true before the hub may answer: the right tables, people, and log.
 
 A store at an older migration is refused with the command that mends it, and so is a database
 that data sets are placed in, unless it does not answer: then its fields alone are missing.
+A log that is not the one whose checkpoints were signed is refused, too (`hub/signing.py`).
 The register is judged wherever it lies; it must answer. Invented people
 (id prefix 5399) and real ones never meet: production refuses the former, the demonstration
 everybody else.
@@ -18,6 +19,7 @@ from catalog.errors import Readable
 from catalog.load import Catalog
 from hub.placing import address_of, catalogue, copies, unfit
 from hub.settings import Profile, Settings
+from hub.signing import rollback
 from store.engine import single
 from store.migrate import status
 from store.register import citizen
@@ -57,6 +59,9 @@ def ready(settings: Settings) -> None:
         raise Unready(f"正式环境的底册中有 {invented} 名虚构人员（5399 开头）：请换用正式数据库")
     if settings.profile is Profile.DEMO and others:
         raise Unready(f"演示环境的底册中有 {others} 名非虚构人员：请换用演示数据库")
+    suspect = rollback(settings)
+    if suspect is not None:
+        raise Unready(suspect)
 
 
 def _locks(settings: Settings) -> None:

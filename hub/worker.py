@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.contract import Source
 from audit.log import AuditLog
+from audit.signer import Signer
 from authz.keeper import BookKeeper
 from catalog.load import Catalog
 from hub.asking import Askers
@@ -35,6 +36,7 @@ class Hub:
     askers: Askers
     engine: Engine
     log: AuditLog
+    signer: Signer
     release: Release
     rejects: Rejects
     telemetry: Telemetry

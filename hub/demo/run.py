@@ -21,6 +21,8 @@ import uvicorn
 
 import hub
 from audit import verify
+from audit.note import Checkpoint
+from audit.signer import newest_note
 from authz.gate import Gate
 from catalog.errors import Readable
 from hub.app import assemble, create_app, running
@@ -35,6 +37,7 @@ from hub.worker import Hub
 from resolvers import answer as engine
 from resolvers.explain import explain
 from resolvers.plan import Plan, Shape
+from store.engine import single
 
 Echo = Callable[[str], None]
 SHOWN_AS = ("zhelai-village-01", "zhelai-town-01", "office-01")
@@ -182,8 +185,19 @@ async def show(site: Site, echo: Echo) -> bool:
         plan, _ = await _planned(made, site, SHOWN_AS[0], question, None)
     _print(site, plan.shape, answers, echo)
     verdict = await asyncio.to_thread(verify.run, site.store_url)
+    echo(await _signed(site))
     echo(f"审计核验：{said(verdict)}")
     return verdict.exit is verify.Exit.INTACT and all(a.get("data") for a in answers)
+
+
+async def _signed(site: Site) -> str:
+    """How much of the log the newest checkpoint covers, in words."""
+    async with single(site.store_url, readonly=True) as connection:
+        note = await newest_note(connection)
+    if note is None:
+        return "检查点：尚无"
+    found = Checkpoint.parse(note.text)
+    return f"检查点：最新一个覆盖前 {found.size} 条记录，根 {found.root.hex()[:16]}…，已签名"
 
 
 def _print(site: Site, shape: Shape, answers: Sequence[Mapping[str, Any]], echo: Echo) -> None:

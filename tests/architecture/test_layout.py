@@ -24,6 +24,8 @@ OPERATIONS = {
     "audit/test_archive_faults": "the archive killed, refused and out of room at every step",
     "audit/test_crash": "kill -9 under load, then verify",
     "audit/test_tampered_segments": "what is done to the archive's files, each named",
+    "audit/test_pymerkle": "proofs of tiles.py beside those of another implementation",
+    "audit/test_signer_kill": "kill -9 at each point between memory, database and anchor",
     "authz/test_defects": "what is known of the wrapped library, D1 to D15",
     "authz/test_laws": "what no policy may break, on random policies",
     "authz/test_traps": "where the county itself misleads, T1 to T12",

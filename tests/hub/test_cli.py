@@ -251,7 +251,9 @@ def test_the_main_job_shows_three_posts_receipts_and_an_intact_log(
     (body,) = [line.split() for line in lines(ran.out) if line.split()[:1] == ["certificateNo"]]
     assert (body[1], body[3]) == ("〔已脱敏〕", "〔无权查看〕")  # never as if there were nothing
     assert max(len(line) for line in lines(ran.out)) <= 110
-    assert lines(ran.out)[-1].startswith("审计核验：日志完好：")
+    signed, verdict = lines(ran.out)[-2:]
+    (size,) = re.findall(r"日志完好：(\d+) 条记录", verdict)
+    assert signed.startswith(f"检查点：最新一个覆盖前 {size} 条记录")
 
 
 def test_a_token_is_signed_by_the_demonstration(hub: Hub, county: Path) -> None:

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 
 from hub.keys import KeysError, load_keys
 
-FILES = ["audit.keys", "cursor.keys", "identity.key", "issuer.pem"]
+FILES = ["audit.keys", "checkpoint.keys", "cursor.keys", "identity.key", "issuer.pem"]
 
 
 def refused(folder: Path) -> str:

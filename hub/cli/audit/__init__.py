@@ -14,5 +14,8 @@ def audit() -> None:
 
 from hub.cli.audit import (  # noqa: E402  a verb's file needs the group above
     archive,  # noqa: F401
+    checkpoint,  # noqa: F401
+    keys,  # noqa: F401
+    restart,  # noqa: F401
     verify,  # noqa: F401
 )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.archive import Archive, ArchiveError, Due, Plan
-from audit.log import AuditLog, writer_name
+from audit.log import AuditLog
 from audit.note import VerifierKey
 from audit.record import Draft, Kind, Op
 from audit.restore import RestoreError, restore
@@ -37,7 +35,9 @@ from catalog.errors import AuditUnavailable
 from hub.cli.audit import CANNOT_READ, audit
 from hub.cli.chosen import DIR, chosen
 from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, stop
+from hub.keys import signing_keys
 from hub.settings import Settings
+from hub.signing import log_id, process_writer
 from store.accounts import principal
 from store.audit import audit_head
 from store.engine import open_engine
@@ -106,7 +106,9 @@ def bring_back(first: int, target: Path, folder: Path | None) -> None:
     """FIRST is the segment's first record."""
     settings, _ = chosen(folder)
     try:
-        manifest = restore(settings.audit_archive_dir, first, target, keys=_keys(settings))
+        manifest = restore(
+            settings.audit_archive_dir, first, target, keys=_keys(settings, log_id(settings))
+        )
     except RestoreError as error:
         if error.reason == "SEGMENT":
             stop("\n".join(map(_named, error.findings)), FAILED)
@@ -192,7 +194,9 @@ async def _judged(settings: Settings) -> ArchiveVerdict:
         await engine.dispose()
     if not rows and not settings.audit_archive_dir.exists():
         return ArchiveVerdict((), 0, 0, 0, None)
-    return verify_archive(settings.audit_archive_dir, keys=_keys(settings), rows=rows)
+    return verify_archive(
+        settings.audit_archive_dir, keys=_keys(settings, log_id(settings)), rows=rows
+    )
 
 
 def _run(
@@ -235,7 +239,7 @@ async def _done(
             engine,
             plan,
             lambda: _log(engine, settings),
-            keys=_keys(settings),
+            keys=_keys(settings, log_id(settings)),
             told=told,
             sleep=asyncio.sleep,
         )
@@ -258,8 +262,9 @@ async def _log(engine: AsyncEngine, settings: Settings) -> AsyncIterator[AuditLo
     """The store's own log, open for the archive's records."""
     async with engine.connect() as connection:
         head = (await connection.execute(select(audit_head.c.log, audit_head.c.suite))).one()
-    writer = writer_name(f"{socket.gethostname()[:20]}-{os.getpid()}")
-    log = AuditLog(engine, writer, head.log, wait_s=settings.audit_wait_s, suite=head.suite)
+    log = AuditLog(
+        engine, process_writer(), head.log, wait_s=settings.audit_wait_s, suite=head.suite
+    )
     await log.start(Draft(Kind.HUB_START, op=Op("Archive", type="archive")))
     try:
         yield log
@@ -267,8 +272,9 @@ async def _log(engine: AsyncEngine, settings: Settings) -> AsyncIterator[AuditLo
         await log.stop()
 
 
-def _keys(_settings: Settings) -> Sequence[VerifierKey]:
-    return ()
+def _keys(settings: Settings, log: str) -> Sequence[VerifierKey]:
+    """The log's keys, old ones too: what a segment's checkpoint may be signed with."""
+    return [one.key for one in signing_keys(settings.keys_dir).published(log)]
 
 
 def _span(row: Row) -> str:
