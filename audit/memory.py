@@ -119,13 +119,13 @@ class MemoryFile:
         _write(self.path, memory.text())
 
     def halted(self) -> Halt | None:
-        """The mark, if it is there; one that cannot be read is one."""
+        """The mark, if it is there; one that says nothing is one, too. OSError."""
         try:
             told = json.loads(self.halt_path.read_text(encoding="utf-8"))
             return Halt(str(told["reason"]), int(told["size"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError):
             return Halt(Mismatch.MEMORY, 0)
 
     def halt(self, halt: Halt) -> None:

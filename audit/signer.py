@@ -133,9 +133,11 @@ class Signer:
 
         Nothing is raised: a failure is in `state`, and the next step begins from the memory.
         """
-        if self._halted is not None or self._is_marked():
+        if self._halted is not None:
             return False
         try:
+            if self._is_marked():
+                return False
             self._leading = self._lock.acquire()
             return self._leading and await self._led(now)
         except RollbackSuspected as found:
@@ -202,8 +204,8 @@ class Signer:
 
     async def _prove_fresh(self) -> None:
         if self._beat is not None and self._clock() - self._grown_at >= IDLE_S:
-            self._grown_at = self._clock()
             await self._beat()
+            self._grown_at = self._clock()
 
     # -- signing
 

@@ -114,10 +114,10 @@ def rollback(settings: Settings) -> str | None:
     folder = memory.path.parent
     if folder != settings.keys_dir and not folder.is_dir():  # a demo makes its keys later
         return f"目录 {folder} 不存在，检查点无法签署：请检查 audit.signer_file"
-    mark = memory.halted()
-    if mark is not None:
-        return _line(mark.reason, mark.size)
     try:
+        mark = memory.halted()
+        if mark is not None:
+            return _line(mark.reason, mark.size)
         asyncio.run(_judged(settings, memory))
     except RollbackSuspected as found:
         return _line(found.reason, found.size)

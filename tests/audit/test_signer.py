@@ -520,6 +520,23 @@ async def test_a_damaged_memory_signs_nothing(
     assert desk.memory.path.read_text() == spoilt
 
 
+async def test_a_mark_that_says_nothing_is_a_mark(desk: Desk, log: AuditLog) -> None:
+    desk.memory.halt_path.write_text("{")
+    assert not await desk.signer().step()
+    assert desk.halts == [Mismatch.MEMORY]
+
+
+async def test_a_mark_that_cannot_be_looked_at_is_tried_again(desk: Desk, log: AuditLog) -> None:
+    """As with too many open files: an hour's trouble must not stop the county for good."""
+    desk.memory.halt_path.mkdir()
+    signer = desk.signer()
+    assert not await signer.step()
+    assert (signer.state().error, desk.halts) == ("IsADirectoryError", [])
+    desk.memory.halt_path.rmdir()
+    assert await signer.step()
+    assert signer.state().error is None
+
+
 async def test_a_halted_log_refuses_and_ends_without_a_word(
     engine: AsyncEngine, drafts: Drafts
 ) -> None:

@@ -48,10 +48,12 @@ async def _signed(settings: Settings) -> Note:
     signer = signer_of(settings, engine)
     end = time.monotonic() + settings.audit_checkpoint_s + EXTRA_S
     try:
-        while not (await signer.step(now=True) or await signer.covered()):
+        while not await signer.step(now=True):
             state = signer.state()
             if state.halted is not None:
                 stop(f"日志与已签署的检查点不符（{state.halted}）：未签署", FAILED)
+            if await signer.covered():
+                break
             if time.monotonic() > end:
                 stop(
                     f"未能签署（{state.error or '另一进程正在签署'}）：请检查数据库与密钥",
