@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.hashes import SM3, Hash
@@ -43,12 +44,19 @@ def suite_of(name: str) -> Suite:
     raise NoSuite("this machine has no SM3")
 
 
+@lru_cache(maxsize=8)
+def suite_in(log: str) -> Suite:
+    """The suite that the name of a log ends with. NoSuite."""
+    return suite_of(log.rpartition("/")[2])
+
+
 def made(name: str, digest: Digest) -> Suite:
     """A suite of any hash of 32 bytes."""
     return Suite(
         name,
         lambda data: digest(b"\x00" + data),
         lambda left, right: digest(b"\x01" + left + right),
+        lambda both: digest(b"\x01" + both),
         digest(b""),
     )
 

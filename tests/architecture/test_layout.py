@@ -30,6 +30,7 @@ OPERATIONS = {
     "authz/test_laws": "what no policy may break, on random policies",
     "authz/test_traps": "where the county itself misleads, T1 to T12",
     "demo/test_shares": "the county's shares, from county.py and its writers",
+    "hub/test_archive_verbs": "the verbs of hub/cli/audit/archive.py, as a user types them",
     "hub/test_cli": "the verbs of hub/cli, as a user types them",
     "hub/test_wheel": "build, install, run elsewhere",
     "resolvers/test_conditions": "null for a condition, from the Shape to the record",

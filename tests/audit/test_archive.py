@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.archive import DAY_US, ArchiveError, months_before
 from audit.batch import now_us
+from audit.memory import MemoryFile
+from audit.note import Checkpoint, Note
 from audit.record import Draft
 from audit.segments import (
     ARCHIVED,
@@ -30,9 +32,10 @@ from audit.segments import (
     rows_of,
     verify_archive,
 )
+from audit.signer import Signer
 from audit.tree import Frontier, leaf, root_of
 from audit.verify import Exit, check
-from tests.audit.sealed import KEYS, LOG, archive, seal, size_of, write
+from tests.audit.sealed import KEYS, LOG, SIGNER, archive, seal, size_of, write
 
 pytestmark = pytest.mark.anyio
 
@@ -145,6 +148,22 @@ async def test_after_the_grace_the_rows_leave_and_nothing_else(
     assert (start.size, start.root().hex()) == (head.size, head.root)
 
 
+async def test_a_signer_without_a_memory_begins_where_the_archive_ends(
+    sealed: AsyncEngine, tmp_path: Path, sql: Sql
+) -> None:
+    await archive(sealed, tmp_path / "archive").run()
+    await archive(sealed, tmp_path / "archive", later_days=8).run()
+    assert min(await bodies(sealed)) == 200
+    memory = MemoryFile(tmp_path / "signer.json")
+    signer = Signer(sealed, LOG, memory, lambda: (SIGNER,))
+    assert await signer.step(now=True)
+    signer.release()
+    (head,) = await sql("SELECT size, root FROM audit_head")
+    (newest,) = await sql("SELECT note FROM audit_checkpoint ORDER BY size DESC LIMIT 1")
+    checkpoint = Checkpoint.parse(Note.parse(newest.note).text)
+    assert (checkpoint.size, checkpoint.root.hex()) == (head.size, head.root)
+
+
 @pytest.mark.parametrize("table", ["audit_event", "audit_subject"])
 async def test_the_trigger_lets_go_only_what_is_detached(
     sealed: AsyncEngine, tmp_path: Path, sql: Sql, table: str
@@ -173,11 +192,10 @@ async def test_the_trigger_lets_go_only_what_is_detached(
 async def test_a_caller_cannot_put_his_own_segment_table_before_the_stores(
     sealed: AsyncEngine,
 ) -> None:
-    if sealed.dialect.name == "sqlite":
-        pytest.skip("SQLite has no search path; a trigger of main never sees temp")
+    temp = "temp" if sealed.dialect.name == "sqlite" else "pg_temp"
     forged = (
-        'CREATE TEMP TABLE audit_segment (first bigint, "end" bigint, state text)',
-        "INSERT INTO pg_temp.audit_segment VALUES (0, 1000, 'DETACHED')",
+        'CREATE TEMP TABLE audit_segment ("first" bigint, "end" bigint, state text)',
+        f"INSERT INTO {temp}.audit_segment VALUES (0, 1000, 'DETACHED')",
     )
     async with sealed.connect() as connection:
         for statement in forged:

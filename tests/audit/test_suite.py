@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit import suite
 from audit.log import AuditLog
-from audit.note import Checkpoint, Ed25519Signer, opened, signed
+from audit.memory import MemoryFile
+from audit.note import Checkpoint, Ed25519Signer, Note, opened, signed
 from audit.record import Draft
+from audit.signer import Signer, judge
 from audit.suite import NAMES, NoSuite, made, suite_of
+from audit.tiles import Growth, StoreReader
+from audit.tiles import consistency as tiled_consistency
+from audit.tiles import inclusion as tiled_inclusion
 from audit.tree import (
     SHA256,
     consistency,
@@ -106,6 +113,37 @@ async def test_a_log_of_sm3_is_written_and_verified_as_one(
     note = signed(Checkpoint(LOG, 11, bytes.fromhex(head.root)), [Ed25519Signer(LOG, b"s" * 32)])
     checkpoint, held = opened(note, [Ed25519Signer(LOG, b"s" * 32).verifier])
     assert (checkpoint.root.hex(), len(held)) == (head.root, 1)
+
+
+async def test_a_log_of_sm3_is_signed_in_tiles_and_proved(
+    engine: AsyncEngine, drafts: Drafts, sql: Sql, tmp_path: Path
+) -> None:
+    log, key = AuditLog(engine, "node/1", LOG, wait_s=9.0, suite="sm3"), b"s" * 32
+    await log.start()
+    await asyncio.gather(*(log.append(drafts(n)) for n in range(600)))
+    await log.stop()
+    memory = MemoryFile(tmp_path / "signer.json")
+    signer = Signer(engine, LOG, memory, lambda: (Ed25519Signer(LOG, key),))
+    assert await signer.step(now=True)
+    signer.release()
+    rows = await sql("SELECT body FROM audit_event ORDER BY idx")
+    leaves = [sm3(b"\x00" + row.body.encode()) for row in rows]
+    suite = suite_of("sm3")
+    (note,) = await sql("SELECT note FROM audit_checkpoint")
+    checkpoint = opened(Note.parse(note.note), [Ed25519Signer(LOG, key).verifier])[0]
+    assert checkpoint == Checkpoint(LOG, 602, root_of(leaves, suite))
+    (tiles,) = await sql("SELECT count(*) AS n FROM audit_tile")
+    assert tiles.n == 2
+    async with engine.connect() as connection:
+        reader = StoreReader(connection)
+        for index in (0, 255, 256, 601):
+            path = await tiled_inclusion(reader, index, 602, suite=suite)
+            assert path == inclusion(leaves, index, suite)
+        proof = await tiled_consistency(reader, 300, 602, suite=suite)
+        assert proof == consistency(leaves, 300, suite)
+        growth = await Growth.from_rows(reader, 602, suite)
+        assert growth.frontier().root() == checkpoint.root
+        await judge(connection, memory.read(), LOG)
 
 
 async def test_a_logs_suite_is_not_changed_afterwards(

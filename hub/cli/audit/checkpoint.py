@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.note import BadNote, Checkpoint, Note, VerifierKey
 from audit.proof import BadProof, Kept, Proof, lines_of
 from audit.signer import newest_note
+from audit.suite import suite_in
 from audit.tiles import StoreReader, TileMissing, inclusion
 from audit.tiles import consistency as consistency_of
 from audit.tree import verify_inclusion
@@ -80,10 +81,11 @@ async def _proof(connection: AsyncConnection, idx: int) -> Proof:
     signed = Checkpoint.parse(note.text)
     if idx >= signed.size:
         stop(f"第 {idx} 条尚未被检查点覆盖（最新覆盖 {signed.size} 条）：请稍后再试", FAILED)
-    path = await inclusion(StoreReader(connection), idx, signed.size)
+    suite = suite_in(signed.origin)
+    path = await inclusion(StoreReader(connection), idx, signed.size, suite=suite)
     leaf = await connection.scalar(select(audit_event.c.leaf).where(audit_event.c.idx == idx))
     # Given to others: what does not lead to the signed root must not leave.
-    if not verify_inclusion(bytes.fromhex(leaf or ""), idx, signed.size, path, signed.root):
+    if not verify_inclusion(bytes.fromhex(leaf or ""), idx, signed.size, path, signed.root, suite):
         stop(DAMAGED, FAILED)
     return Proof(idx, tuple(path), note)
 
@@ -104,7 +106,7 @@ async def _consistency(connection: AsyncConnection, old: int, new: int) -> Seque
     signed = Checkpoint.parse((await _newest(connection)).text)
     if new > signed.size:
         stop(f"NEW 超出最新检查点覆盖的 {signed.size} 条：请稍后再试", FAILED)
-    return await consistency_of(StoreReader(connection), old, new)
+    return await consistency_of(StoreReader(connection), old, new, suite=suite_in(signed.origin))
 
 
 @audit.command("receipt-check", help="离线核对回执：证明是否由回执的叶哈希通向已签署的根。")
