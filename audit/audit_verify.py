@@ -25,6 +25,7 @@ from __future__ import annotations
 import argparse
 import base64
 import binascii
+import hashlib
 import json
 import re
 import subprocess
@@ -65,14 +66,35 @@ if TYPE_CHECKING:
 # ---- the tree, RFC 6962
 
 
+def _sha256(data: bytes) -> bytes:
+    return sha256(data).digest()
+
+
+def _sm3(data: bytes) -> bytes:
+    return hashlib.new("sm3", data).digest()
+
+
+_hash = _sha256
+
+
+def hash_as(log: str) -> None:
+    """As the log's name ends; OSError if this machine's OpenSSL has no SM3."""
+    global _hash
+    _hash = _sm3 if log.endswith("/sm3") else _sha256
+    try:
+        _hash(b"")
+    except ValueError:
+        raise OSError("no SM3") from None
+
+
 def leaf_hash(data: bytes) -> bytes:
     """Hash of a record."""
-    return sha256(b"\x00" + data).digest()
+    return _hash(b"\x00" + data)
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """Hash of two subtrees."""
-    return sha256(b"\x01" + left + right).digest()
+    return _hash(b"\x01" + left + right)
 
 
 class Frontier:
@@ -95,7 +117,7 @@ class Frontier:
     def root(self) -> bytes:
         """Root of the tree so far."""
         if not self.hashes:
-            return sha256(b"").digest()
+            return _hash(b"")
         root = self.hashes[-1]
         for left in reversed(self.hashes[:-1]):
             root = node_hash(left, root)
@@ -325,6 +347,7 @@ class Manifest:
             texts = (self.log, self.sha256, self.root, *self.vkeys)
             if not all(isinstance(one, str) for one in texts):
                 raise ValueError("no texts")
+            hash_as(self.log)
             hashes = [frontier[at : at + 32] for at in range(0, len(frontier), 32)]
             self.frontier = Frontier(self.first, hashes)
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from audit.derived import COLUMNS, columns
 from audit.record import Entry, Stamp, stamp
-from audit.tree import Frontier, leaf
+from audit.tree import SHA256, Frontier, Suite
 
 EVENT_COLUMNS = (*COLUMNS, "leaf", "body")
 STEP_US = 1_000_000  # less is the drift that time servers correct all day
@@ -96,9 +96,11 @@ class OutOfOrder(Exception):
     """The writer's counter in the store is not where this writer left it."""
 
 
-def number(entries: Sequence[Entry], head: Head, *, writer: str, ticks: Ticks) -> Batch:
+def number(
+    entries: Sequence[Entry], head: Head, *, writer: str, ticks: Ticks, suite: Suite = SHA256
+) -> Batch:
     """Give each entry its place after `head`; write it only if the head is still there."""
-    frontier = Frontier.decode(head.size, head.frontier)
+    frontier, leaf = Frontier.decode(head.size, head.frontier, suite), suite.leaf
     events: list[tuple[Any, ...]] = []
     places: list[Place] = []
     for offset, one in enumerate(entries):

@@ -30,9 +30,10 @@ from audit import ocsf, sheet
 from audit.log import AuditLog
 from audit.note import BadNote, Checkpoint, Note
 from audit.record import Draft, Kind, Op, Outcome, ReadEntry
+from audit.suite import suite_in
 from audit.tile_rows import Rows, stored_rows
 from audit.tiles import StoreReader, TileMissing, consistency
-from audit.tree import leaf
+from audit.tree import Suite
 from store.audit import audit_checkpoint, audit_event, audit_head
 
 WINDOW = 2_000  # records a step
@@ -180,14 +181,15 @@ async def _written(
 ) -> str:
     """Write all files; the digest of the one with the records."""
     reader = StoreReader(connection)
-    tree = await _tree_at(connection, reader, span.first)
+    suite = suite_in(span.log)
+    tree = await _tree_at(connection, reader, span.first, suite)
     frontier = tree.frontier().encode().hex()
     file = _File(folder / FORMATS[order.format])
     try:
         if order.format == "csv":
             file.add(sheet.heading().encode())
         async for texts in _windows(connection, span):
-            tree.extend([leaf(text.encode()) for text in texts])
+            tree.extend([suite.leaf(text.encode()) for text in texts])
             file.add(b"".join(_lines(order.format, texts, span.log)))
             if progress is not None:
                 progress(tree.size - span.first, span.end - span.first)
@@ -215,12 +217,14 @@ async def _written(
     return file.sha256
 
 
-async def _tree_at(connection: AsyncConnection, reader: StoreReader, size: int) -> Rows:
+async def _tree_at(
+    connection: AsyncConnection, reader: StoreReader, size: int, suite: Suite
+) -> Rows:
     """The tree before the first record: from tiles, or without them from every leaf."""
     try:
-        return await stored_rows(reader, size)
+        return await stored_rows(reader, size, suite)
     except TileMissing:
-        tree = Rows()
+        tree = Rows(suite=suite)
         for first in range(0, size, WINDOW):
             tree.extend(await reader.leaves(first, min(first + WINDOW, size)))
         return tree
@@ -229,7 +233,9 @@ async def _tree_at(connection: AsyncConnection, reader: StoreReader, size: int) 
 async def _consistency(reader: StoreReader, span: _Range) -> list[str]:
     try:
         size = Checkpoint.parse(Note.parse(span.note or "").text).size
-        proof = await consistency(reader, span.end, size) if size > span.end else []
+        if size <= span.end:
+            return []
+        proof = await consistency(reader, span.end, size, suite=suite_in(span.log))
     except (BadNote, TileMissing):
         return []  # the verifier will say so
     return [one.hex() for one in proof]

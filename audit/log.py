@@ -45,7 +45,8 @@ from audit.postgres_writer import PostgresWriter
 from audit.record import BadRecord, Draft, Entry, Kind, Receipt, entry, is_code, parts
 from audit.sqlite_index import SqliteIndex
 from audit.sqlite_writer import SqliteWriter
-from audit.tree import EMPTY_ROOT, SUITE
+from audit.suite import suite_of
+from audit.tree import SUITE, Suite
 from catalog.errors import AuditUnavailable
 from store.audit import audit_event, audit_head, audit_writer
 
@@ -89,7 +90,10 @@ def writer_name(node: str) -> str:
 
 
 class AuditLog:
-    """The one way a record gets into the log. `clock` gives µs UTC."""
+    """The one way a record gets into the log. `clock` gives µs UTC.
+
+    `suite` is what the log hashes with, for ever; NoSuite if this machine cannot.
+    """
 
     def __init__(
         self,
@@ -101,13 +105,14 @@ class AuditLog:
         wait_s: float = WAIT_S,
         queue: int = QUEUE,
         batch: int = BATCH,
+        suite: str = SUITE,
     ) -> None:
         if not is_code(writer) or len(writer) > MAX_WRITER:
             raise ValueError("a writer's name is a code of at most 64 characters")
         self._engine, self._name, self._log_id = engine, writer, log_id
-        self._clock, self._ticks = clock, Ticks(clock)
+        self._clock, self._ticks, self._suite = clock, Ticks(clock), suite_of(suite)
         self._wait_s, self._limit, self._batch = wait_s, queue, batch
-        self._writer = _writer(engine, writer, self._ticks)
+        self._writer = _writer(engine, writer, self._ticks, self._suite)
         self._index = SubjectIndex(_steps(engine))
         self._jobs: deque[_Job] = deque()
         self._wake = asyncio.Event()
@@ -187,7 +192,7 @@ class AuditLog:
         try:
             head = await self._locked(connection)
             every = [one for several in entries for one in several]
-            batch = number(every, head, writer=self._name, ticks=self._ticks)
+            batch = number(every, head, writer=self._name, ticks=self._ticks, suite=self._suite)
             named = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in batch.events]
             await connection.execute(audit_event.insert(), named)
             await self._move(connection, batch.head)
@@ -323,14 +328,19 @@ class AuditLog:
                     "INSERT INTO audit_head (id, log, suite, size, frontier, root) "
                     "VALUES (1, :log, :suite, 0, :frontier, :root) ON CONFLICT DO NOTHING"
                 ),
-                {"log": self._log_id, "suite": SUITE, "frontier": b"", "root": EMPTY_ROOT.hex()},
+                {
+                    "log": self._log_id,
+                    "suite": self._suite.name,
+                    "frontier": b"",
+                    "root": self._suite.empty_root.hex(),
+                },
             )
             await connection.execute(
                 text("INSERT INTO audit_index (id, next_idx) VALUES (1, 0) ON CONFLICT DO NOTHING")
             )
             await connection.execute(audit_writer.insert(), {"writer": self._name, "last_wseq": 0})
             head = (await connection.execute(select(audit_head.c.log, audit_head.c.suite))).one()
-            if tuple(head) != (self._log_id, SUITE):
+            if tuple(head) != (self._log_id, self._suite.name):
                 raise OutOfOrder("the store holds another log")
 
     async def _locked(self, connection: AsyncConnection) -> Head:
@@ -369,10 +379,10 @@ class AuditLog:
         return _unavailable()
 
 
-def _writer(engine: AsyncEngine, name: str, ticks: Ticks) -> Writer:
+def _writer(engine: AsyncEngine, name: str, ticks: Ticks, suite: Suite) -> Writer:
     if engine.dialect.name == "sqlite":
-        return SqliteWriter(engine.url.database or "", writer=name, ticks=ticks)
-    return PostgresWriter(engine.url, writer=name, ticks=ticks)
+        return SqliteWriter(engine.url.database or "", writer=name, ticks=ticks, suite=suite)
+    return PostgresWriter(engine.url, writer=name, ticks=ticks, suite=suite)
 
 
 def _steps(engine: AsyncEngine) -> Steps:

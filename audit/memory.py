@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.note import BadNote, Checkpoint, Note
+from audit.suite import suite_in
 from audit.tree import Frontier
 
 MODE = 0o600
@@ -80,7 +81,8 @@ class Memory:
         """From `text`; RollbackSuspected MEMORY if its parts do not belong together."""
         try:
             told: dict[str, Any] = json.loads(text)
-            frontier = Frontier.decode(told["size"], bytes.fromhex(told["frontier"]))
+            raw, suite = bytes.fromhex(told["frontier"]), suite_in(told["log"])
+            frontier = Frontier.decode(told["size"], raw, suite)
             found = cls(told["log"], frontier, told["note"], tuple(told["former"]))
             signed = Checkpoint.parse(Note.parse(found.note).text)
         except (ValueError, KeyError, TypeError, BadNote):

@@ -29,9 +29,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
+from audit import sm2
 from audit.tree import HASH_BYTES
 
 ED25519, COSIGNATURE = 0x01, 0x04  # signature types of c2sp.org/signed-note
+NAMED = 0xFF  # a kind it does not list: a name for it stands before the key; SM2 is ours
 SIGNATURES = 16  # a note with more is refused: every verifier takes as many
 NOTE_BYTES = 64 * 1024
 ID_BYTES, KEY_BYTES, STAMP_BYTES = 4, 32, 8
@@ -139,7 +141,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A public key under a name; `kind` ED25519 for a log, COSIGNATURE for a witness."""
+    """A public key under a name; `kind` ED25519 for a log, COSIGNATURE for a witness.
+
+    NAMED is an extra of a log: `public` is ``gm/sm2-sm3/1`` and a point of SM2, 65 bytes.
+    """
 
     name: str
     kind: int
@@ -148,7 +153,8 @@ class VerifierKey:
     def __post_init__(self) -> None:
         if not _NAME.match(self.name):
             raise BadNote(Fault.MALFORMED, "a key's name has no blanks and no plus")
-        if self.kind not in (ED25519, COSIGNATURE) or len(self.public) != KEY_BYTES:
+        plain = self.kind in (ED25519, COSIGNATURE) and len(self.public) == KEY_BYTES
+        if not (plain or (self.kind == NAMED and _is_sm2(self.public))):
             raise BadNote(Fault.MALFORMED, "a key of an unknown kind")
 
     @property
@@ -179,8 +185,10 @@ class VerifierKey:
         return signature.name == self.name and signature.key_id == self.key_id
 
     def verifies(self, text: str, signature: Signature) -> bool:
-        """Is it this key's signature of `text`?"""
+        """Is it this key's signature of `text`? Sm2Error if openssl is needed and not there."""
         raw, signed = signature.raw, text.encode()
+        if self.kind == NAMED:
+            return sm2.verify(self.public[len(sm2.LONG_ID) :], signed, raw)
         if self.kind == COSIGNATURE:
             raw, signed = raw[STAMP_BYTES:], cosigned(text, stamp_of(signature))
         try:
@@ -211,6 +219,19 @@ class Ed25519Signer:
     def sign(self, text: str) -> Signature:
         """An Ed25519 signature of the text itself."""
         return Signature(self.verifier.name, self.verifier.key_id, self._key.sign(text.encode()))
+
+
+class Sm2Signer:
+    """Signs by an external command that holds the key of `point` (`sm2.py`). Sm2Error."""
+
+    def __init__(self, name: str, point: bytes, command: Sequence[str]) -> None:
+        self._command = tuple(command)
+        self.verifier = VerifierKey(name, NAMED, sm2.LONG_ID + point)
+
+    def sign(self, text: str) -> Signature:
+        """An SM2 signature over SM3 of the text, DER."""
+        raw = sm2.sign(self._command, text.encode())
+        return Signature(self.verifier.name, self.verifier.key_id, raw)
 
 
 class Cosigner:
@@ -259,6 +280,10 @@ def opened(note: Note, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, tuple[S
     if not held:
         raise BadNote(Fault.UNKNOWN_SIGNATURE, "no signature by a known key")
     return checkpoint, tuple(held.values())
+
+
+def _is_sm2(public: bytes) -> bool:
+    return public[: -sm2.POINT_BYTES] == sm2.LONG_ID and public[len(sm2.LONG_ID)] == 0x04
 
 
 def base64_of(raw: bytes) -> str:

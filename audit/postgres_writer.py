@@ -36,6 +36,7 @@ from audit.batch import (
 )
 from audit.postgres_link import PostgresLink
 from audit.record import Entry
+from audit.tree import SHA256, Suite
 from store.audit import audit_event
 
 # A replica that hangs while it holds the head lock is thrown out after 5 s; the others
@@ -63,8 +64,8 @@ _FOUND = "SELECT idx, leaf FROM audit_event WHERE id = ANY($1::text[]) ORDER BY 
 class PostgresWriter:
     """`url` as SQLAlchemy reads it, with asyncpg as its driver."""
 
-    def __init__(self, url: URL, *, writer: str, ticks: Ticks) -> None:
-        self._writer, self._ticks = writer, ticks
+    def __init__(self, url: URL, *, writer: str, ticks: Ticks, suite: Suite = SHA256) -> None:
+        self._writer, self._ticks, self._suite = writer, ticks, suite
         self._link = PostgresLink(url, SESSION)
         self._left: Head | None = None
         """Where our last commit left the log; None if we do not know."""
@@ -121,7 +122,7 @@ class PostgresWriter:
 
     async def _inserted(self, driver: Any, entries: Sequence[Entry], head: Head) -> Batch | None:
         """The batch, or None if the log is not where `head` says: then nothing happened."""
-        batch = number(entries, head, writer=self._writer, ticks=self._ticks)
+        batch = number(entries, head, writer=self._writer, ticks=self._ticks, suite=self._suite)
         done = await driver.execute(*self._statement(batch, head))
         return batch if done == f"INSERT 0 {len(entries)}" else None
 

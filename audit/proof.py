@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.note import NOTE_BYTES, Checkpoint, Note, VerifierKey, opened
+from audit.suite import suite_in
 from audit.tree import HASH_BYTES, verify_inclusion
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -74,7 +75,9 @@ class Proof:
     def checkpoint(self, leaf: bytes, keys: Sequence[VerifierKey]) -> Checkpoint | None:
         """The signed checkpoint that `leaf` leads to; None if it does not. BadNote."""
         signed, _ = opened(self.note, keys)
-        led = verify_inclusion(leaf, self.index, signed.size, self.hashes, signed.root)
+        led = verify_inclusion(
+            leaf, self.index, signed.size, self.hashes, signed.root, suite_in(signed.origin)
+        )
         return signed if led else None
 
 

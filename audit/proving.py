@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from audit.note import BadNote, Checkpoint, Signature
 from audit.proof import Proof
 from audit.signer import newest_note
+from audit.suite import suite_in
 from audit.tiles import Roots, StoreReader, TileMissing, inclusion
 from audit.tree import verify_inclusion
 from store.audit import audit_cosignature, audit_event
@@ -36,12 +37,13 @@ async def proof_of(connection: AsyncConnection, idx: int, roots: Roots | None = 
     signed = Checkpoint.parse(note.text)
     if idx >= signed.size:
         raise Uncovered(signed.size)
+    suite = suite_in(signed.origin)
     try:
-        path = await inclusion(StoreReader(connection), idx, signed.size, roots)
+        path = await inclusion(StoreReader(connection), idx, signed.size, roots, suite)
     except TileMissing as error:
         raise Damaged from error
     leaf = await connection.scalar(select(audit_event.c.leaf).where(audit_event.c.idx == idx))
-    if not verify_inclusion(bytes.fromhex(leaf or ""), idx, signed.size, path, signed.root):
+    if not verify_inclusion(bytes.fromhex(leaf or ""), idx, signed.size, path, signed.root, suite):
         raise Damaged
     return Proof(idx, tuple(path), note.with_signatures(await _witnesses(connection, signed.size)))
 

@@ -23,6 +23,7 @@ from audit.memory import Lock, Memory, MemoryFile, RollbackSuspected
 from audit.note import Checkpoint, CheckpointSigner, Note, signed
 from audit.record import Draft, Kind, Op
 from audit.signer import newest_note
+from audit.suite import suite_in
 from audit.tree import Frontier
 from audit.verify import check
 from store.audit import audit_head
@@ -83,13 +84,13 @@ async def _restarted(
         raise CannotRestart("KEYS")
     async with engine.begin() as connection:
         await connection.execute(update(audit_head).values(log=log_id))
-    log = AuditLog(engine, writer, log_id)
+    log = AuditLog(engine, writer, log_id, suite=suite_in(log_id).name)
     await log.start(_record(old, order))
     await log.stop()
     async with engine.connect() as connection:
         row = audit_head.c
         size, raw = (await connection.execute(select(row.size, row.frontier))).one()
-    frontier = Frontier.decode(size, raw)
+    frontier = Frontier.decode(size, raw, suite_in(log_id))
     note = str(signed(Checkpoint(log_id, size, frontier.root()), signers))
     memory = Memory(log_id, frontier, note, (*former, old.origin))
     await asyncio.to_thread(file.exchange, memory, f"{old.size}-{old.root.hex()[:8]}")

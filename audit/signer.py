@@ -34,8 +34,10 @@ from audit.anchor import Anchor
 from audit.batch import now_us
 from audit.memory import Halt, Lock, Memory, MemoryFile, Mismatch, RollbackSuspected
 from audit.note import BadNote, Checkpoint, CheckpointSigner, Note, signed
-from audit.tiles import Growth, StoreReader, Tile, TileMissing
-from audit.tree import Frontier, leaf
+from audit.segments import online_from, rows_of
+from audit.suite import suite_in
+from audit.tiles import WIDTH, Growth, StoreReader, Tile, TileMissing, cut
+from audit.tree import Frontier, Suite
 from store.audit import audit_checkpoint, audit_event, audit_head
 
 EVERY_S = 10.0  # between checkpoints of a log that grows
@@ -257,7 +259,7 @@ class Signer:
         async with self._engine.connect() as connection:
             await judge(connection, memory, self._log, self._anchor)
             if memory is None:
-                return await _adopted(connection)
+                return await _adopted(connection, suite_in(self._log))
             growth, tiles = await _regrown(connection, memory)
         self._newest = self._newest or (memory.size, now_us())
         await self._publish(memory, tiles)
@@ -294,8 +296,8 @@ async def judge(
     head = await _head(connection, log_id, reached)
     if memory is None:
         return  # the signer compares with the newest note once it has read all bodies
-    frontier = Frontier.decode(size, memory.frontier.encode())
-    async for hashed in _leaves(connection, size, head.size):
+    frontier = Frontier.decode(size, memory.frontier.encode(), suite_in(log_id))
+    async for hashed in _leaves(connection, size, head.size, frontier.suite):
         frontier.append(hashed)
     if (frontier.size, frontier.root().hex()) != (head.size, head.root):
         raise RollbackSuspected(Mismatch.CHANGED, size)
@@ -304,15 +306,29 @@ async def judge(
 class _Bodies(StoreReader):
     """Leaves are hashed from the bodies; the column beside them proves nothing."""
 
+    def __init__(self, connection: AsyncConnection, suite: Suite) -> None:
+        super().__init__(connection)
+        self._suite = suite
+
     async def leaves(self, first: int, end: int) -> Sequence[bytes]:
         """Read and hashed; RollbackSuspected GAP."""
-        return [hashed async for hashed in _leaves(self._connection, first, end)]
+        return [one async for one in _leaves(self._connection, first, end, self._suite)]
 
 
-async def _adopted(connection: AsyncConnection) -> _Tree:
+class _Left(StoreReader):
+    """Leaves of records that lie in the archive: from the whole tile they are in."""
+
+    async def leaves(self, first: int, end: int) -> Sequence[bytes]:
+        """Of one tile. TileMissing."""
+        n, at = divmod(first, WIDTH)
+        (hashes,) = await self.tiles(0, n, n + 1)
+        return cut(hashes)[at : at + end - first]
+
+
+async def _adopted(connection: AsyncConnection, suite: Suite) -> _Tree:
     """A tree without a memory: all bodies, which must lead to the newest note that is there."""
     newest = await _newest(connection)
-    tree = _Tree(Growth(), newest.size if newest else 0)
+    tree = _Tree(await _below(connection, suite), newest.size if newest else 0)
     if newest is not None:
         tree.tiles = await _grown(connection, tree.growth, newest.size)
         tree.root = tree.growth.frontier().root().hex()
@@ -321,16 +337,31 @@ async def _adopted(connection: AsyncConnection) -> _Tree:
     return tree
 
 
+async def _below(connection: AsyncConnection, suite: Suite) -> Growth:
+    """The tree of the records that lie in the archive, as its tiles say: nothing if none do.
+
+    What was signed over it proves it, as it proves the bodies. RollbackSuspected if a tile is
+    not there.
+    """
+    first = online_from(await rows_of(connection))
+    try:
+        return await Growth.from_rows(_Left(connection), first, suite)
+    except TileMissing:
+        raise RollbackSuspected(Mismatch.GAP, first) from None
+
+
 async def _regrown(connection: AsyncConnection, memory: Memory) -> tuple[Growth, list[Tile]]:
     """The tree at the memory's size, and the tiles that its checkpoint brings."""
     before = await _newest(connection, memory.size)
+    suite = memory.frontier.suite
     with contextlib.suppress(TileMissing):
-        growth = await Growth.from_rows(_Bodies(connection), before.size if before else 0)
+        first = before.size if before else 0
+        growth = await Growth.from_rows(_Bodies(connection, suite), first, suite)
         tiles = await _grown(connection, growth, memory.size)
         if growth.frontier().encode() == memory.frontier.encode():
             return growth, tiles
     # A tile is not there or not right, which is for verify to say: all again from the bodies.
-    growth = Growth()
+    growth = await _below(connection, suite)
     tiles = await _grown(connection, growth, memory.size)
     if growth.frontier().encode() != memory.frontier.encode():
         raise RollbackSuspected(Mismatch.CHANGED, memory.size)
@@ -351,12 +382,14 @@ async def _grow(connection: AsyncConnection, tree: _Tree, head: Row[Any]) -> Non
 async def _grown(connection: AsyncConnection, growth: Growth, size: int) -> list[Tile]:
     """Grow up to `size` by the bodies; the tiles that became whole."""
     tiles = list[Tile]()
-    async for hashed in _leaves(connection, growth.size, size):
+    async for hashed in _leaves(connection, growth.size, size, growth.suite):
         tiles += growth.append(hashed)
     return tiles
 
 
-async def _leaves(connection: AsyncConnection, first: int, end: int) -> AsyncIterator[bytes]:
+async def _leaves(
+    connection: AsyncConnection, first: int, end: int, suite: Suite
+) -> AsyncIterator[bytes]:
     """Leaf hashes of the bodies first … end-1. RollbackSuspected GAP if one is not there."""
     row = audit_event.c
     while first < end:
@@ -367,7 +400,7 @@ async def _leaves(connection: AsyncConnection, first: int, end: int) -> AsyncIte
         for idx, body in rows:
             if idx != first:
                 raise RollbackSuspected(Mismatch.GAP, first)
-            yield leaf(str(body).encode())
+            yield suite.leaf(str(body).encode())
             first += 1
         await asyncio.sleep(0)  # answers come first
 

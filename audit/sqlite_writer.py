@@ -16,6 +16,7 @@ from audit.batch import (
 )
 from audit.record import Entry
 from audit.sqlite_link import SqliteLink
+from audit.tree import SHA256, Suite
 from store.engine import BUSY_MS
 
 _FULL = 2  # PRAGMA synchronous: fsync at each commit
@@ -39,8 +40,8 @@ _FOUND = "SELECT idx, leaf FROM audit_event WHERE id = ?"
 class SqliteWriter:
     """`file` must exist."""
 
-    def __init__(self, file: str, *, writer: str, ticks: Ticks) -> None:
-        self._writer, self._ticks = writer, ticks
+    def __init__(self, file: str, *, writer: str, ticks: Ticks, suite: Suite = SHA256) -> None:
+        self._writer, self._ticks, self._suite = writer, ticks, suite
         self._link = SqliteLink(file, "audit", BUSY_MS, make_durable)
 
     async def open(self) -> None:
@@ -84,7 +85,7 @@ class SqliteWriter:
         if row is None:
             raise OutOfOrder("the log's head or this writer's row is not there")
         was = Head(*row)
-        batch = number(entries, was, writer=self._writer, ticks=self._ticks)
+        batch = number(entries, was, writer=self._writer, ticks=self._ticks, suite=self._suite)
         connection.executemany(_EVENT, batch.events)
         # INVARIANT: the head moves only with its records.
         self._move(connection, batch.head, was.wseq)

@@ -13,16 +13,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from audit.tiles import HEIGHT, TOP, WIDTH, Reader, Tile, TileMissing
-from audit.tree import EMPTY_ROOT, HASH_BYTES, Frontier, node
+from audit.tree import HASH_BYTES, SHA256, Frontier, Suite
 
 
 class Rows:
     """The unfinished tile of each level, level 0 first, of a tree of `size` leaves."""
 
-    __slots__ = ("_rows", "size")
+    __slots__ = ("_rows", "_suite", "size")
 
-    def __init__(self, size: int = 0, rows: Iterable[Sequence[bytes]] = ()) -> None:
-        self.size = size
+    def __init__(
+        self, size: int = 0, rows: Iterable[Sequence[bytes]] = (), suite: Suite = SHA256
+    ) -> None:
+        self.size, self._suite = size, suite
         self._rows: list[list[bytes]] = [list(row) for row in rows] or [[]]
 
     def extend(self, leaves: Sequence[bytes]) -> list[Tile]:
@@ -45,7 +47,7 @@ class Rows:
         if level + 1 == len(self._rows):
             self._rows.append([])
         above = self._rows[level + 1]
-        above.append(tile_root(row))
+        above.append(tile_root(row, self._suite))
         if len(above) == WIDTH:
             self._close(level + 1, made)
 
@@ -53,19 +55,19 @@ class Rows:
         """Roots of the perfect subtrees, as the head row holds them."""
         hashes: list[bytes] = []
         for row in reversed(self._rows):
-            hashes += _perfect(row)
-        return Frontier(self.size, hashes)
+            hashes += _perfect(row, self._suite)
+        return Frontier(self.size, hashes, self._suite)
 
     def root(self) -> bytes:
         """Root of the tree so far."""
-        return self.frontier().root() if self.size else EMPTY_ROOT
+        return self.frontier().root()
 
 
-def tile_root(hashes: Sequence[bytes]) -> bytes:
+def tile_root(hashes: Sequence[bytes], suite: Suite = SHA256) -> bytes:
     """Root over a whole tile: a number of hashes that is a power of two."""
     row = hashes
     while len(row) > 1:
-        row = [node(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+        row = [suite.node(row[at], row[at + 1]) for at in range(0, len(row), 2)]
     return row[0]
 
 
@@ -74,16 +76,16 @@ def split(hashes: bytes) -> list[bytes]:
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
-def _perfect(row: Sequence[bytes]) -> Iterator[bytes]:
+def _perfect(row: Sequence[bytes], suite: Suite) -> Iterator[bytes]:
     """Roots of the perfect subtrees over a row, the largest first."""
     at = 0
     while at < len(row):
         wide = 1 << ((len(row) - at).bit_length() - 1)
-        yield tile_root(row[at : at + wide])
+        yield tile_root(row[at : at + wide], suite)
         at += wide
 
 
-async def stored_rows(reader: Reader, size: int) -> Rows:
+async def stored_rows(reader: Reader, size: int, suite: Suite = SHA256) -> Rows:
     """Rows of the first `size` records, from stored tiles and leaves. TileMissing.
 
     Not proved: compare `root()` with a checkpoint whose signature holds.
@@ -94,8 +96,8 @@ async def stored_rows(reader: Reader, size: int) -> Rows:
         if not end:
             break
         below = await reader.tiles(level - 1, end - end % WIDTH, end)
-        rows.append([tile_root(split(one)) for one in below])
-    return Rows(size, rows)
+        rows.append([tile_root(split(one), suite) for one in below])
+    return Rows(size, rows, suite)
 
 
 async def _leaves(reader: Reader, size: int) -> Sequence[bytes]:

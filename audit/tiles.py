@@ -20,13 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from audit.tree import HASH_BYTES, Frontier, node, root_of, split
+from audit.tree import HASH_BYTES, SHA256, Frontier, Suite, split
 from store.audit import audit_event, audit_tile
 
 HEIGHT = 8  # levels of the tree in one tile
@@ -87,7 +86,7 @@ class StoreReader:
 
 
 async def inclusion(
-    reader: Reader, index: int, size: int, roots: Roots | None = None
+    reader: Reader, index: int, size: int, roots: Roots | None = None, suite: Suite = SHA256
 ) -> list[bytes]:
     """Audit path of record `index` in the tree of `size`, nearest sibling first.
 
@@ -104,12 +103,12 @@ async def inclusion(
         else:
             spans.append((low, middle))
             low = middle
-    tree = _Tree(reader, size, roots)
+    tree = _Tree(reader, size, roots, suite)
     return [await tree.root(*span) for span in reversed(spans)]
 
 
 async def consistency(
-    reader: Reader, old: int, size: int, roots: Roots | None = None
+    reader: Reader, old: int, size: int, roots: Roots | None = None, suite: Suite = SHA256
 ) -> list[bytes]:
     """Proof that the first `old` of `size` records are the beginning.
 
@@ -130,15 +129,17 @@ async def consistency(
             low = middle
     if low:  # else the verifier holds this root already: it is that of the old tree
         spans.append((low, high))
-    tree = _Tree(reader, size, roots)
+    tree = _Tree(reader, size, roots, suite)
     return [await tree.root(*span) for span in reversed(spans)]
 
 
-async def root_at(reader: Reader, size: int, roots: Roots | None = None) -> bytes:
+async def root_at(
+    reader: Reader, size: int, roots: Roots | None = None, suite: Suite = SHA256
+) -> bytes:
     """Root of the tree over the first `size` records. TileMissing."""
     if size == 0:
-        return root_of([])
-    return await _Tree(reader, size, roots).root(0, size)
+        return suite.empty_root
+    return await _Tree(reader, size, roots, suite).root(0, size)
 
 
 def whole_tiles(old: int, new: int) -> Iterator[tuple[int, int]]:
@@ -157,22 +158,24 @@ class Growth:
     It knows the frontier, too: that is what the loose entries of all levels fold into.
     """
 
-    def __init__(self, size: int = 0, loose: Sequence[Sequence[bytes]] = ()) -> None:
-        self.size = size
+    def __init__(
+        self, size: int = 0, loose: Sequence[Sequence[bytes]] = (), suite: Suite = SHA256
+    ) -> None:
+        self.size, self.suite = size, suite
         self._loose = [list(entries) for entries in loose] or [[]]
         if [len(entries) for entries in self._loose] != _loose_counts(size)[: len(self._loose)]:
             raise ValueError("these are not the loose entries of a tree of that size")
 
     @classmethod
-    async def from_rows(cls, reader: Reader, size: int) -> Growth:
+    async def from_rows(cls, reader: Reader, size: int, suite: Suite = SHA256) -> Growth:
         """From the rows of a tree of `size` records. TileMissing."""
-        tree, counts = _Tree(reader, size, None), _loose_counts(size)
+        tree, counts = _Tree(reader, size, None, suite), _loose_counts(size)
         spans = [WIDTH ** (level + 1) for level in range(len(counts))]
         loose = [
             await tree.entries(level, size // spans[level]) if count else []
             for level, count in enumerate(counts)
         ]
-        return cls(size, loose)
+        return cls(size, loose, suite)
 
     def append(self, leaf: bytes) -> list[Tile]:
         """Add one leaf; the tiles that are whole now."""
@@ -183,7 +186,7 @@ class Growth:
         while len(self._loose[level]) == WIDTH:
             entries = self._loose[level]
             made.append(Tile(level, self.size // span - 1, b"".join(entries)))
-            root = _fold(entries)
+            root = _fold(entries, self.suite)
             self._loose[level] = []
             level, span = level + 1, span * WIDTH
             if level == len(self._loose):
@@ -198,9 +201,9 @@ class Growth:
             at = 0
             for power in reversed(range(HEIGHT)):
                 if len(entries) >> power & 1:
-                    hashes.append(_fold(entries[at : at + (1 << power)]))
+                    hashes.append(_fold(entries[at : at + (1 << power)], self.suite))
                     at += 1 << power
-        return Frontier(self.size, hashes)
+        return Frontier(self.size, hashes, self.suite)
 
 
 @dataclass(slots=True)
@@ -210,6 +213,7 @@ class _Tree:
     reader: Reader
     size: int
     roots: Roots | None
+    suite: Suite
     _seen: dict[tuple[int, int], Sequence[bytes]] = field(default_factory=dict)
 
     async def root(self, low: int, high: int) -> bytes:
@@ -217,7 +221,7 @@ class _Tree:
         parts = [await self._perfect(*part) for part in _perfects(low, high)]
         root = parts.pop()
         while parts:
-            root = node(parts.pop(), root)
+            root = self.suite.node(parts.pop(), root)
         return root
 
     async def entries(self, level: int, n: int) -> Sequence[bytes]:
@@ -229,7 +233,7 @@ class _Tree:
     async def _read(self, level: int, n: int) -> Sequence[bytes]:
         if (n + 1) * WIDTH ** (level + 1) <= self.size:
             (hashes,) = await self.reader.tiles(level, n, n + 1)
-            return _cut(hashes)
+            return cut(hashes)
         first, end = n * WIDTH, self.size // WIDTH**level
         if level == 0:
             return await self.reader.leaves(first, end)
@@ -244,7 +248,7 @@ class _Tree:
             low, high = unknown[0], unknown[-1] + 1
             tiles = await self.reader.tiles(level, low, high)
             for n in unknown:
-                known[level, n] = found[n - first] = _root_of_tile(tiles[n - low])
+                known[level, n] = found[n - first] = _root_of_tile(tiles[n - low], self.suite)
         return [root for root in found if root is not None]
 
     async def _perfect(self, height: int, at: int) -> bytes:
@@ -252,7 +256,7 @@ class _Tree:
         level, power = divmod(height, HEIGHT)
         n, first = divmod(at << power, WIDTH)
         entries = await self.entries(level, n)
-        return _fold(entries[first : first + (1 << power)])
+        return _fold(entries[first : first + (1 << power)], self.suite)
 
 
 def _perfects(low: int, high: int) -> Iterator[tuple[int, int]]:
@@ -272,22 +276,23 @@ def _loose_counts(size: int) -> list[int]:
     return counts
 
 
-def _cut(hashes: bytes) -> list[bytes]:
+def cut(hashes: bytes) -> list[bytes]:
+    """Hashes that stand one after another, one by one."""
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
 
 
-def _root_of_tile(hashes: bytes) -> bytes:
+def _root_of_tile(hashes: bytes, suite: Suite) -> bytes:
     """Root of a whole tile: `_fold` of its entries without cutting them apart."""
-    pair = 2 * HASH_BYTES
+    both, pair = 2 * HASH_BYTES, suite.pair
     while len(hashes) > HASH_BYTES:
-        parts = [hashes[at : at + pair] for at in range(0, len(hashes), pair)]
-        hashes = b"".join([sha256(b"\x01" + part).digest() for part in parts])
+        parts = [hashes[at : at + both] for at in range(0, len(hashes), both)]
+        hashes = b"".join([pair(part) for part in parts])
     return hashes
 
 
-def _fold(entries: Sequence[bytes]) -> bytes:
+def _fold(entries: Sequence[bytes], suite: Suite) -> bytes:
     """Root over a power of two of entries."""
     while len(entries) > 1:
         pairs = zip(entries[::2], entries[1::2], strict=True)
-        entries = [node(left, right) for left, right in pairs]
+        entries = [suite.node(left, right) for left, right in pairs]
     return entries[0]

@@ -7,13 +7,15 @@ fold of the perfect subtrees that the binary digits of n name, and those ≤ 63 
     inclusion(leaves, i)     leaf i belongs to the tree over `leaves`
     consistency(leaves, m)   the tree over leaves[:m] is the beginning of that tree
 
-Every hash is 32 bytes of SHA-256; 0x00 before a leaf's bytes and 0x01 before a pair keep
-a pair from ever being taken for a leaf.
+Every hash has 32 bytes; 0x00 before a leaf's bytes and 0x01 before a pair keep a pair from
+ever being taken for a leaf. Which function hashes is the log's *suite*, fixed when the log
+begins and part of its name: SHA-256, or SM3 (`suite.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 
 SUITE = "sha256"
@@ -31,23 +33,42 @@ def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\x01" + left + right).digest()
 
 
+def pair(both: bytes) -> bytes:
+    """Hash of two subtrees whose hashes are one text."""
+    return sha256(b"\x01" + both).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """How a log hashes: functions, not methods, because every append calls them."""
+
+    name: str
+    leaf: Callable[[bytes], bytes]
+    node: Callable[[bytes, bytes], bytes]
+    pair: Callable[[bytes], bytes]  # `node` of two hashes in one text
+    empty_root: bytes
+
+
+SHA256 = Suite(SUITE, leaf, node, pair, EMPTY_ROOT)
+
+
 class Frontier:
     """Roots of the perfect subtrees of a tree of `size` leaves, the largest first."""
 
-    __slots__ = ("_hashes", "size")
+    __slots__ = ("_hashes", "size", "suite")
 
-    def __init__(self, size: int = 0, hashes: Iterable[bytes] = ()) -> None:
-        self.size, self._hashes = size, list(hashes)
+    def __init__(self, size: int = 0, hashes: Iterable[bytes] = (), suite: Suite = SHA256) -> None:
+        self.size, self._hashes, self.suite = size, list(hashes), suite
         if size < 0 or len(self._hashes) != size.bit_count():
             raise ValueError("a frontier has one hash for each binary one of its size")
         if any(len(h) != HASH_BYTES for h in self._hashes):
             raise ValueError("a frontier's hashes have 32 bytes")
 
     @classmethod
-    def decode(cls, size: int, data: bytes) -> Frontier:
+    def decode(cls, size: int, data: bytes, suite: Suite = SHA256) -> Frontier:
         """From `encode`; ValueError if the bytes do not belong to a tree of `size`."""
         step = HASH_BYTES
-        return cls(size, (data[at : at + step] for at in range(0, len(data), step)))
+        return cls(size, (data[at : at + step] for at in range(0, len(data), step)), suite)
 
     def encode(self) -> bytes:
         """The hashes one after another, 32 bytes each."""
@@ -55,7 +76,7 @@ class Frontier:
 
     def append(self, leaf_hash: bytes) -> None:
         """Add one leaf: as many merges as the old size ends in binary ones."""
-        merges, self.size = self.size, self.size + 1
+        merges, node, self.size = self.size, self.suite.node, self.size + 1
         while merges & 1:
             leaf_hash = node(self._hashes.pop(), leaf_hash)
             merges >>= 1
@@ -64,22 +85,38 @@ class Frontier:
     def root(self) -> bytes:
         """Root of the tree so far."""
         if not self._hashes:
-            return EMPTY_ROOT
+            return self.suite.empty_root
         *rest, root = self._hashes
         for left in reversed(rest):
-            root = node(left, root)
+            root = self.suite.node(left, root)
         return root
 
+    def consistency(self, later: Sequence[bytes]) -> list[bytes]:
+        """`consistency` of this tree and the one that goes on with the leaves `later`."""
+        lefts, rights = list(self._hashes), list[bytes]()
+        low, high = 0, self.size + len(later)
+        while high != self.size and self.size:
+            middle = low + split(high - low)
+            if self.size <= middle:
+                right = later[middle - self.size : high - self.size]
+                rights.append(root_of(right, self.suite))
+                high = middle
+            else:
+                rights.append(lefts.pop(0))
+                low = middle
+        # What is left of this tree is whole in the other: named unless it is all of this tree.
+        return [*lefts, *rights[::-1]] if low else rights[::-1]
 
-def root_of(leaves: Sequence[bytes]) -> bytes:
+
+def root_of(leaves: Sequence[bytes], suite: Suite = SHA256) -> bytes:
     """Root over leaf hashes."""
-    frontier = Frontier()
+    frontier = Frontier(suite=suite)
     for one in leaves:
         frontier.append(one)
     return frontier.root()
 
 
-def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
+def inclusion(leaves: Sequence[bytes], index: int, suite: Suite = SHA256) -> list[bytes]:
     """Audit path of leaf `index`, nearest sibling first (RFC 6962 2.1.1). IndexError outside."""
     if not 0 <= index < len(leaves):
         raise IndexError("the leaf lies outside the tree")
@@ -88,15 +125,15 @@ def inclusion(leaves: Sequence[bytes], index: int) -> list[bytes]:
     while high - low > 1:
         middle = low + split(high - low)
         if index < middle:
-            path.append(root_of(leaves[middle:high]))
+            path.append(root_of(leaves[middle:high], suite))
             high = middle
         else:
-            path.append(root_of(leaves[low:middle]))
+            path.append(root_of(leaves[low:middle], suite))
             low = middle
     return path[::-1]
 
 
-def consistency(leaves: Sequence[bytes], old: int) -> list[bytes]:
+def consistency(leaves: Sequence[bytes], old: int, suite: Suite = SHA256) -> list[bytes]:
     """Proof that the first `old` leaves are the beginning (RFC 6962 2.1.2)."""
     if not 0 <= old <= len(leaves):
         raise IndexError("the old tree is larger than the new one")
@@ -107,17 +144,22 @@ def consistency(leaves: Sequence[bytes], old: int) -> list[bytes]:
     while high != old:
         middle = low + split(high - low)
         if old <= middle:
-            proof.append(root_of(leaves[middle:high]))
+            proof.append(root_of(leaves[middle:high], suite))
             high = middle
         else:
-            proof.append(root_of(leaves[low:middle]))
+            proof.append(root_of(leaves[low:middle], suite))
             low = middle
     # The verifier holds the old root already when it is a whole subtree of the new tree.
-    return [root_of(leaves[low:high]), *proof[::-1]] if low else proof[::-1]
+    return [root_of(leaves[low:high], suite), *proof[::-1]] if low else proof[::-1]
 
 
 def verify_inclusion(
-    leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes
+    leaf_hash: bytes,
+    index: int,
+    size: int,
+    path: Sequence[bytes],
+    root: bytes,
+    suite: Suite = SHA256,
 ) -> bool:
     """True if `path` leads from the leaf at `index` to the `root` of a tree of `size`."""
     if not 0 <= index < size:
@@ -126,20 +168,25 @@ def verify_inclusion(
     for sibling in path:
         if last == 0:
             return False
-        found, at, last = _step(found, sibling, at, last)
+        found, at, last = _step(suite, found, sibling, at, last)
     return last == 0 and found == root
 
 
-def _step(found: bytes, sibling: bytes, at: int, last: int) -> tuple[bytes, int, int]:
+def _step(suite: Suite, found: bytes, sibling: bytes, at: int, last: int) -> tuple[bytes, int, int]:
     if not (at & 1 or at == last):
-        return node(found, sibling), at >> 1, last >> 1
+        return suite.node(found, sibling), at >> 1, last >> 1
     while not at & 1:  # the right edge skips the levels where it has no sibling
         at, last = at >> 1, last >> 1
-    return node(sibling, found), at >> 1, last >> 1
+    return suite.node(sibling, found), at >> 1, last >> 1
 
 
 def verify_consistency(
-    old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+    old: int,
+    new: int,
+    old_root: bytes,
+    new_root: bytes,
+    proof: Sequence[bytes],
+    suite: Suite = SHA256,
 ) -> bool:
     """True if `proof` shows that the tree of `new` leaves begins with that of `old`."""
     if old == new:
@@ -147,11 +194,13 @@ def verify_consistency(
     if not 0 <= old < new:
         return False
     if old == 0:
-        return not proof and old_root == EMPTY_ROOT
-    return _climb(old - 1, new - 1, old_root, new_root, proof)
+        return not proof and old_root == suite.empty_root
+    return _climb(suite, old - 1, new - 1, old_root, new_root, proof)
 
 
-def _climb(at: int, last: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
+def _climb(
+    suite: Suite, at: int, last: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+) -> bool:
     while at & 1:
         at, last = at >> 1, last >> 1
     hashes = list(proof) if at else [old_root, *proof]
@@ -162,8 +211,8 @@ def _climb(at: int, last: int, old_root: bytes, new_root: bytes, proof: Sequence
         if last == 0:
             return False
         if at & 1 or at == last:
-            was = node(sibling, was)
-        now, at, last = _step(now, sibling, at, last)
+            was = suite.node(sibling, was)
+        now, at, last = _step(suite, now, sibling, at, last)
     return last == 0 and was == old_root and now == new_root
 
 

@@ -31,7 +31,8 @@ from audit.note import (
     bytes_of,
     opened,
 )
-from audit.tree import EMPTY_ROOT, HASH_BYTES, verify_consistency
+from audit.suite import NoSuite, suite_in
+from audit.tree import EMPTY_ROOT, HASH_BYTES, SHA256, Suite, verify_consistency
 
 PROOF_LINES = 63  # a tree of 2^63 leaves needs no more
 BODY_BYTES = NOTE_BYTES + 64 + PROOF_LINES * 45  # the note, the old size, 44 characters a hash
@@ -142,9 +143,18 @@ def judged(seen: Checkpoint, new: Checkpoint, submission: Submission) -> Judgeme
     fork = Evidence.FORK if same_size and new.root != seen.root else None
     if submission.old != seen.size or fork is not None:
         return Judgement(Answer.CONFLICT, fork)
-    if not verify_consistency(seen.size, new.size, seen.root, new.root, submission.proof):
+    suite = _suite(new.origin)
+    if not verify_consistency(seen.size, new.size, seen.root, new.root, submission.proof, suite):
         return Judgement(Answer.NOT_PROVED, None if same_size else Evidence.PROOF)
     return Judgement(Answer.COSIGNED)
+
+
+def _suite(origin: str) -> Suite:
+    """How the log hashes, as its name ends; other people's logs hash with SHA-256."""
+    try:
+        return suite_in(origin)
+    except NoSuite:
+        return SHA256
 
 
 def told_size(content_type: str, body: bytes) -> int | None:

@@ -113,7 +113,14 @@ def assemble(
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
-    log = AuditLog(store, process_writer(), log_id(settings), clock, wait_s=settings.audit_wait_s)
+    log = AuditLog(
+        store,
+        process_writer(),
+        log_id(settings),
+        clock,
+        wait_s=settings.audit_wait_s,
+        suite=settings.audit_suite,
+    )
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
     return Hub(
         settings=settings,

@@ -29,6 +29,7 @@ from audit.log import AuditLog
 from audit.note import BadNote, Note, Signature, VerifierKey, opened, stamp_of
 from audit.quorum import SECOND, Level, Quorum, Times, WitnessState, witness_state
 from audit.record import MAX_INT, Draft, Kind, Op, Outcome
+from audit.suite import suite_in
 from audit.tiles import StoreReader, TileMissing, consistency
 from audit.witness import Answer, Submission, told_size
 from catalog.errors import AuditUnavailable
@@ -95,6 +96,11 @@ class Newest:
 
     size: int
     note: Note
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self.note.text.partition("\n")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +240,8 @@ class Cosigning:
 
     async def _sent(self, witness: Witness, newest: Newest, old: int) -> Reply:
         async with self.engine.connect() as connection:
-            proof = await consistency(StoreReader(connection), old, newest.size)
+            suite = suite_in(newest.origin)
+            proof = await consistency(StoreReader(connection), old, newest.size, suite=suite)
         submission = Submission(old, tuple(proof), newest.note)
         address = f"{witness.url.rstrip('/')}/add-checkpoint"
         try:

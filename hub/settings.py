@@ -28,6 +28,8 @@ from audit.note import COSIGNATURE, VerifierKey
 from audit.quorum import ALERT_S, REFUSE_S, WARN_S
 from audit.record import is_code
 from audit.signer import EVERY_S as CHECKPOINT_S
+from audit.suite import NAMES as SUITES
+from audit.tree import SUITE
 from catalog.errors import Readable
 from catalog.placing import OWN
 from hub import limits
@@ -40,6 +42,9 @@ WITNESS_NAME = 64  # the column's width
 AUDIT_WAIT_S = 2.0  # longer than any healthy commit; then the answer is refused (audit 1.6)
 PORT = 8532
 MIN_WEBHOOK_KEY = 16  # characters: a shorter key could be searched for
+SEGMENT = 1_000_000  # records; some two weeks of a busy county
+ONLINE_MONTHS, RETENTION_MONTHS = 13, 36  # a year and the month to look back at it; PIPL 55-56
+LAW_MONTHS = 6  # network logs: Cybersecurity Law 21
 
 _PASSWORD = re.compile(r"(?<=:)[^:/@]+(?=@)")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
@@ -86,6 +91,12 @@ class Settings:
     audience: str
     synthetic: bool
     audit_wait_s: float
+    audit_suite: str
+    audit_archive_dir: Path
+    audit_copy_dir: Path | None
+    audit_segment: int
+    audit_online_months: int
+    audit_retention_months: int
     audit_checkpoint_s: float
     audit_signer_file: Path
     audit_anchor_file: Path | None
@@ -304,6 +315,7 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "audit.signer_file": full["audit.signer_file"] or keys_dir / "signer.json",
         "store.url": full["store.url"] or f"sqlite+aiosqlite:///{data_dir / 'store.sqlite'}",
         "store.row_lock": _locked(full, demo),
+        "audit.archive_dir": full["audit.archive_dir"] or data_dir / "archive",
         "issuer": full["issuer"] or "https://demo.invalid",
         "synthetic": demo if full["synthetic"] is None else full["synthetic"],
     }
@@ -327,6 +339,13 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield wrong("synthetic", "演示环境只有虚构人员，请删除此设置")
     if settings.page_default > settings.page_max:
         yield wrong("page.default", f"不得大于 page.max（{settings.page_max}）")
+    kept = settings.audit_retention_months
+    if settings.profile is Profile.PRODUCTION and kept < RETENTION_MONTHS:
+        yield wrong("audit.retention_months", f"正式环境不得少于 {RETENTION_MONTHS} 个月")
+    if settings.audit_online_months > kept:
+        yield wrong("audit.online_months", f"不得大于 audit.retention_months（{kept}）")
+    if settings.audit_copy_dir == settings.audit_archive_dir:
+        yield wrong("audit.copy_dir", "须与 audit.archive_dir 不同")
     if settings.source_deadline_s > settings.deadline_s:
         yield wrong("source.deadline_s", f"不得大于 deadline_s（{settings.deadline_s:g}）")
     if settings.alerts_webhook_url and not settings.alerts_webhook_key:
@@ -467,6 +486,23 @@ SETTINGS: Mapping[str, Setting] = {
     "synthetic": Setting("synthetic", _flag, "请写 1 或 0"),
     "audit.wait_s": Setting(
         "audit_wait_s", _seconds(0.05, 60), "请写 0.05 到 60 之间的秒数", AUDIT_WAIT_S
+    ),
+    "audit.suite": Setting(
+        "audit_suite", _matching(SUITES.__contains__), f"请写 {' 或 '.join(SUITES)}", SUITE
+    ),
+    "audit.archive_dir": Setting("audit_archive_dir", _path, "请写归档目录的路径"),
+    "audit.copy_dir": Setting("audit_copy_dir", _path, "请写第二个归档目录的路径，另在一块磁盘上"),
+    "audit.segment": Setting(
+        "audit_segment", _whole(1, 10_000_000), "请写 1 到 10000000 之间的记录数", SEGMENT
+    ),
+    "audit.online_months": Setting(
+        "audit_online_months", _whole(0, 600), "请写 0 到 600 之间的月数", ONLINE_MONTHS
+    ),
+    "audit.retention_months": Setting(
+        "audit_retention_months",
+        _whole(LAW_MONTHS, 1_200),
+        f"网络日志至少保存 {LAW_MONTHS} 个月，请写 {LAW_MONTHS} 到 1200 之间的月数",
+        RETENTION_MONTHS,
     ),
     "audit.checkpoint_s": Setting(
         "audit_checkpoint_s", _seconds(0.1, 60), "请写 0.1 到 60 之间的秒数", CHECKPOINT_S

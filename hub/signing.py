@@ -19,7 +19,6 @@ from audit.log import writer_name
 from audit.memory import MemoryFile, Mismatch, RollbackSuspected
 from audit.note import CheckpointSigner
 from audit.signer import Keys, Signer, judge
-from audit.tree import SUITE
 from audit.verify.evidence import BadEvidence, DatedKey, dated_keys
 from hub.keys import CHECKPOINT, signing_keys
 from hub.settings import Profile, Settings
@@ -49,7 +48,7 @@ def log_id(settings: Settings) -> str:
 
     A log that was started anew has another name; the signer's memory says which.
     """
-    first = f"{authority(settings)}/hub/{FIRST}/{SUITE}"
+    first = f"{authority(settings)}/hub/{FIRST}/{settings.audit_suite}"
     try:
         memory = memory_of(settings).read()
     except (RollbackSuspected, OSError):
@@ -59,12 +58,12 @@ def log_id(settings: Settings) -> str:
 
 def next_log_id(settings: Settings, log: str) -> str:
     """The name after `log`."""
-    return f"{authority(settings)}/hub/{FIRST}-{_number(settings, log) + 1}/{SUITE}"
+    return f"{authority(settings)}/hub/{FIRST}-{_number(settings, log) + 1}/{settings.audit_suite}"
 
 
 def _number(settings: Settings, log: str) -> int:
     """The how manieth log of the authority it is; 0 for another's."""
-    named = rf"{re.escape(authority(settings))}/hub/{FIRST}(?:-(\d{{1,6}}))?/{SUITE}"
+    named = rf"{re.escape(authority(settings))}/hub/{FIRST}(?:-(\d{{1,6}}))?/{settings.audit_suite}"
     found = re.fullmatch(named, log, re.ASCII)
     return 0 if found is None else int(found[1] or 1)
 

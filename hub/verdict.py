@@ -50,6 +50,10 @@ def _size(verdicts: Verdicts) -> str:
         size += f"；{len(verdicts.unstopped)} 次启动没有停止记录（仍在运行或曾被中断）"
     if verdicts.unindexed:
         size += f"；{verdicts.unindexed} 条记录尚未编入对象索引"
+    if verdicts.first:
+        size += f"；前 {verdicts.first} 条在归档中，不在此次核验之内"
+    if verdicts.leaving:
+        size += f"；其中 {verdicts.leaving} 条尚未移出，请再次运行 hub audit archive"
     return size
 
 

@@ -8,7 +8,8 @@
 `body` is the truth; every other column of `audit_event` is derived from it and checked
 against it by `hub audit verify`, and so are index, roll-up, tiles and alerts. Rows of event,
 subject index, checkpoint, tile and cosignature are never changed: triggers refuse UPDATE and
-DELETE in both databases, a second belt beside the roles of production.
+DELETE in both databases, a second belt beside the roles of production. Only rows of event and
+subject index that lie in a DETACHED segment of the archive may go.
 """
 
 from __future__ import annotations
@@ -265,5 +266,6 @@ FROZEN = Frozen(
     ("audit_event", "audit_subject", "audit_checkpoint", "audit_tile", "audit_cosignature"),
     "audit_refuse",
     "audit rows are never changed",
+    leaving=("audit_event", "audit_subject"),
 )
 trigger_names, protect = FROZEN.trigger_names, FROZEN.protect

@@ -63,7 +63,8 @@ async def is_locked(connection: AsyncConnection) -> bool:
         text(
             "SELECT count(*) FROM pg_policies p JOIN pg_class c ON c.relname = p.tablename "
             "AND c.relnamespace = p.schemaname::regnamespace WHERE c.relrowsecurity "
-            "AND p.schemaname = current_schema() AND p.tablename = ANY(:tables)"
+            "AND p.schemaname = current_schema() AND p.tablename = ANY(:tables) "
+            "AND p.policyname IN ('of_the_town', 'of_all')"
         ),
         {"tables": list(BY_PLACE)},
     )

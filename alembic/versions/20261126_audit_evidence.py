@@ -37,6 +37,27 @@ POSTGRES_TRIGGERS = (
     "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
 )
 
+# Rows of these leave for the archive: none but those of a DETACHED segment may go.
+LEAVING = ("audit_event", "audit_subject")
+SQLITE_UNLESS_LEFT = (
+    "CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table} "
+    "WHEN NOT EXISTS (SELECT 1 FROM audit_segment WHERE state = 'DETACHED' "
+    'AND "first" <= OLD.idx AND OLD.idx < "end") '
+    "BEGIN SELECT RAISE(ABORT, 'audit rows are never changed'); END"
+)
+POSTGRES_ONLINE = (
+    "CREATE FUNCTION audit_refuse_online() RETURNS trigger LANGUAGE plpgsql AS "
+    "$$ DECLARE has_left boolean; BEGIN IF TG_OP = 'DELETE' THEN "
+    "EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.audit_segment "
+    "WHERE state = ''DETACHED'' AND \"first\" <= $1 AND $1 < \"end\")', TG_TABLE_SCHEMA) "
+    "INTO has_left USING OLD.idx; IF has_left THEN RETURN OLD; END IF; END IF; "
+    "RAISE EXCEPTION 'audit rows are never changed'; END $$"
+)
+POSTGRES_CHANGE = (
+    "CREATE TRIGGER {table}_no_change BEFORE UPDATE OR DELETE ON {table} "
+    "FOR EACH ROW EXECUTE FUNCTION {function}()"
+)
+
 TABLES = (
     "audit_checkpoint",
     "audit_tile",
@@ -61,10 +82,12 @@ def upgrade() -> None:
     _archive()
     for statement in _triggers(op.get_bind().dialect.name):
         op.execute(statement)
+    _refuse_unless_left()
 
 
 def downgrade() -> None:
     """Back to the shape before; a table's triggers go with it."""
+    _refuse_always()
     for table in TABLES:
         op.drop_table(table)
 
@@ -78,6 +101,40 @@ def _triggers(dialect: str) -> list[str]:
             for deed in deeds
         ]
     return [one.format(table=table) for table in FROZEN for one in POSTGRES_TRIGGERS]
+
+
+def _refuse_unless_left() -> None:
+    connection = op.get_bind()
+    sqlite = connection.dialect.name == "sqlite"
+    if not sqlite:
+        connection.exec_driver_sql(POSTGRES_ONLINE)
+    for table in LEAVING:
+        if sqlite:
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_delete")
+            connection.exec_driver_sql(SQLITE_UNLESS_LEFT.format(table=table))
+        else:
+            _change_by(table, "audit_refuse_online")
+
+
+def _refuse_always() -> None:
+    connection = op.get_bind()
+    sqlite = connection.dialect.name == "sqlite"
+    for table in LEAVING:
+        if sqlite:
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_no_delete")
+            connection.exec_driver_sql(
+                SQLITE_TRIGGER.format(table=table, deed="delete", DEED="DELETE")
+            )
+        else:
+            _change_by(table, "audit_refuse")
+    if not sqlite:
+        connection.exec_driver_sql("DROP FUNCTION audit_refuse_online()")
+
+
+def _change_by(table: str, function: str) -> None:
+    connection = op.get_bind()
+    connection.exec_driver_sql(f"DROP TRIGGER {table}_no_change ON {table}")
+    connection.exec_driver_sql(POSTGRES_CHANGE.format(table=table, function=function))
 
 
 def _evidence() -> None:

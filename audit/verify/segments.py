@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.tile_rows import Rows, stored_rows
 from audit.tiles import StoreReader, TileMissing
+from audit.tree import Suite
 from audit.verify.evidence import BadCheckpoint, Evidence
 from audit.verify.verdict import Code, Found
-from store.audit import audit_segment
+from store.audit import audit_event, audit_segment
 
 _GONE = ("DETACHED", "DESTROYED")
 _TABLE = audit_segment.c
@@ -23,8 +24,10 @@ _TABLE = audit_segment.c
 class Segments:
     """The table's rows, compared as the walk passes their ends."""
 
-    def __init__(self, found: Found, evidence: Evidence, log: str) -> None:
+    def __init__(self, found: Found, evidence: Evidence, log: str, suite: Suite) -> None:
         self._found, self._evidence, self._log = found, evidence, log
+        self._suite = suite
+        self.first = self.leaving = 0
         self._last = 0
 
     async def begin(self, connection: AsyncConnection) -> Rows:
@@ -40,12 +43,14 @@ class Segments:
                 break
             end, frontier = row.end, row.frontier
         if not end:
-            return Rows()
+            return Rows(suite=self._suite)
+        below = select(func.count()).where(audit_event.c.idx < end)
+        self.first, self.leaving = end, (await connection.scalar(below)) or 0
         try:
-            rows = await stored_rows(StoreReader(connection), end)
+            rows = await stored_rows(StoreReader(connection), end, self._suite)
         except (TileMissing, ValueError):
             self._found.add(0, Code.SEGMENT, "tiles of the detached segments are missing")
-            return Rows()
+            return Rows(suite=self._suite)
         if rows.frontier().encode() != frontier:
             self._found.within(
                 0, end, Code.SEGMENT, "a segment's frontier is not that of its tiles"

@@ -84,6 +84,10 @@ class Verdicts:
     """Records that the subject index has not reached yet: a search would not find them."""
     since: int = 0
     """Records below this were not read; their root is that of a verified checkpoint."""
+    first: int = 0
+    """The first record that is online; those before it lie in the archive."""
+    leaving: int = 0
+    """Records of the archive whose rows a run that was interrupted has left in the store."""
     checkpoints: int = 0
     """Stored checkpoints looked at."""
     last_good: int | None = None

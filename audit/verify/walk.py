@@ -7,6 +7,7 @@ so that a log in use can be verified while it grows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.batch import EVENT_COLUMNS, now_us
+from audit.suite import NoSuite, suite_of
 from audit.tile_rows import Rows, stored_rows
 from audit.tiles import StoreReader, Tile, TileMissing
-from audit.tree import SUITE, leaf
+from audit.tree import SHA256
 from audit.verify import tiles
 from audit.verify.alerts import Alerts
 from audit.verify.bodies import Bodies
@@ -131,11 +133,15 @@ class _Walk:
         self._progress, self._clock = progress, clock
         self._log = head.log if head is not None else ""
         self._found = found = Found()
-        self._rows = Rows()
+        self._suite = SHA256
+        if head is not None:
+            with contextlib.suppress(NoSuite):  # `_judge_head` names it
+                self._suite = suite_of(head.suite)
+        self._rows = Rows(suite=self._suite)
         self._next = self._since = 0
         anchors = Anchors.read(evidence, self._log)
         self._checkpoints = Checkpoints(found, evidence, anchors, log=self._log)
-        self._segments = Segments(found, evidence, self._log)
+        self._segments = Segments(found, evidence, self._log, self._suite)
         self._subjects, self._rollup, self._alerts = Subjects(found), Rollup(found), Alerts(found)
         self._bodies = Bodies(found)
 
@@ -171,7 +177,7 @@ class _Walk:
             raise NoCheckpoint(str(since))
         try:
             signed = self._evidence.opened(note, self._log, None)
-            rows = await stored_rows(StoreReader(self._connection), since)
+            rows = await stored_rows(StoreReader(self._connection), since, self._suite)
         except (BadCheckpoint, TileMissing, ValueError):
             return None
         return rows if (signed.size, signed.root) == (since, rows.root()) else None
@@ -191,7 +197,7 @@ class _Walk:
                 self._found.add(self._next, Code.GAP, f"records up to {idx - 1} are missing")
             self._next = idx + 1
             text = row[-1] if isinstance(row[-1], str) else ""  # SQLite keeps what it is given
-            hashed = leaf(text.encode("utf-8", "surrogatepass"))
+            hashed = self._suite.leaf(text.encode("utf-8", "surrogatepass"))
             body = self._bodies.judge(row, text, hashed.hex())
             leaves.append((idx, hashed, _time(body)))
             if body is not None:
@@ -246,8 +252,9 @@ class _Walk:
         size = head.size if isinstance(head.size, int) else 0  # SQLite keeps what it is given
         if size > end:
             self._found.add(end, Code.GAP, f"records up to {size - 1} are missing")
-        if head.suite != SUITE:
-            self._found.add(end, Code.HEAD, f"unknown suite {head.suite}")
+        if head.suite != self._suite.name or not head.log.endswith(f"/{head.suite}"):
+            about = f"suite {head.suite} is unknown or not that of the log's name"
+            self._found.add(end, Code.HEAD, about)
         frontier = self._rows.frontier()
         reached = (frontier.size, frontier.encode(), self._rows.root().hex())
         if (head.size, head.frontier, head.root) != reached:
@@ -274,6 +281,8 @@ class _Walk:
             unstopped=self._bodies.unstopped,
             unindexed=self._subjects.behind(self._next),
             since=self._since,
+            first=self._segments.first,
+            leaving=self._segments.leaving,
             checkpoints=checkpoints.looked_at,
             last_good=checkpoints.last_good,
             anchored=checkpoints.anchored,

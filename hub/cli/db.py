@@ -43,6 +43,9 @@ def upgrade(folder: Path | None) -> None:
         if settings.store_row_lock:
             progress("设置行级锁", 0.9)
             asyncio.run(_lock(url))
+        if url.startswith("postgresql"):
+            progress("设置数据库角色", 0.95)
+            asyncio.run(_roles(url, anew=False))
         current, _ = migrate.status(url)
     except (SQLAlchemyError, OSError):
         stop(_UNDONE[settings.store_row_lock], OPERATOR)
@@ -71,6 +74,32 @@ async def _lock(address: str) -> None:
 
     async with single(address) as connection:
         await set_lock(connection)
+
+
+@db.command(help="设置正式环境的数据库角色（仅 PostgreSQL）；可重复执行。")
+@DIR
+def roles(folder: Path | None) -> None:
+    """Roles and rights of `store/roles.py`, by the tables' owner."""
+    from store.roles import ROLES
+
+    address = store_of(folder)
+    if not address.startswith("postgresql"):
+        stop("此数据库没有角色：请改用 PostgreSQL", OPERATOR)
+    try:
+        asyncio.run(_roles(address, anew=True))
+    except (SQLAlchemyError, OSError):
+        stop("角色未能设置：请确认账号是表的所有者、有创建角色的权限，并已升级数据库", OPERATOR)
+    click.echo(f"角色已设置：{'、'.join(ROLES)}")
+
+
+async def _roles(address: str, *, anew: bool) -> None:
+    """Set the roles; without `anew` only where they are set already: new tables need rights."""
+    from store.engine import single
+    from store.roles import has_roles, set_roles
+
+    async with single(address) as connection:
+        if anew or await has_roles(connection):
+            await set_roles(connection)
 
 
 @db.command(help="查看数据库版本与程序所需版本。")

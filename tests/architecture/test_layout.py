@@ -23,8 +23,10 @@ TESTED = {
 
 OPERATIONS = {
     "adapters/test_postgres_reach": "postgres_pool.py over a store locked by place",
+    "audit/test_archive_faults": "the archive killed, refused and out of room at every step",
     "audit/test_crash": "kill -9 under load, then verify",
     "audit/test_killed": "the followers of the log, killed in the middle of their work",
+    "audit/test_tampered_segments": "what is done to the archive's files, each named",
     "audit/test_pymerkle": "proofs of tiles.py beside those of another implementation",
     "audit/test_signer_kill": "kill -9 at each point between memory, database and anchor",
     "authz/test_defects": "what is known of the wrapped library, D1 to D15",
@@ -32,6 +34,7 @@ OPERATIONS = {
     "authz/test_traps": "where the county itself misleads, T1 to T12",
     "demo/test_shares": "the county's shares, from county.py and its writers",
     "hub/test_alert_verbs": "hub audit rules and hub audit alerts, as an officer types them",
+    "hub/test_archive_verbs": "the verbs of hub/cli/audit/archive.py, as a user types them",
     "hub/test_cli": "the verbs of hub/cli, as a user types them",
     "hub/test_wheel": "build, install, run elsewhere",
     "resolvers/test_conditions": "null for a condition, from the Shape to the record",

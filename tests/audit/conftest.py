@@ -29,11 +29,12 @@ Drafts = Callable[..., Draft]
 @pytest.fixture
 def audit_url(store_url: str) -> str:
     """A store with the log's tables and their triggers."""
-    asyncio.run(_create(store_url))
+    asyncio.run(create(store_url))
     return store_url
 
 
-async def _create(url: str) -> None:
+async def create(url: str) -> None:
+    """The log's tables and triggers in the store at `url`."""
     engine = open_engine(url)
     async with engine.begin() as connection:
         tables = [table for table in vars(audit).values() if isinstance(table, Table)]

@@ -341,3 +341,27 @@ def test_witnesses_are_lists_in_the_file_and_words_in_the_environment(tmp_path: 
 def test_what_does_not_fit_together_is_one_line(variables: dict[str, str], said: str) -> None:
     (line,) = complaints(DEMO | variables)
     assert line.endswith(said)
+
+
+def test_records_are_kept_as_long_as_the_law_says(tmp_path: Path) -> None:
+    settings = load_settings(production(tmp_path))
+    assert (settings.audit_online_months, settings.audit_retention_months) == (13, 36)
+    assert (settings.audit_archive_dir, settings.audit_copy_dir) == (tmp_path / "archive", None)
+    assert (settings.audit_segment, settings.audit_suite) == (1_000_000, "sha256")
+    months = "HUB_AUDIT_RETENTION_MONTHS"
+    (always,) = complaints(DEMO | {months: "5", "HUB_AUDIT_ONLINE_MONTHS": "5"})
+    assert "网络日志至少保存 6 个月" in always
+    (serious,) = complaints(production(tmp_path) | {months: "35"})
+    assert "正式环境不得少于 36 个月" in serious
+    demo = load_settings(DEMO | {months: "6", "HUB_AUDIT_ONLINE_MONTHS": "6"})
+    assert demo.audit_retention_months == 6
+    (online,) = complaints(DEMO | {"HUB_AUDIT_ONLINE_MONTHS": "37"})
+    assert "不得大于 audit.retention_months（36）" in online
+
+
+def test_the_second_archive_is_another_and_the_suite_a_known_one(tmp_path: Path) -> None:
+    (same,) = complaints(DEMO | {"HUB_AUDIT_COPY_DIR": str(Path.cwd() / "demo-data" / "archive")})
+    assert "须与 audit.archive_dir 不同" in same
+    (suite,) = complaints(DEMO | {"HUB_AUDIT_SUITE": "md5"})
+    assert "请写 sha256 或 sm3" in suite
+    assert load_settings(DEMO | {"HUB_AUDIT_SUITE": "sm3"}).audit_suite == "sm3"

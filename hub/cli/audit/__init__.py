@@ -14,6 +14,7 @@ def audit() -> None:
 
 from hub.cli.audit import (  # noqa: E402  a verb's file needs the group above
     alerts,  # noqa: F401
+    archive,  # noqa: F401
     checkpoint,  # noqa: F401
     drill,  # noqa: F401
     export,  # noqa: F401

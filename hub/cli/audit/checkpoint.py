@@ -17,6 +17,7 @@ from audit.note import BadNote, Checkpoint, Note, VerifierKey
 from audit.proof import BadProof, Kept, Proof, lines_of
 from audit.proving import Damaged, Uncovered, proof_of
 from audit.signer import newest_note
+from audit.suite import suite_in
 from audit.tiles import StoreReader, TileMissing
 from audit.tiles import consistency as consistency_of
 from hub.cli.audit import CANNOT_READ, audit
@@ -98,7 +99,7 @@ async def _consistency(connection: AsyncConnection, old: int, new: int) -> Seque
     signed = Checkpoint.parse((await _newest(connection)).text)
     if new > signed.size:
         stop(f"NEW 超出最新检查点覆盖的 {signed.size} 条：请稍后再试", FAILED)
-    return await consistency_of(StoreReader(connection), old, new)
+    return await consistency_of(StoreReader(connection), old, new, suite=suite_in(signed.origin))
 
 
 @audit.command("receipt-check", help="离线核对回执：证明是否由回执的叶哈希通向已签署的根。")

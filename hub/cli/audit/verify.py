@@ -96,4 +96,6 @@ def _told(verdicts: log.Verdicts) -> dict[str, object]:
         "findings": {str(code): count for code, count in verdicts.counts.items()},
         "unstopped": list(verdicts.unstopped),
         "unindexed": verdicts.unindexed,
+        "first": verdicts.first,
+        "leaving": verdicts.leaving,
     }
