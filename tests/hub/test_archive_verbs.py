@@ -52,6 +52,13 @@ def test_segments_are_written_checked_and_brought_back(
     )
     assert (checked["findings"], checked["unfinished"]) == ([], [])
     assert hub("audit", "verify", **ours).code == OK
+    whole = hub("audit", "verify", "--all", **ours)
+    assert (whole.code, whole.out.splitlines()[-1]) == (
+        OK,
+        f"归档完好：{len(told)} 个分段，{2 * len(told)} 条记录已逐条核验",
+    )
+    both = json.loads(hub("audit", "verify", "--all", "--json", **ours).out)
+    assert (both["integrity"], both["archive"]["records"]) == (True, 2 * len(told))
     target = copy / "search.sqlite"
     ran = hub("audit", "restore", "0", "--to", target, **ours)
     assert (ran.code, ran.out) == (OK, f"第 0 至 1 条已装入 {target}\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -80,12 +80,12 @@ def archive(folder: Path | None, check_: bool, json_: bool) -> None:
     if check_:
         _check(settings, json_)
         return
-    told: list[tuple[str, Row]] = []
-    rows = _run(settings, lambda one: one.run(), lambda deed, row: told.append((deed, row)))
+    done: list[tuple[str, Row]] = []
+    rows = _run(settings, lambda one: one.run(), lambda deed, row: done.append((deed, row)))
     if json_:
         as_json([{"first": r.first, "end": r.end, "state": r.state, "path": r.path} for r in rows])
         return
-    for deed, row in told:
+    for deed, row in done:
         if deed in _STATE:
             click.echo(f"{_span(row)}：{_STATE[deed]}")
     ends = [row.end for row in rows]
@@ -154,23 +154,34 @@ def _list(due: Sequence[Due], json_: bool) -> None:
 
 
 def _check(settings: Settings, json_: bool) -> None:
-    try:
-        verdict = asyncio.run(_judged(settings))
-    except (SQLAlchemyError, OSError):
-        stop("归档目录或数据库无法读取：请检查 audit.archive_dir 与 store.url", CANNOT_READ)
+    verdict = archived(settings)
     if json_:
-        as_json(_told(verdict))
+        as_json(told(verdict))
     else:
-        for finding in verdict.findings:
-            click.echo(_named(finding))
-        for name in verdict.unfinished:
-            click.echo(f"{name}：尚未完成，请再次运行 hub audit archive")
-        said = "完好" if not verdict.findings else "有误" if not verdict.intact else "记录完好"
-        click.echo(f"归档{said}：{verdict.segments} 个分段，{verdict.records} 条记录已逐条核验")
+        for line in lines(verdict):
+            click.echo(line)
     raise SystemExit(int(Exit.TAMPERED if verdict.findings else Exit.INTACT))
 
 
-def _told(verdict: ArchiveVerdict) -> dict[str, object]:
+def archived(settings: Settings) -> ArchiveVerdict:
+    """Every segment judged, and compared with what the store says of it."""
+    try:
+        return asyncio.run(_judged(settings))
+    except (SQLAlchemyError, OSError):
+        stop("归档目录或数据库无法读取：请检查 audit.archive_dir 与 store.url", CANNOT_READ)
+
+
+def lines(verdict: ArchiveVerdict) -> Iterator[str]:
+    """The verdict in words."""
+    yield from map(_named, verdict.findings)
+    for name in verdict.unfinished:
+        yield f"{name}：尚未完成，请再次运行 hub audit archive"
+    said = "完好" if not verdict.findings else "有误" if not verdict.intact else "记录完好"
+    yield f"归档{said}：{verdict.segments} 个分段，{verdict.records} 条记录已逐条核验"
+
+
+def told(verdict: ArchiveVerdict) -> dict[str, object]:
+    """The verdict for programs."""
     return {
         "intact": verdict.intact,
         "segments": verdict.segments,

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit import verify as log
 from audit.batch import now_us
-from hub.cli.audit import CANNOT_READ, audit
+from hub.cli.audit import CANNOT_READ, archive, audit
 from hub.cli.chosen import DIR, chosen
 from hub.cli.say import JSON, USAGE, Progress, as_json, stop
 from hub.settings import Settings
@@ -28,6 +28,7 @@ ANCHORS = click.option(
 @VKEY
 @click.option("--since", type=click.IntRange(0), default=0, help="自此检查点的条数起核验，默认 0")
 @click.option("--keep", is_flag=True, help="把结论记入数据库")
+@click.option("--all", "all_", is_flag=True, help="连同已移出数据库的归档分段")
 @DIR
 @JSON
 def verify(
@@ -35,6 +36,7 @@ def verify(
     vkey: Path | None,
     since: int,
     keep: bool,
+    all_: bool,
     folder: Path | None,
     json_: bool,
 ) -> None:
@@ -61,11 +63,16 @@ def verify(
         stop("结论未能记入数据库：请检查写权限", CANNOT_READ)
     finally:
         progress.done()
+    archived = archive.archived(settings) if all_ else None
     if json_:
-        as_json(_told(verdicts))
+        more = {} if archived is None else {"archive": archive.told(archived)}
+        as_json(_told(verdicts) | more)
     else:
         click.echo(said(verdicts))
-    raise SystemExit(int(verdicts.exit))
+        for line in archive.lines(archived) if archived is not None else ():
+            click.echo(line)
+    worst = log.Exit.TAMPERED if archived is not None and archived.findings else verdicts.exit
+    raise SystemExit(int(worst))
 
 
 def given(settings: Settings, vkey: Path | None, anchors: tuple[Path, ...]) -> log.Evidence:
