@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Table, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from adapters.contract import REGION
 from authz.book import PolicyBook
 from authz.gate import Gate
 from authz.lens import CellState, Lens, Mode, cell_rule, youngest_adult
@@ -540,3 +541,39 @@ async def test_a_scope_that_is_all_rows_of_a_class_is_told_by_the_class(
     assert lens.classes(citizens(other, catalog).rows) is None
     assert lens.classes(Scope(rows.adult, EVERYTHING.minor)) is None
     assert lens.classes(Scope(EVERYTHING.adult, rows.minor)) is None
+
+
+async def test_what_a_right_to_unmask_opens_is_told_by_its_columns(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    opened = citizens(Gate(demo_book, asker(TOWN, purpose="aid.file"), catalog), catalog)
+    closed = citizens(Gate(demo_book, asker(TOWN, purpose="aid.review"), catalog), catalog)
+    assert opened.unmasks(["sex", "phone"])
+    assert not opened.unmasks(["sex"])  # has no mask, so nothing opens it
+    assert not opened.unmasks(["idNumber"])  # seen, but masked on every row
+    assert not opened.unmasks(["x__phone", REGION])  # raw columns are never shown
+    assert not opened.unmasks([])
+    assert not closed.unmasks(["phone", "idNumber"])
+
+
+async def test_rows_are_ordered_by_columns_that_are_clear_on_each(
+    demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="aid.file"), catalog), catalog)
+    assert lens.cell("sex").state is CellState.CLEAR
+    assert lens.sortable("sex") is True
+    assert lens.cell("phone").state is CellState.MIXED
+    assert lens.sortable("phone") is False
+
+
+async def test_one_of_many_values_and_a_part_of_a_text(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    lens = citizens(Gate(demo_book, asker(TOWN, purpose="aid.file"), catalog), catalog)
+    many = {f"v_{at}": "a" if at else "b" for at in range(8)}
+    assert await ask(conn, lens, ["id"], Leaf("id", "among8", "v"), **many) == [("a",), ("b",)]
+    none: dict[str, object] = dict.fromkeys(many)
+    assert await ask(conn, lens, ["id"], Leaf("id", "among8", "v"), **none) == []
+    assert await ask(conn, lens, ["id"], Leaf("phone", "contains", "v"), v="40001") == [("a",)]
+    masked = citizens(Gate(demo_book, asker(TOWN, purpose="aid.review"), catalog), catalog)
+    assert await ask(conn, masked, ["id"], Leaf("phone", "contains", "v"), v="0001") == []

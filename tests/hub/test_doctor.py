@@ -31,7 +31,7 @@ def test_a_demonstration_in_order_passes(hub: Hub, county: Path) -> None:
     assert ran.code == (1 if wrong(ran.out) else 0)
     named = [line.split()[2] for line in ran.out.splitlines() if " 数据源 " in line]
     assert named == sorted(named)
-    assert len(named) == 11  # nine departments, the hub's own store, its log
+    assert len(named) == 12  # nine departments, the hub's own store, its log and the log's proofs
     assert "[正常] 数据源 yb_settle" in ran.out  # its program was started for the question
 
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.log import AuditLog, writer_name
 from audit.record import Draft, Kind
-from audit.verify import Exit, check
+from audit.verify import Code, Exit, check
 from store.engine import open_engine, single
 from store.migrate import upgrade
 from store.register import citizen
@@ -155,8 +155,9 @@ async def test_the_hub_appends_indexes_signs_and_follows(app: AsyncEngine) -> No
         ):
             await connection.execute(text(statement))
     verdicts = await check(app)
-    assert (verdicts.exit, verdicts.size, verdicts.unindexed) == (Exit.INTACT, 58, 0)
-    assert verdicts.subjects == 55
+    assert (verdicts.integrity, verdicts.completeness, verdicts.size) == (True, True, 58)
+    assert (verdicts.unindexed, verdicts.subjects) == (0, 55)
+    assert set(verdicts.counts) == {Code.TILE, Code.ROLLUP}  # what was invented above
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ async def test_a_record_whose_row_is_not_there_yet_has_a_minute(engine: AsyncEng
     bodies = [dict(body) for body in made(150).bodies]
     bodies[148] |= {"kind": "ALERT_RAISED", "ref": "new"}
     async with engine.begin() as connection:
-        await write(connection, Store("x", tuple(bodies), ()), [])
+        await write(connection, Store("x/sha256", tuple(bodies), ()), [])
     now = bodies[-1]["ts"]
     soon = await check(engine, clock=lambda: now + 50_000_000)
     assert soon.counts == {}
