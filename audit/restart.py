@@ -15,18 +15,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import select, update
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.log import AuditLog
 from audit.memory import Lock, Memory, MemoryFile, RollbackSuspected
 from audit.note import Checkpoint, CheckpointSigner, Note, signed
 from audit.record import Draft, Kind, Op
+from audit.rollup import NAME as ROLLUP
 from audit.signer import newest_note
 from audit.suite import suite_in
 from audit.tree import Frontier
 from audit.verify import check
-from store.audit import audit_head
+from store.audit import audit_follower, audit_head, audit_rollup_hour
 
 
 class CannotRestart(Exception):
@@ -84,6 +85,7 @@ async def _restarted(
         raise CannotRestart("KEYS")
     async with engine.begin() as connection:
         await connection.execute(update(audit_head).values(log=log_id))
+        await _behind(connection)
     log = AuditLog(engine, writer, log_id, suite=suite_in(log_id).name)
     await log.start(_record(old, order))
     await log.stop()
@@ -121,6 +123,17 @@ async def _whole(engine: AsyncEngine) -> None:
     fits = verdicts.integrity and (verdicts.completeness or not verdicts.begun)
     if not fits or covered > verdicts.size:
         raise CannotRestart("BROKEN")
+
+
+async def _behind(connection: AsyncConnection) -> None:
+    """What follows the log follows what is left: the roll-up is added up again, nobody is ahead."""
+    size = select(audit_head.c.size).scalar_subquery()
+    row = audit_follower.c
+    await connection.execute(delete(audit_rollup_hour))
+    ahead = update(audit_follower).where(row.next_idx > size)
+    await connection.execute(ahead.values(next_idx=size))
+    again = update(audit_follower).where(row.name == ROLLUP)
+    await connection.execute(again.values(next_idx=0))
 
 
 def _record(old: Checkpoint, order: Order) -> Draft:

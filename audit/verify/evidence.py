@@ -9,7 +9,7 @@ Days are judged by the newest record under a checkpoint, as a checkpoint itself 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
@@ -80,10 +80,20 @@ def dated_keys(lines: Iterable[str]) -> tuple[DatedKey, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Known keys and files from outside. Without keys no signature is judged."""
+    """Known keys and files from outside. Without keys no signature is judged.
+
+    `former`: names the log had before two people started it anew, and the records it had then.
+    What was signed under such a name holds for these; what it said of more was lost, and the
+    record of the new beginning says so.
+    """
 
     keys: tuple[DatedKey, ...] = ()
     anchors: tuple[Path, ...] = ()
+    former: Mapping[str, int] = field(default_factory=dict)
+
+    def speaks_of(self, origin: str, log: str, size: int) -> bool:
+        """Is what `origin` says of the first `size` records said of this log?"""
+        return origin == log or size <= self.former.get(origin, -1)
 
     def opened(self, text: str, log: str, ts: int | None) -> Checkpoint:
         """The checkpoint of a note of this log. BadCheckpoint if it does not hold.
@@ -97,10 +107,10 @@ class Evidence:
             checkpoint = Checkpoint.parse(note.text)
         except BadNote as error:
             raise BadCheckpoint(Code.CHECKPOINT_SIG, str(error)) from None
-        if checkpoint.origin != log:
+        if not self.speaks_of(checkpoint.origin, log, checkpoint.size):
             raise BadCheckpoint(Code.CHECKPOINT_SIG, "a checkpoint of another log")
         if self.keys:
-            self._judge(note, log, ts)
+            self._judge(note, checkpoint.origin, ts)
         return checkpoint
 
     def _judge(self, note: Note, log: str, ts: int | None) -> None:
@@ -153,7 +163,7 @@ class Anchors:
             with file.open(encoding="utf-8", newline="\n") as lines:
                 for text, whole in _pieces(lines):
                     if text.startswith("{"):
-                        self._receipt(text, log)
+                        self._receipt(text, evidence, log)
                     else:
                         self._note(text, whole, evidence, log)
         except (OSError, UnicodeDecodeError):
@@ -161,12 +171,12 @@ class Anchors:
 
     def _note(self, text: str, whole: bool, evidence: Evidence, log: str) -> None:
         try:
-            origin = Checkpoint.parse(Note.parse(text).text).origin
+            checkpoint = Checkpoint.parse(Note.parse(text).text)
         except BadNote as error:
             if whole:  # the last one may have been cut while it was written
                 self.faults.append(BadCheckpoint(Code.CHECKPOINT_SIG, f"outside: {error}"))
             return
-        if origin != log:
+        if not evidence.speaks_of(checkpoint.origin, log, checkpoint.size):
             self.foreign += 1
             return
         try:
@@ -177,7 +187,7 @@ class Anchors:
             return
         self.notes.append(packed(one.size, one.root))
 
-    def _receipt(self, line: str, log: str) -> None:
+    def _receipt(self, line: str, evidence: Evidence, log: str) -> None:
         try:
             told = json.loads(line)
             idx, leaf = told["idx"], bytes.fromhex(told["leaf"])
@@ -187,7 +197,7 @@ class Anchors:
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             self.faults.append(BadCheckpoint(Code.CHECKPOINT_SIG, "outside: no receipt"))
             return
-        if told.get("log") == log:
+        if evidence.speaks_of(str(told.get("log")), log, idx + 1):
             self.receipts.append(place)
         else:
             self.foreign += 1

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.batch import EVENT_COLUMNS, now_us
+from audit.record import Kind
 from audit.suite import NoSuite, suite_of
 from audit.tile_rows import Rows, stored_rows
 from audit.tiles import StoreReader, Tile, TileMissing
@@ -83,6 +86,7 @@ async def check(
         async with engine.connect() as connection:
             snapshot = await _snapshot(connection)
             head = (await snapshot.execute(select(audit_head))).one_or_none()
+            evidence = replace(evidence, former=await _former(snapshot))
             walk = _Walk(snapshot, head, evidence, progress, clock)
             return await walk.run(since, window)
     except (SQLAlchemyError, OSError) as error:
@@ -109,6 +113,16 @@ async def _run(
         return await check(engine, evidence=evidence, since=since, window=window, progress=progress)
     finally:
         await engine.dispose()
+
+
+async def _former(connection: AsyncConnection) -> dict[str, int]:
+    """Names the log had before, and how many records when it was started anew (`restart.py`)."""
+    row, found = audit_event.c, dict[str, int]()
+    query = select(row.idx, row.body).where(row.kind == Kind.LOG_RESTARTED.value)
+    for idx, text in await connection.execute(query.order_by(row.idx)):
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # such a body has a finding
+            found[str(json.loads(text)["op"]["vars"]["log"])] = idx
+    return found
 
 
 async def _snapshot(connection: AsyncConnection) -> AsyncConnection:

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -33,22 +34,24 @@ BEIJING = timedelta(hours=8)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def address(request: pytest.FixtureRequest) -> str | None:
-    """Of a store of its own; None for the county's SQLite."""
-    return request.getfixturevalue("pg_url") if request.param == "postgres" else None
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of an empty store."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("pg_url"))
+    return f"sqlite+aiosqlite:///{tmp_path / 'own.sqlite'}"
 
 
 @pytest.fixture
 async def asked(
-    address: str | None, open_desk: OpenDesk, fill_store: FillStore, site_copy: Site
+    address: str, open_desk: OpenDesk, fill_store: FillStore, site_copy: Site
 ) -> AsyncIterator[Desk]:
     """A hub whose log is its own: two clerks have looked at people of 者腊乡, one in vain."""
-    given: dict[str, object] = {}
-    if address is not None:
-        given["store.url"] = address
-        given["audit.signer_file"] = site_copy.folder / "signer of this store.json"
-        await fill_store(site_copy, address)
-    given["audit.checkpoint_s"] = 0.5
+    given: dict[str, object] = {
+        "store.url": address,
+        "audit.signer_file": site_copy.folder / "signer of this store.json",
+        "audit.checkpoint_s": 0.5,
+    }
+    await fill_store(site_copy, address)
     async with open_desk(site_copy, **given) as desk:
         person = desk.site.shown("zhelai")
         await desk.ask(TOWN, BY_NUMBER, {"n": person.id18}, purpose="aid.file")
