@@ -25,8 +25,9 @@ class Asker:
     """One principal with all posts. `day` is the Asia/Shanghai date of the database clock.
 
     `purchased`: 购买服务人员, whom no group with sensitive personal data is shown, whatever post he
-    was given. Of one request is only the case: `bound` is the household its number narrows to;
-    None means not bound. `real_name` stays out of ``repr``, so that no log can hold it.
+    was given. Of one request are the case and the end user: `bound` is the household either
+    narrows to, None means not bound; `end_user` the ``citizen_uid`` a portal speaks for.
+    `real_name` stays out of ``repr``, so that no log can hold it.
     """
 
     principal_id: str
@@ -37,4 +38,5 @@ class Asker:
     purchased: bool = field(default=False, kw_only=True)
     case_no: str | None = field(default=None, kw_only=True)
     bound: str | None = field(default=None, kw_only=True)
+    end_user: str | None = field(default=None, repr=False, kw_only=True)
     real_name: str | None = field(default=None, repr=False, compare=False, kw_only=True)

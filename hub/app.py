@@ -34,6 +34,7 @@ from hub import followers, limits
 from hub.asking import Askers
 from hub.case_files import NUMBERED, CaseFiles
 from hub.cosigning import Cosigning, times, witnesses
+from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys
@@ -130,7 +131,9 @@ def assemble(
         store=store,
         sources=sources,
         keeper=keeper,
-        askers=Askers(store, tokens, catalog, keeper, case_files(catalog, sources)),
+        askers=Askers(
+            store, tokens, catalog, keeper, case_files(catalog, sources), register(catalog, sources)
+        ),
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
         quorum=quorum,
@@ -157,6 +160,11 @@ def tokens_of(subjects: SubjectTokens) -> Callable[[str], list[bytes]]:
 def case_files(catalog: Catalog, sources: Mapping[str, Source]) -> CaseFiles:
     """Where cases and orders lie: what ``X-Case-No`` is looked up in."""
     return CaseFiles({n: _ours(sources, catalog.datasets[n].source) for n in NUMBERED})
+
+
+def register(catalog: Catalog, sources: Mapping[str, Source]) -> EndUsers:
+    """Where citizens lie: whom ``X-End-User`` names."""
+    return EndUsers(_ours(sources, catalog.datasets["citizen"].source))
 
 
 def _ours(sources: Mapping[str, Source], name: str) -> SqlSource:

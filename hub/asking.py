@@ -32,7 +32,9 @@ from authz.keeper import BookKeeper
 from authz.post import Asker
 from catalog.errors import Forbidden, SourceUnavailable, Unauthenticated
 from catalog.load import Catalog
+from hub import end_users
 from hub.case_files import CaseFiles, Filed
+from hub.end_users import EndUsers
 from hub.identity import PURPOSE_HEADER, Claims, Tokens, bearer, purpose
 from hub.release import Visit
 from store.accounts import HeldPost, Holder, holder_of
@@ -91,11 +93,13 @@ class Askers:
         catalog: Catalog,
         keeper: BookKeeper,
         cases: CaseFiles,
+        end_users: EndUsers,
         *,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._engine, self._tokens, self._catalog = engine, tokens, catalog
         self._keeper, self._cases, self._clock = keeper, cases, clock
+        self._end_users = end_users
         self._posts: LRUCache[tuple[str, int], _Held] = LRUCache(POSTS_KEPT)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._ready: dict[tuple[bytes, bytes | None], _Ready] = {}
@@ -120,12 +124,21 @@ class Askers:
         return await self._recognised(key, headers)
 
     async def narrowed(self, known: Known, headers: Headers) -> Known:
-        """Bound to the case of ``X-Case-No``, if it is given. Forbidden CASE."""
+        """Bound to who is spoken for and to the case of ``X-Case-No``, if they are given.
+
+        BadRequest HEADER, Forbidden END_USER, CASE.
+        """
+        gate = known.gate
+        who = (_text(headers, end_users.HEADER) or "").strip()
+        if end_users.HEADER in headers:
+            found = await self._end_users.find(gate.asker.kind, who)
+            asker = replace(gate.asker, bound=found.household, end_user=found.uid)
+            gate = Gate(gate.book, asker, self._catalog)
         case_no = (_text(headers, CASE_HEADER) or "").strip()
-        if not case_no:
+        if case_no:
+            gate = Gate(gate.book, await self._narrowed(gate, case_no), self._catalog)
+        if gate is known.gate:
             return known
-        asker = await self._narrowed(known.gate, case_no)
-        gate = Gate(known.gate.book, asker, self._catalog)
         return replace(known, gate=gate, context=_context(gate, self._catalog))
 
     def visit_of(self, claims: Claims, visit: Visit) -> Visit:
@@ -219,6 +232,8 @@ def bound_to(gate: Gate, case_no: str, filed: Filed | None) -> Asker:
     if filed is None or filed.household is None:
         raise _no_case()
     if not gate.demand(filed.object, "read", filed.region, filed.owner).allowed:
+        raise _no_case()
+    if gate.asker.end_user is not None and filed.household != gate.asker.bound:
         raise _no_case()
     return replace(gate.asker, case_no=case_no, bound=filed.household)
 

@@ -76,15 +76,15 @@ async def do(settings: Settings, catalog: Catalog, deed: Deed, change: Change) -
     nothing was changed.
     """
     async with recording(settings) as (engine, log), engine.begin() as conn:
-        post = await _signed(conn, deed.signed)
+        post = await signatures_of(conn, deed.signed)
         version = await change(conn)
         await proved(conn, catalog, demo=settings.profile is Profile.DEMO)
         await log.append_in(conn, _draft(deed, post, version))
     return version
 
 
-async def _signed(conn: AsyncConnection, signatures: Sequence[Signature]) -> HeldPost:
-    """The post by which the first of them signed."""
+async def signatures_of(conn: AsyncConnection, signatures: Sequence[Signature]) -> HeldPost:
+    """The post by which the first of them signed; NotSigned if one may not, or signed twice."""
     accounts = [one.account for one in signatures]
     if len(set(accounts)) < len(accounts):
         raise NotSigned("须由不同的人签批：请由另一人批准")

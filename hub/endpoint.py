@@ -19,14 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from authz.rule import EMERGENCY
 from catalog.errors import (
-    BadRequest,
     DeadlineExceeded,
     HubError,
     Internal,
     MethodNotAllowed,
     Unauthenticated,
 )
-from hub import decoding, notes
+from hub import decoding, end_users, notes
 from hub.asking import CASE_HEADER, Headers, Known
 from hub.body import body_of
 from hub.decoding import JSON
@@ -67,11 +66,11 @@ class Endpoint:
             media = self._checked(method, headers)
             known = await hub.askers.known(headers)
             visit = Visit(visit.request_id, known.client, visit.ip, known.gate.asker, known.basis)
-            _check_person(headers)
             hub.quorum.demand()
-            if CASE_HEADER in headers:
+            if CASE_HEADER in headers or end_users.HEADER in headers:
                 known = await hub.askers.narrowed(known, headers)
-                visit = replace(visit, asker=known.gate.asker)
+                who = hub.release.token(known.gate.asker.end_user)
+                visit = replace(visit, asker=known.gate.asker, end_user=who)
             purpose = known.gate.asker.purpose
             if notes.HEADER in headers or purpose == EMERGENCY:
                 visit = await self._explained(headers, visit, purpose)
@@ -158,13 +157,6 @@ def _tell(span: AnySpan, answer: Answer) -> None:
     mark(span, Attribute.ROWS, sum(read.rows for read in told.reads))
     if told.digest:
         mark(span, Attribute.DOCUMENT, told.digest)
-
-
-def _check_person(headers: Headers) -> None:
-    # X-End-User narrows a machine's rights to a person's. A header that asks for less must
-    # never be passed over in silence: nobody is known by it yet, so it is refused.
-    if b"x-end-user" in headers:
-        raise BadRequest("X-End-User 所指的人员未知，请勿携带此头", reason="HEADER")
 
 
 def _address(scope: Scope) -> str:

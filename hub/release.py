@@ -47,8 +47,9 @@ AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P
 class Visit:
     """What is known of a request before its question is read.
 
-    `note`: the digest of ``X-Purpose-Note``; `intent`: of an emergency, where its INTENT stands;
-    `run`: how many consecutive id numbers (`runs.py`), known after the answer.
+    `end_user`: the token of whom a portal speaks for; `note`: the digest of ``X-Purpose-Note``;
+    `intent`: of an emergency, where its INTENT stands; `run`: how many consecutive id numbers
+    (`runs.py`), known after the answer.
     """
 
     request_id: str
@@ -59,6 +60,7 @@ class Visit:
     run: int = 0  # of consecutive id numbers (`runs.py`)
     note: str = ""
     intent: str = ""
+    end_user: str = ""
 
 
 @dataclass(slots=True)
@@ -96,6 +98,10 @@ class Release:
             extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
         payload["extensions"] = extensions
         return _sent(_status(answer, media), visit, media, receipt, payload)
+
+    def token(self, uid: str | None) -> str:
+        """How the log names a citizen; empty for nobody."""
+        return "" if uid is None else self._tokens.token(uid)
 
     async def intent(self, visit: Visit) -> Receipt:
         """An emergency begins: its record is there before anything is read. AuditUnavailable."""
@@ -182,6 +188,7 @@ def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
         basis=visit.basis,
         case=asker.case_no or "",
         note=visit.note,
+        end_user=visit.end_user,
         break_glass=asker.purpose == EMERGENCY,
         ref=visit.intent,
         **told,

@@ -36,7 +36,7 @@ from resolvers.publication import Published, Tallies, published
 from resolvers.quota import Lookups
 from resolvers.ready import Ready
 from resolvers.refusal import refused
-from resolvers.roots.root import Words
+from resolvers.roots.root import ME, Words
 
 Row = tuple[Any, ...]
 Item = tuple[Row, Env | None]
@@ -293,7 +293,7 @@ class Execution:
         for bind in read.binds:
             value: Any = given
             for name in bind.path:
-                value = value[name]
+                value = self._gate.asker.end_user if name == ME else value[name]
             params |= bind.params(bind.convert(value, self._setting.words))
         if read.identifier is not None:
             self.sought[self._setting.uid(params[read.binds[0].param])] = None

@@ -25,11 +25,14 @@ def audit(kit: Kit) -> None:
     )
     kit.rows(data["audit_health"], {})
     kit.rows(data["audit_proof"], {})
+    office = EdgeTo("department", "office", "code", many=False)
+    kit.rows(data["audit_own"], {"department": kit.edge("Department", "单位", office)})
     for name, title in (
         ("AuditEvent", "审计事件"),
         ("AuditAccess", "人员访问记录"),
         ("AuditActivity", "账号活动"),
         ("AuditAlert", "审计告警"),
+        ("OwnAccess", "本人被查看记录"),
     ):
         connection(kit, name, title)
     _groups(kit)

@@ -185,6 +185,12 @@ def _audit_roots(kit: Kit) -> dict[str, Any]:
         "auditAlerts": root(
             "AuditAlertConnection", "审计告警，新的在前", "audit_alerts", _filter("AlertFilter")
         ),
+        "mySubjectAccess": root(
+            "OwnAccessConnection",
+            "谁看过、查过我，新的在前；仅群众端，以 X-End-User 写明本人",
+            "my_subject_access",
+            PERIOD,
+        ),
         "auditProof": root(
             "AuditProof",
             "一条记录的证明，交给持有回执的人离线核对",

@@ -3,7 +3,7 @@
     written with the record    event, head, writer
     written behind it          subject index, roll-up, alerts (each with its follower's cursor)
     evidence for outsiders     checkpoint, tile, cosignature, segment
-    for people                 rule, alert note, delivery, purpose note, verdict
+    for people                 rule, alert note, delivery, purpose note, withholding, verdict
 
 `body` is the truth; every other column of `audit_event` is derived from it and checked
 against it by `hub audit verify`, and so are index, roll-up, tiles and alerts. Rows of event,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     Index,
     Integer,
     LargeBinary,
@@ -236,6 +237,26 @@ purpose_note = Table(
     Column("digest", String(64), primary_key=True),  # hex, keyed; `note` of the record
     Column("text", Text, nullable=False),
     Column("at", BigInteger, nullable=False),  # µs UTC
+)
+
+# What a citizen is not told of who saw him, and on which ground (个人信息保护法第四十五条).
+audit_withholding = Table(
+    "audit_withholding",
+    metadata,
+    Column("id", BYTES, primary_key=True),
+    Column("level", String(16), nullable=False),
+    Column("org", String(32), nullable=False),  # "" for any
+    Column("purpose", String(64), nullable=False),  # "" for any
+    Column("case_ref", String(64), nullable=False),  # "" for any
+    Column("basis", String(200), nullable=False),
+    Column("until", Date, nullable=False),
+    Column("written_by", String(64), nullable=False),
+    Column("approved_by", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),  # µs UTC
+    CheckConstraint("level IN ('OFFICE_ONLY', 'WITHHELD')", name="level"),
+    CheckConstraint("length(org) + length(purpose) + length(case_ref) > 0", name="aimed"),
+    CheckConstraint("length(basis) > 0", name="basis"),
+    CheckConstraint("approved_by <> written_by", name="two_people"),
 )
 
 audit_segment = Table(

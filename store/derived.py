@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Integer, String, case, cast, func, literal, literal_column, select
+from sqlalchemy import Integer, String, case, cast, func, literal, literal_column, or_, select
 
 from store.audit import (
     audit_alert,
@@ -21,6 +21,7 @@ from store.audit import (
     audit_rollup_hour,
     audit_subject,
     audit_verdict,
+    audit_withholding,
 )
 from store.functions import DayOf, HexOf
 from store.metadata import PATH, metadata
@@ -28,6 +29,9 @@ from store.metadata import PATH, metadata
 HOUR_US = 3_600_000_000
 BEIJING_H, DAY_H = 8, 24
 ONE: Any = literal_column("1", Integer)
+FULL: Any = literal_column("'FULL'", String)
+OFFICE_ONLY: Any = literal_column("'OFFICE_ONLY'", String)
+WITHHELD: Any = literal_column("'WITHHELD'", String)
 COUNTY: Any = literal_column("'532622'", PATH)
 
 
@@ -98,7 +102,48 @@ def _proof() -> Any:
     return select(*shown).subquery("audit_proof")
 
 
-DERIVED = {one.name: one for one in (_access(), _activity(), _health(), _proof())}
+def _own() -> Any:
+    """What a citizen is told of each record: all of it, the office, or that there is one.
+
+    Days end by the database's clock in UTC: a day later at most than in the county.
+    """
+    event, subject, rule = audit_event.c, audit_subject.c, audit_withholding.c
+
+    def withheld(level: str) -> Any:
+        aimed = [
+            or_(mine == "", mine == func.coalesce(theirs, ""))
+            for mine, theirs in (
+                (rule.org, event.actor_org),
+                (rule.purpose, event.purpose),
+                (rule.case_ref, event.case_ref),
+            )
+        ]
+        return select(rule.basis).where(
+            rule.level == literal_column(f"'{level}'"), rule.until >= func.current_date(), *aimed
+        )
+
+    secret, office = withheld("WITHHELD"), withheld("OFFICE_ONLY")
+    shown = case((secret.exists(), WITHHELD), (office.exists(), OFFICE_ONLY), else_=FULL)
+    columns = (subject.idx, subject.subject, subject.how, event.ts, event.area, event.actor_org)
+    told = select(
+        *(*columns, event.client_app, event.purpose.label("why"), shown.label("shown")),
+        secret.limit(1).scalar_subquery().label("ground"),
+    )
+    joined = audit_subject.join(audit_event, event.idx == subject.idx)
+    row = told.select_from(joined).subquery("told")
+    known, whole = row.c.shown != WITHHELD, row.c.shown == FULL
+    return select(
+        *(row.c.idx, row.c.subject, row.c.ts, row.c.area, row.c.shown),
+        case((known, row.c.ts)).label("told_at"),
+        case((known, row.c.how)).label("how"),
+        case((known, row.c.actor_org)).label("office"),
+        case((whole, row.c.client_app)).label("system"),
+        case((whole, row.c.why)).label("purpose"),
+        case((row.c.shown == WITHHELD, row.c.ground)).label("basis"),
+    ).subquery("audit_own")
+
+
+DERIVED = {one.name: one for one in (_access(), _activity(), _health(), _proof(), _own())}
 """By the name a data set's `table` gives."""
 
 metadata.info["derived"] = DERIVED

@@ -52,6 +52,7 @@ OF_THE_LOG: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "audit_verdict": _ADDED,
         "purpose_note": _ADDED,
         "audit_segment": ("SELECT",),
+        "audit_withholding": ("SELECT",),
     },
     ARCHIVER: {
         "audit_event": (*_ADDED, "DELETE"),

@@ -23,7 +23,14 @@ BY_PLACE = ("citizen", "household", "case_file", "case_event", "supervision_orde
 OPEN = ("division", "department", "dataset", "dataset_field")
 WHOLE_COUNTY = (
     *("audit_event", "audit_subject", "audit_rollup_hour", "audit_alert", "audit_head"),
-    *("audit_checkpoint", "audit_cosignature", "audit_index", "audit_follower", "audit_verdict"),
+    *(
+        "audit_checkpoint",
+        "audit_cosignature",
+        "audit_index",
+        "audit_follower",
+        "audit_verdict",
+        "audit_withholding",
+    ),
     "policy_version",
 )
 """What the auditor's data sets are made of, and what strict acts ask."""

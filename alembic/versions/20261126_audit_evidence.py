@@ -70,6 +70,7 @@ TABLES = (
     "audit_alert_note",
     "audit_delivery",
     "purpose_note",
+    "audit_withholding",
     "audit_segment",
 )
 
@@ -259,6 +260,31 @@ def _archive() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_purpose_note")),
+    )
+    op.create_table(
+        "audit_withholding",
+        sa.Column("id", BYTES, nullable=False),
+        sa.Column("level", sa.String(length=16), nullable=False),
+        sa.Column("org", sa.String(length=32), nullable=False),
+        sa.Column("purpose", sa.String(length=64), nullable=False),
+        sa.Column("case_ref", sa.String(length=64), nullable=False),
+        sa.Column("basis", sa.String(length=200), nullable=False),
+        sa.Column("until", sa.Date(), nullable=False),
+        sa.Column("written_by", sa.String(length=64), nullable=False),
+        sa.Column("approved_by", sa.String(length=64), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint(
+            "level IN ('OFFICE_ONLY', 'WITHHELD')", name=op.f("ck_audit_withholding_level")
+        ),
+        sa.CheckConstraint(
+            "length(org) + length(purpose) + length(case_ref) > 0",
+            name=op.f("ck_audit_withholding_aimed"),
+        ),
+        sa.CheckConstraint("length(basis) > 0", name=op.f("ck_audit_withholding_basis")),
+        sa.CheckConstraint(
+            "approved_by <> written_by", name=op.f("ck_audit_withholding_two_people")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_withholding")),
     )
     op.create_table(
         "audit_segment",

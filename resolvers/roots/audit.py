@@ -14,10 +14,11 @@ from typing import Any
 
 from adapters.contract import REGION, Bucket, Count, GroupKey, Measure
 from authz.lens import Mode
-from catalog.errors import BadUserInput
+from catalog.errors import BadUserInput, Forbidden
 from resolvers.plan import Grouping
 from resolvers.roots.citizens import id_number
 from resolvers.roots.root import (
+    ME,
     Args,
     Given,
     Root,
@@ -122,6 +123,15 @@ def audit_health(_args: Args) -> Root:
     return Root("audit_health", Mode.KEY)
 
 
+def my_subject_access(args: Args) -> Root:
+    """Who saw the citizen the portal speaks for; no argument says who that is."""
+    return Root(
+        "audit_own",
+        Mode.LIST,
+        (Given("x__subject", among(8), (ME,), _mine), *_between(args, column="x__ts")),
+    )
+
+
 def audit_proof(args: Args) -> Root:
     """One record with its proof."""
     return Root("audit_proof", Mode.KEY, equals(args, "idx", "idx"))
@@ -135,12 +145,12 @@ def spot_sample(_args: Args) -> Root:
 # ---- values
 
 
-def _between(args: Args, *path: str) -> tuple[Given, ...]:
+def _between(args: Args, *path: str, column: str = "at") -> tuple[Given, ...]:
     """From `since` (included) to `until` (not included)."""
     found: list[Given] = []
     for name, op in (("since", "ge"), ("until", "lt")):
         if given(args, *path, name):
-            found.append(Given("at", op, (*path, name), _instant))
+            found.append(Given(column, op, (*path, name), _instant))
     return tuple(found)
 
 
@@ -193,6 +203,12 @@ def _tokens(of: Mapping[str, Any], words: Words) -> list[bytes]:
     """Every token the person may have in the log: one a key of the ring."""
     token = _token(of)
     return [token] if token is not None else words.tokens(_uid(of, words))
+
+
+def _mine(uid: Any, words: Words) -> list[bytes]:
+    if uid is None:
+        raise Forbidden("请在 X-End-User 头中写明本人的标识", reason="END_USER")
+    return words.tokens(str(uid))
 
 
 def _sought(args: Args, words: Words) -> str | bytes:

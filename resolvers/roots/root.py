@@ -43,6 +43,8 @@ class Words:
 Convert = Callable[[Any, Words], Any]
 Sought = str | bytes
 """A person as the log's record names him: by ``citizen_uid`` or by a token that is known."""
+ME = "@me"
+"""In place of an argument: the citizen the asker speaks for (``Asker.end_user``), or None."""
 AMONG = (8, 100)
 """How many values a condition ``among`` may have: a statement has a parameter for each."""
 

@@ -570,9 +570,9 @@ async def test_one_of_many_values_and_a_part_of_a_text(
     conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
 ) -> None:
     lens = citizens(Gate(demo_book, asker(TOWN, purpose="aid.file"), catalog), catalog)
-    many = {f"v_{at}": "a" if at else "b" for at in range(8)}
+    many: dict[str, Any] = {f"v_{at}": "a" if at else "b" for at in range(8)}
     assert await ask(conn, lens, ["id"], Leaf("id", "among8", "v"), **many) == [("a",), ("b",)]
-    none: dict[str, object] = dict.fromkeys(many)
+    none: dict[str, Any] = dict.fromkeys(many)
     assert await ask(conn, lens, ["id"], Leaf("id", "among8", "v"), **none) == []
     assert await ask(conn, lens, ["id"], Leaf("phone", "contains", "v"), v="40001") == [("a",)]
     masked = citizens(Gate(demo_book, asker(TOWN, purpose="aid.review"), catalog), catalog)

@@ -23,6 +23,7 @@ from catalog.errors import Forbidden, PurposeRequired, Unauthenticated
 from catalog.load import load
 from hub.asking import POSTS_KEPT, POSTS_S, Askers, Known, to_midnight
 from hub.case_files import CaseFiles
+from hub.end_users import EndUsers
 from hub.found import found
 from hub.identity import SKEW_S, Tokens
 from store.accounts import NewPost, NewPrincipal, post, principal, suspend
@@ -73,8 +74,15 @@ class Door:
         self.database = open_database(address, statement_s=1)
         here = Here("hub", Guard("hub"), self.database)
         self.cases = CaseFiles({"case": here, "supervision_order": here})
+        self.citizens = EndUsers(here)
         self.askers = Askers(
-            self.engine, self.tokens, catalog, self.keeper, self.cases, clock=self.clock
+            self.engine,
+            self.tokens,
+            catalog,
+            self.keeper,
+            self.cases,
+            self.citizens,
+            clock=self.clock,
         )
         event.listen(self.engine.sync_engine, "before_cursor_execute", self._count)
 
@@ -247,7 +255,9 @@ async def test_a_stale_book_answers_nobody_though_he_is_known(door: Door) -> Non
     late = Clock(0.0)
     keeper = BookKeeper(door.engine, load(), clock=late)
     await keeper.load()
-    door.askers = Askers(door.engine, door.tokens, load(), keeper, door.cases, clock=door.clock)
+    door.askers = Askers(
+        door.engine, door.tokens, load(), keeper, door.cases, door.citizens, clock=door.clock
+    )
     headers = door.headers()
     await door.askers.known(headers)
     late.at += 61

@@ -42,7 +42,7 @@ CLOSED = ("orders", "household", "members", "department")
 """Relations whose rows travel as JSON with their parent's: asked oftener for the same reason."""
 OFFICERS = (
     *("subjectAccess", "actorActivity", "accessSummary", "topSubjects", "auditAlerts"),
-    *("auditHealth", "spotSample", "auditProof"),
+    *("auditHealth", "spotSample", "auditProof", "mySubjectAccess"),
 )
 """What only the officer reads beside the events: compared with the records themselves."""
 APART = ("auditEvents", "caseStats", *OFFICERS)

@@ -22,4 +22,5 @@ from hub.cli.audit import (  # noqa: E402  a verb's file needs the group above
     restart,  # noqa: F401
     rules,  # noqa: F401
     verify,  # noqa: F401
+    withhold,  # noqa: F401
 )
