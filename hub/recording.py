@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from audit.log import AuditLog, writer_name
 from catalog.workdays import ZONE
 from hub.settings import Settings
-from hub.signing import log_id
+from hub.signing import log_id, sign_what_came
 from store.accounts import holder_of
 from store.engine import open_engine
 
@@ -32,6 +32,7 @@ async def recording(settings: Settings) -> AsyncIterator[tuple[AsyncEngine, Audi
             yield engine, log
         finally:
             await log.stop()
+            await sign_what_came(settings, engine)
     finally:
         await engine.dispose()
 

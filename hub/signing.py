@@ -107,6 +107,17 @@ def signer_of(settings: Settings, store: AsyncEngine, **wired: Any) -> Signer:
     )
 
 
+async def sign_what_came(settings: Settings, store: AsyncEngine) -> None:
+    """Cover what a command has written, unless a running hub signs. A failure is the hub's to tell.
+
+    Else records of a command lie without a checkpoint until the next start, and verify has to
+    call that evidence that is missing.
+    """
+    signer = signer_of(settings, store)
+    await signer.step(now=True)
+    signer.release()
+
+
 def rollback(settings: Settings) -> str | None:
     """Why the hub may not start over this store, in one line; None if it may.
 

@@ -21,6 +21,7 @@ from hub.cli.audit import (  # noqa: E402  a verb's file needs the group above
     keys,  # noqa: F401
     restart,  # noqa: F401
     rules,  # noqa: F401
+    search,  # noqa: F401
     verify,  # noqa: F401
     withhold,  # noqa: F401
 )
