@@ -104,6 +104,7 @@ class Signer:
         self._newest: tuple[int, int] | None = None
         self._error: str | None = None
         self._halted: str | None = None
+        self._turn = asyncio.Lock()
         self._ending = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -135,7 +136,12 @@ class Signer:
         """One look; True if what is there is covered. `now` signs without waiting for its time.
 
         Nothing is raised: a failure is in `state`, and the next step begins from the memory.
+        One after the other: two that grew one tree at a time would see a changed log in it.
         """
+        async with self._turn:
+            return await self._step(now)
+
+    async def _step(self, now: bool) -> bool:
         if self._halted is not None:
             return False
         try:

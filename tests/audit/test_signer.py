@@ -149,6 +149,15 @@ async def test_cadence_ten_seconds_or_a_thousand_records(
     assert list(await desk.checkpoints()) == [1, 2, 1_002, 2_002] == desk.anchored()
 
 
+async def test_steps_at_once_take_turns(desk: Desk, log: AuditLog, drafts: Drafts) -> None:
+    signer = desk.signer()
+    for _ in range(5):
+        await _many(log, drafts, 40)
+        assert await asyncio.gather(*(signer.step(now=True) for _ in range(4))) == [True] * 4
+    state = signer.state()
+    assert (state.halted, state.error, state.size) == (None, None, 201)
+
+
 async def test_tiles_come_with_their_checkpoint_and_give_proofs(
     desk: Desk, log: AuditLog, drafts: Drafts, engine: AsyncEngine
 ) -> None:
