@@ -19,6 +19,7 @@ from store.audit import audit_follower
 
 REST = 3  # times as long as a step took, before the next: a quarter of the time at most
 EVERY_S = 1.0  # a quiet log is followed within this and one step
+PAUSE_S = 5.0  # the longest rest: alerts read a day back once, and are due within 30 s
 HELD_S = 0.01  # another process is at it
 
 
@@ -30,12 +31,19 @@ class Steps(Protocol):
 
 
 class Follower:
-    """The task of one process; `name` is that of the cursor, `rest` as `REST`."""
+    """The task of one process; `name` is that of the cursor, `rest` and `pause_s` as above."""
 
     def __init__(
-        self, name: str, steps: Steps, *, every_s: float = EVERY_S, rest: int = REST
+        self,
+        name: str,
+        steps: Steps,
+        *,
+        every_s: float = EVERY_S,
+        rest: int = REST,
+        pause_s: float = PAUSE_S,
     ) -> None:
-        self.name, self._steps, self._every_s, self._rest = name, steps, every_s, rest
+        self.name, self._steps, self._every_s = name, steps, every_s
+        self._rest, self._pause_s = rest, pause_s
         self._reached: int | None = None
         self._error: str | None = None
 
@@ -54,7 +62,8 @@ class Follower:
         while True:
             began = time.monotonic()
             if await self._moved():
-                await asyncio.sleep(self._rest * (time.monotonic() - began))
+                rest = self._rest * (time.monotonic() - began)
+                await asyncio.sleep(min(rest, self._pause_s))
             else:
                 await asyncio.sleep(self._every_s)
 

@@ -65,7 +65,10 @@ def seen_count(body: Mapping[str, Any]) -> int:
 
 def seen_tokens(body: Mapping[str, Any]) -> list[bytes]:
     """Tokens of those seen, in order. ValueError for what is no token."""
-    packed = base64.b64decode(body.get(PACKED, ""), validate=True)
+    tokens = [bytes.fromhex(token) for token in body.get(LIST, ())]
+    if PACKED not in body:
+        return tokens
+    packed = base64.b64decode(body[PACKED], validate=True)
     if len(packed) % TOKEN_BYTES:
         raise ValueError("a token is cut")
-    return [bytes.fromhex(token) for token in body.get(LIST, ())] + split(packed)
+    return tokens + split(packed)

@@ -10,22 +10,29 @@ their root has been compared with a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from audit.tiles import HEIGHT, TOP, WIDTH, Reader, Tile, TileMissing
 from audit.tree import HASH_BYTES, SHA256, Frontier, Suite
 
 
 class Rows:
-    """The unfinished tile of each level, level 0 first, of a tree of `size` leaves."""
+    """The unfinished tile of each level, level 0 first, of a tree of `size` leaves.
 
-    __slots__ = ("_rows", "_suite", "size")
+    Beside each the perfect subtrees of its entries, so that a root asked for every few
+    records costs a few hashes, not all those of the unfinished tiles.
+    """
+
+    __slots__ = ("_rows", "_suite", "_tops", "size")
 
     def __init__(
         self, size: int = 0, rows: Iterable[Sequence[bytes]] = (), suite: Suite = SHA256
     ) -> None:
         self.size, self._suite = size, suite
         self._rows: list[list[bytes]] = [list(row) for row in rows] or [[]]
+        self._tops = [Frontier(suite=suite) for _ in self._rows]
+        for top, row in zip(self._tops, self._rows, strict=True):
+            top.extend(row)
 
     def extend(self, leaves: Sequence[bytes]) -> list[Tile]:
         """Append leaf hashes; the tiles that have become whole."""
@@ -35,6 +42,7 @@ class Rows:
             row = self._rows[0]
             taken = leaves[at : at + WIDTH - len(row)]
             row += taken
+            self._tops[0].extend(taken)
             at += len(taken)
             self.size += len(taken)
             if len(row) == WIDTH:
@@ -43,20 +51,21 @@ class Rows:
 
     def _close(self, level: int, made: list[Tile]) -> None:
         row, self._rows[level] = self._rows[level], []
+        root, self._tops[level] = self._tops[level].root(), Frontier(suite=self._suite)
         made.append(Tile(level, (self.size >> HEIGHT * (level + 1)) - 1, b"".join(row)))
         if level + 1 == len(self._rows):
             self._rows.append([])
+            self._tops.append(Frontier(suite=self._suite))
         above = self._rows[level + 1]
-        above.append(tile_root(row, self._suite))
+        above.append(root)
+        self._tops[level + 1].append(root)
         if len(above) == WIDTH:
             self._close(level + 1, made)
 
     def frontier(self) -> Frontier:
         """Roots of the perfect subtrees, as the head row holds them."""
-        hashes: list[bytes] = []
-        for row in reversed(self._rows):
-            hashes += _perfect(row, self._suite)
-        return Frontier(self.size, hashes, self._suite)
+        hashes = b"".join([top.encode() for top in reversed(self._tops)])
+        return Frontier.decode(self.size, hashes, self._suite)
 
     def root(self) -> bytes:
         """Root of the tree so far."""
@@ -74,15 +83,6 @@ def tile_root(hashes: Sequence[bytes], suite: Suite = SHA256) -> bytes:
 def split(hashes: bytes) -> list[bytes]:
     """The hashes of a tile one by one."""
     return [hashes[at : at + HASH_BYTES] for at in range(0, len(hashes), HASH_BYTES)]
-
-
-def _perfect(row: Sequence[bytes], suite: Suite) -> Iterator[bytes]:
-    """Roots of the perfect subtrees over a row, the largest first."""
-    at = 0
-    while at < len(row):
-        wide = 1 << ((len(row) - at).bit_length() - 1)
-        yield tile_root(row[at : at + wide], suite)
-        at += wide
 
 
 async def stored_rows(reader: Reader, size: int, suite: Suite = SHA256) -> Rows:

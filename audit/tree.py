@@ -75,12 +75,19 @@ class Frontier:
         return b"".join(self._hashes)
 
     def append(self, leaf_hash: bytes) -> None:
-        """Add one leaf: as many merges as the old size ends in binary ones."""
-        merges, node, self.size = self.size, self.suite.node, self.size + 1
-        while merges & 1:
-            leaf_hash = node(self._hashes.pop(), leaf_hash)
-            merges >>= 1
-        self._hashes.append(leaf_hash)
+        """Add one leaf."""
+        self.extend((leaf_hash,))
+
+    def extend(self, leaf_hashes: Iterable[bytes]) -> None:
+        """Add leaves: for each as many merges as the old size ends in binary ones."""
+        hashes, node, size = self._hashes, self.suite.node, self.size
+        for one in leaf_hashes:
+            merges, size = size, size + 1
+            while merges & 1:
+                one = node(hashes.pop(), one)
+                merges >>= 1
+            hashes.append(one)
+        self.size = size
 
     def root(self) -> bytes:
         """Root of the tree so far."""

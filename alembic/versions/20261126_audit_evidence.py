@@ -4,6 +4,7 @@ Revision ID: audit_evidence
 Revises: policy_archive
 
 Safe with the previous release running? Yes: it knows none of the tables and signs nothing.
+One index is made over the log, some seconds a million records, in which nothing is appended.
 Reversible? Yes, but checkpoints, cosignatures and the handling of alerts are lost: keep what
 `hub audit export` wrote.
 """
@@ -58,6 +59,7 @@ POSTGRES_CHANGE = (
     "FOR EACH ROW EXECUTE FUNCTION {function}()"
 )
 
+PERIOD = "ix_audit_event_period"
 TABLES = (
     "audit_checkpoint",
     "audit_tile",
@@ -77,6 +79,7 @@ TABLES = (
 
 def upgrade() -> None:
     """The tables, then what keeps evidence as it was."""
+    op.create_index(PERIOD, "audit_event", ["ts", "idx", "actor", "actor_org"])
     _evidence()
     _followers()
     _alerts()
@@ -89,6 +92,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Back to the shape before; a table's triggers go with it."""
     _refuse_always()
+    op.drop_index(PERIOD, "audit_event")
     for table in TABLES:
         op.drop_table(table)
 

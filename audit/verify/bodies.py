@@ -16,6 +16,10 @@ from audit.verify.verdict import Code, Found
 
 _ENCODED = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER  # refuses numbers beyond 2^53-1
 _NONE = frozenset({float, type(None)})  # kinds of values that no record has
+# In canonical text a number stands behind one of these, and a float has one of those within.
+_DIGITS = b"-0123456789"
+_MARKS = bytes.maketrans(b"[,eE", b"::..")
+_FLOAT, _NULL = b":.", b"null"
 
 
 def parsed(text: str) -> Mapping[str, Any] | None:
@@ -29,7 +33,9 @@ def parsed(text: str) -> Mapping[str, Any] | None:
         body = orjson.loads(raw)
         if type(body) is not dict:
             return None
-        if orjson.dumps(body, option=_ENCODED) == raw and _no_floats(body.values()):
+        if orjson.dumps(body, option=_ENCODED) == raw and (
+            _plainly_whole(raw) or _no_floats(body.values())
+        ):
             return body if _normal(text) else None
     except (ValueError, TypeError, RecursionError):
         pass
@@ -44,6 +50,15 @@ def _by_definition(text: str) -> Mapping[str, Any] | None:
     except (ValueError, RecursionError):
         pass  # no JSON at all is no canonical JSON either
     return None
+
+
+def _plainly_whole(raw: bytes) -> bool:
+    """True if canonical text can have neither float nor null; False says nothing.
+
+    With its digits gone a float begins with its point or exponent, right behind the mark
+    before it. Within a text the same may stand by chance: then the values are looked at.
+    """
+    return _NULL not in raw and _FLOAT not in raw.translate(_MARKS, _DIGITS)
 
 
 def _no_floats(values: Collection[Any]) -> bool:
