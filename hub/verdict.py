@@ -46,6 +46,8 @@ def _size(verdicts: Verdicts) -> str:
         size += f"；{verdicts.checkpoints} 个检查点，最后相符的在 {verdicts.last_good or 0} 条处"
     if verdicts.anchored is not None:
         size += f"；与外部凭据相符至 {verdicts.anchored} 条"
+    if verdicts.witnessed is not None:
+        size += f"；见证至 {verdicts.witnessed} 条"
     if verdicts.unstopped:
         size += f"；{len(verdicts.unstopped)} 次启动没有停止记录（仍在运行或曾被中断）"
     if verdicts.unindexed:

@@ -3,6 +3,7 @@
     walk.py         windows, one read transaction, the order of the judgements
     bodies.py       hash, canonical form, columns, the writer's own sequence and time
     checkpoints.py  signed checkpoints, notes and receipts from outside, cadence
+    cosignatures.py what witnesses signed of them
     tiles.py        whole tiles of the tree
     segments.py     archived segments, where the records in the store begin
     subjects.py     the subject index and its cursor

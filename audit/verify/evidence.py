@@ -82,6 +82,7 @@ def dated_keys(lines: Iterable[str]) -> tuple[DatedKey, ...]:
 class Evidence:
     """Known keys and files from outside. Without keys no signature is judged.
 
+    `witnesses`: keys of witnesses; what they signed is judged beside the checkpoints.
     `former`: names the log had before two people started it anew, and the records it had then.
     What was signed under such a name holds for these; what it said of more was lost, and the
     record of the new beginning says so.
@@ -90,6 +91,7 @@ class Evidence:
     keys: tuple[DatedKey, ...] = ()
     anchors: tuple[Path, ...] = ()
     former: Mapping[str, int] = field(default_factory=dict)
+    witnesses: tuple[VerifierKey, ...] = ()
 
     def speaks_of(self, origin: str, log: str, size: int) -> bool:
         """Is what `origin` says of the first `size` records said of this log?"""

@@ -23,6 +23,7 @@ class Code(StrEnum):
     CHECKPOINT_SIG = "CHECKPOINT_SIG"
     UNKNOWN_SIGNATURE = "UNKNOWN_SIGNATURE"
     CHECKPOINT_GAP = "CHECKPOINT_GAP"
+    COSIGNATURE = "COSIGNATURE"
     FORK = "FORK"
     TRUNCATED = "TRUNCATED"
     SEGMENT = "SEGMENT"
@@ -34,7 +35,15 @@ class Code(StrEnum):
 
 
 INTEGRITY = frozenset({Code.LEAF, Code.COLUMN, Code.NOT_CANONICAL, Code.CLOCK_BACK, Code.HEAD})
-ANCHORING = frozenset({Code.CHECKPOINT_SIG, Code.UNKNOWN_SIGNATURE, Code.CHECKPOINT_GAP, Code.FORK})
+ANCHORING = frozenset(
+    {
+        Code.CHECKPOINT_SIG,
+        Code.UNKNOWN_SIGNATURE,
+        Code.CHECKPOINT_GAP,
+        Code.COSIGNATURE,
+        Code.FORK,
+    }
+)
 COMPLETENESS = frozenset({Code.GAP, Code.WRITER_SEQ, Code.TRUNCATED, Code.SEGMENT})
 INDEXES = frozenset({Code.SUBJECT_INDEX, Code.INDEX_BEHIND, Code.TILE, Code.ROLLUP, Code.ALERT})
 
@@ -94,6 +103,8 @@ class Verdicts:
     """Size of the newest checkpoint, stored or from outside, that the records agree with."""
     anchored: int | None = None
     """Size of the newest note or receipt from outside that the records agree with."""
+    witnessed: int | None = None
+    """Records that a witness has seen as they are; None if no witness's key was given."""
     bad_range: tuple[int, int] | None = None
     """If a signed tree is not that of the records: the first bad one lies in first … end-1."""
 

@@ -29,6 +29,7 @@ from audit.verify import tiles
 from audit.verify.alerts import Alerts
 from audit.verify.bodies import Bodies
 from audit.verify.checkpoints import Checkpoints
+from audit.verify.cosignatures import Cosignatures
 from audit.verify.evidence import Anchors, BadCheckpoint, Evidence
 from audit.verify.rollup import Rollup
 from audit.verify.segments import Segments
@@ -155,6 +156,7 @@ class _Walk:
         self._next = self._since = 0
         anchors = Anchors.read(evidence, self._log)
         self._checkpoints = Checkpoints(found, evidence, anchors, log=self._log)
+        self._cosignatures = Cosignatures(found, evidence.witnesses)
         self._segments = Segments(found, evidence, self._log, self._suite)
         self._subjects, self._rollup, self._alerts = Subjects(found), Rollup(found), Alerts(found)
         self._bodies = Bodies(found)
@@ -253,6 +255,8 @@ class _Walk:
         self._judge_head()
         self._bodies.judge_end(size, await self._stored_counts())
         await self._checkpoints.judge_end(connection, size)
+        last_good = self._checkpoints.last_good
+        await self._cosignatures.judge(connection, self._since, last_good)
         await tiles.judge_end(connection, self._found, size)
         await self._rollup.judge_end(connection, size)
         await self._alerts.judge_end(connection, size, stopped_us=stopped_us)
@@ -300,6 +304,7 @@ class _Walk:
             checkpoints=checkpoints.looked_at,
             last_good=checkpoints.last_good,
             anchored=checkpoints.anchored,
+            witnessed=self._cosignatures.witnessed,
             bad_range=found.forked,
         )
 

@@ -420,7 +420,7 @@ def test_equal_patterns_are_one_text(catalog: Catalog) -> None:
         shared += found.pattern in texts
         assert texts.setdefault(found.pattern, text) == text
         assert set(where.compile().params) <= set(found.binds("s"))
-    assert len(texts) > share(LAWS) // 4
+    assert len(texts) > LAWS // 4  # there are some three hundred, however many are drawn
     assert shared > share(LAWS) // 20
 
 

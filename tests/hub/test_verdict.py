@@ -57,9 +57,9 @@ def test_a_rewritten_history_is_told_as_a_range() -> None:
 
 
 def test_what_is_signed_and_what_outsiders_hold_is_told() -> None:
-    told = said(verdicts(checkpoints=2, last_good=6, anchored=5, since=4))
+    told = said(verdicts(checkpoints=2, last_good=6, anchored=5, witnessed=4, since=4))
     since = "自第 4 条起核验，此前由检查点证明"
-    kept = "2 个检查点，最后相符的在 6 条处；与外部凭据相符至 5 条"
+    kept = "2 个检查点，最后相符的在 6 条处；与外部凭据相符至 5 条；见证至 4 条"
     assert told == f"日志完好：{SIZE}；{since}；{kept}"
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from audit import verify as log
 from audit.batch import now_us
+from audit.note import VerifierKey
 from hub.cli.audit import CANNOT_READ, archive, audit
 from hub.cli.chosen import DIR, chosen
 from hub.cli.say import JSON, USAGE, Progress, as_json, stop
@@ -83,7 +84,8 @@ def given(settings: Settings, vkey: Path | None, anchors: tuple[Path, ...]) -> l
         keys = known_keys(settings, vkey)
     except log.BadEvidence as error:
         stop(f"公钥清单有误（{error}）：每行须为“公钥 起 止”", USAGE)
-    return log.Evidence(keys, anchors)
+    witnesses = tuple(map(VerifierKey.parse, settings.witness_keys))
+    return log.Evidence(keys, anchors, witnesses=witnesses)
 
 
 def _told(verdicts: log.Verdicts) -> dict[str, object]:
@@ -98,6 +100,7 @@ def _told(verdicts: log.Verdicts) -> dict[str, object]:
         "checkpoints": verdicts.checkpoints,
         "lastGood": verdicts.last_good,
         "anchored": verdicts.anchored,
+        "witnessed": verdicts.witnessed,
         "firstBad": verdicts.first_bad,
         "badRange": list(verdicts.bad_range) if verdicts.bad_range else None,
         "findings": {str(code): count for code, count in verdicts.counts.items()},
