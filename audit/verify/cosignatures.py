@@ -47,7 +47,7 @@ class Cosignatures:
                 return
             after = (page[-1].size, page[-1].witness)
 
-    def _judge(self, one: Row[tuple[int, str, str, int, str | None]], last_good: int) -> None:
+    def _judge(self, one: Row[int, str, str, int, str | None], last_good: int) -> None:
         try:
             if one.note is None:
                 raise BadNote(Fault.MALFORMED, "a cosignature of a checkpoint that is not there")
