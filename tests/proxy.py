@@ -37,6 +37,7 @@ class Proxy:
     def __init__(self, url: str) -> None:
         self._to = make_url(url)
         self._open: set[asyncio.StreamWriter] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self.ask: Watch = passed
         self.answer: Watch = passed
         self.down = False
@@ -57,6 +58,11 @@ class Proxy:
         for one in list(self._open):
             one.transport.abort()
 
+    def cut_writer(self) -> None:
+        """End the writer's alone."""
+        for one in list(self._writers):
+            one.transport.abort()
+
     async def _serve(self, up: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
         if self.down:
             self.refused += 1
@@ -67,6 +73,7 @@ class Proxy:
         with contextlib.suppress(ConnectionError):
             await self._between(up, down, back, forth)
         self._open -= {down, forth}
+        self._writers -= {down, forth}
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host = self._to.host or str(self._to.query["host"])
@@ -90,6 +97,7 @@ class Proxy:
                     forth.write(part)
                     if b"hub-audit\0" in part:
                         of_writer.set()
+                        self._writers |= {down, forth}
                     continue
                 self.sent += 1
                 if await self.ask(part):
@@ -107,18 +115,18 @@ class Proxy:
         down.close()
 
 
-def losing(proxy: Proxy, said: bytes) -> list[bytes]:
-    """Lose the server's next answer that holds `said`, and the connection with it.
+def losing(proxy: Proxy, *said: bytes, times: int = 1) -> list[bytes]:
+    """Lose the server's next answers that hold one of `said`; the writer's connection with each.
 
     The list holds what was lost.
     """
     lost: list[bytes] = []
 
     async def watch(part: bytes) -> bool:
-        if lost or said not in part:
+        if len(lost) == times or not any(one in part for one in said):
             return True
         lost.append(part)
-        proxy.cut()
+        proxy.cut_writer()
         return False
 
     proxy.answer = watch
