@@ -209,8 +209,8 @@ def planted(person: Any) -> list[Planted]:
     made += [Planted(f'{{"query": "{w}'.encode()) for w in every]
     made += [Planted(json.dumps({w: w, "query": VIEWER}).encode()) for w in every]
     made += [Planted(json.dumps([w]).encode()) for w in every]
-    names = (b"x-purpose", b"x-case-no", b"x-end-user", b"user-agent", b"traceparent")
-    names += (b"accept", b"content-type", b"x-forwarded-for", b"x-request-id", b"idempotency-key")
+    names = b"""x-purpose x-case-no x-end-user user-agent traceparent accept content-type
+        x-forwarded-for x-request-id idempotency-key""".split()
     for name in names:
         made += [asks(VIEWER, headers={name: w.encode()}) for w in every]
         made += [asks(VIEWER, headers={name: quote(w).encode()}) for w in (NAME, person.name)]

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hub.demo.people import with_check_digit
+from adapters.identity import with_check_digit
 
 if TYPE_CHECKING:
     from hub.demo.site import Site
