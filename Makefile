@@ -20,9 +20,11 @@ serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, 
 test: $(STAMPS)/dev ## every test, on SQLite and on a PostgreSQL of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-test-nightly: $(STAMPS)/dev ## 20,000 documents and 20,000 policies made at random, and the mutation run: hours
+test-nightly: $(STAMPS)/dev ## 20,000 documents, 20,000 policies, 200 kills on each database, and the mutation run: hours
 	HUB_TEST_DOCUMENTS=20000 HUB_TEST_POLICIES=20000 $(BIN)/python -m pytest -q -n 2 --dist worksteal \
 	  tests/oracle tests/properties tests/authz tests/resolvers/test_answer.py
+	HUB_TEST_KILLS=200 $(BIN)/python -m pytest -q -n 2 --dist worksteal \
+	  tests/audit/test_kills.py tests/audit/test_disk_calls.py tests/faults/test_kill.py
 	@$(MAKE) --no-print-directory mutation
 
 mutation: $(STAMPS)/dev ## faults planted in what decides who sees what: how many a test notices (docs/mutation.md)

@@ -41,7 +41,7 @@ from audit.batch import (
 )
 from audit.index import Steps, SubjectIndex
 from audit.postgres_index import PostgresIndex
-from audit.postgres_writer import PostgresWriter
+from audit.postgres_writer import SESSION, PostgresWriter
 from audit.record import BadRecord, Draft, Entry, Kind, Receipt, entry, is_code, parts
 from audit.sqlite_index import SqliteIndex
 from audit.sqlite_writer import SqliteWriter
@@ -56,6 +56,14 @@ MAX_WRITER = 64  # the column's width
 TICK_S = 0.05  # a waiter is told at most this late that its record is not there in time
 UNWRITTEN = "访问记录无法写入，暂不提供数据"
 HALTED = "访问日志与已签署的检查点不符，已停止提供数据，请联系运维"
+# A command that hangs while it holds the head is thrown out like a writer that does (audit T12).
+_BOUNDED = text(
+    "SELECT "
+    + ", ".join(
+        f"set_config('{name}', '{SESSION[name]}', true)"
+        for name in ("lock_timeout", "idle_in_transaction_session_timeout")
+    )
+)
 BATCH = 512  # records a transaction: one commit stays below some 50 ms
 
 
@@ -344,6 +352,8 @@ class AuditLog:
                 raise OutOfOrder("the store holds another log")
 
     async def _locked(self, connection: AsyncConnection) -> Head:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(_BOUNDED)
         # An UPDATE takes the lock in both databases; SQLite has no FOR UPDATE.
         lock = update(audit_head).values(size=audit_head.c.size)
         columns = (audit_head.c.size, audit_head.c.frontier, audit_head.c.root)

@@ -24,8 +24,12 @@ TESTED = {
 OPERATIONS = {
     "adapters/test_postgres_reach": "postgres_pool.py over a store locked by place",
     "audit/test_archive_faults": "the archive killed, refused and out of room at every step",
+    "audit/test_clock": "the machine's clock jumps under the log",
     "audit/test_crash": "kill -9 under load, then verify",
+    "audit/test_disk_calls": "each call by which SQLite writes the log fails",
     "audit/test_killed": "the followers of the log, killed in the middle of their work",
+    "audit/test_kills": "the writer killed at every point, on both databases",
+    "audit/test_slow_store": "slow commits, a hung replica, a storm of starts",
     "audit/test_tampered_segments": "what is done to the archive's files, each named",
     "audit/test_pymerkle": "proofs of tiles.py beside those of another implementation",
     "audit/test_signer_kill": "kill -9 at each point between memory, database and anchor",

@@ -27,6 +27,7 @@ from audit.tree import leaf
 from audit.verify import Exit, check
 from catalog.errors import AuditUnavailable
 from store.engine import open_engine
+from tests.proxy import COMMITTED, INSERTED, Proxy, losing
 
 pytestmark = pytest.mark.anyio
 LOG = "demo.invalid/hub/test/sha256"
@@ -488,56 +489,6 @@ async def test_a_cut_connection_is_made_anew(log: AuditLog, drafts: Drafts, sql:
     assert await sql("SELECT count(*) FROM audit_event") == [(3,)]
 
 
-class Proxy:
-    """Passes bytes to the database and back; counts what the log's writer sends.
-
-    It can lose one answer of the server: the first that holds `lose`.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._to = make_url(url)
-        self.lose: bytes | None = None
-        self.lost = self.sent = 0
-
-    async def __aenter__(self) -> str:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        port = self._server.sockets[0].getsockname()[1]
-        at = self._to.set(host="127.0.0.1", port=port, query={})
-        return at.render_as_string(hide_password=False)
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-
-    async def _serve(self, up: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
-        host = self._to.host or str(self._to.query["host"])
-        port = self._to.port or 5432
-        if host.startswith("/"):
-            back, forth = await asyncio.open_unix_connection(f"{host}/.s.PGSQL.{port}")
-        else:
-            back, forth = await asyncio.open_connection(host, port)
-        answers = asyncio.create_task(self._answer(back, down))
-        writer = False
-        while data := await up.read(65_536):
-            writer = writer or b"hub-audit\0" in data
-            self.sent += writer
-            forth.write(data)
-        forth.close()
-        await answers
-
-    async def _answer(self, back: asyncio.StreamReader, down: asyncio.StreamWriter) -> None:
-        while data := await back.read(65_536):
-            if self.lose is not None and self.lose in data:
-                self.lose = None
-                self.lost += 1
-                break
-            down.write(data)
-        down.close()
-
-
-INSERTED = b"INSERT 0 1\0Z\0\0\0\5I"  # and no transaction is open: it is committed
-COMMITTED = b"COMMIT\0Z\0\0\0\5I"
-
-
 @pytest.mark.postgres
 @pytest.mark.loopback
 @pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
@@ -572,9 +523,9 @@ async def test_a_commit_whose_answer_is_lost_gives_one_record(
         if lose == COMMITTED:  # another writer was here, so this one goes the long way
             other = AuditLog(engine, "node/2", LOG)
             await other.start()
-        proxy.lose = lose
+        lost = losing(proxy, lose)
         assert (await log.append(drafts(1))).idx == first
-        assert proxy.lost == 1
+        assert len(lost) == 1
         assert (await log.append(drafts(2))).idx == first + 1
         if lose == COMMITTED:
             await other.stop()

@@ -51,13 +51,24 @@ async def test_an_operation_of_very_many_reads_is_one_answer_and_several_records
     assert await desk.record(answer) == found[0]
 
 
-@pytest.mark.parametrize("name", ["v" * 200, "born19770412"])
+@pytest.mark.parametrize("name", ["v" * 200, "born19770412", "token7f3a9c51"])
 async def test_a_variables_name_that_may_say_something_is_only_counted(
     desk: Desk, name: str
 ) -> None:
     variables = {name: _number(desk)["n"]}
     answer = await desk.ask(TOWN, BY_NUMBER.replace("$n", f"${name}"), variables)
     assert (await desk.record(answer))["op"]["vars"] == {"var.0": "String!"}
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("Top10Cases", "Top10Cases"), ("t7f3a9c51", None), ("p12799990417", None), ("o" * 41, None)],
+)
+async def test_an_operations_name_that_may_hold_a_number_or_a_token_is_left_out(
+    desk: Desk, name: str, written: str | None
+) -> None:
+    answer = await desk.ask(TOWN, f"query {name} {VIEWER}")
+    assert (await desk.record(answer))["op"].get("name") == written
 
 
 @pytest.mark.parametrize(
