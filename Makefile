@@ -44,6 +44,9 @@ bench: $(STAMPS)/dev ## side by side with peers on one PostgreSQL: reached and d
 bench-smoke: $(STAMPS)/dev ## the bench on one per cent of the county beside the hand-written limit, two minutes
 	$(BIN)/python -m bench --percent 1 --peers limit --rounds 1 --seconds 1 --no-growth
 
+bench-audit: $(STAMPS)/dev ## the access log: appends, verify, a million records asked, beside what is demanded, ten minutes
+	@$(BIN)/python -m bench.audit
+
 bench-authz: $(STAMPS)/dev ## what rights cost, a line a number beside what is demanded, three minutes
 	@$(BIN)/python -m bench.authz
 
@@ -81,5 +84,5 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test test-nightly mutation check bench bench-smoke bench-authz fix schema lock \
+.PHONY: help demo serve test test-nightly mutation check bench bench-smoke bench-audit bench-authz fix schema lock \
   install

@@ -64,6 +64,11 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(min(values), median(values), max(values))
 
 
+def nearest(values: Sequence[float], share: float) -> float:
+    """The smallest of at least one value that `share` of them (0 … 1) do not exceed."""
+    return sorted(values)[max(0, ceil(len(values) * share) - 1)]
+
+
 def ratios(ours: Sequence[float], theirs: Sequence[float]) -> Spread | None:
     """Ours over theirs, round by round: what slows both in a round leaves it as it is.
 

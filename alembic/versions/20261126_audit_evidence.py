@@ -4,7 +4,7 @@ Revision ID: audit_evidence
 Revises: policy_archive
 
 Safe with the previous release running? Yes: it knows none of the tables and signs nothing.
-One index is made over the log, some seconds a million records, in which nothing is appended.
+Two indexes are made over the log, some seconds a million records, in which nothing is appended.
 Reversible? Yes, but checkpoints, cosignatures and the handling of alerts are lost: keep what
 `hub audit export` wrote.
 """
@@ -59,7 +59,7 @@ POSTGRES_CHANGE = (
     "FOR EACH ROW EXECUTE FUNCTION {function}()"
 )
 
-PERIOD = "ix_audit_event_period"
+PERIOD, SHOWN = "ix_audit_event_period", "ix_audit_subject_idx"
 TABLES = (
     "audit_checkpoint",
     "audit_tile",
@@ -80,6 +80,8 @@ TABLES = (
 def upgrade() -> None:
     """The tables, then what keeps evidence as it was."""
     op.create_index(PERIOD, "audit_event", ["ts", "idx", "actor", "actor_org"])
+    op.drop_index(SHOWN, "audit_subject")
+    op.create_index(SHOWN, "audit_subject", ["idx", "how"])
     _evidence()
     _followers()
     _alerts()
@@ -93,6 +95,8 @@ def downgrade() -> None:
     """Back to the shape before; a table's triggers go with it."""
     _refuse_always()
     op.drop_index(PERIOD, "audit_event")
+    op.drop_index(SHOWN, "audit_subject")
+    op.create_index(SHOWN, "audit_subject", ["idx"])
     for table in TABLES:
         op.drop_table(table)
 
