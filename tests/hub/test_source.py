@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -163,3 +164,19 @@ def test_a_name_nobody_knows_is_usage(hub: Hub, county: Path) -> None:
     ran = hub("source", "ping", "mz_asist", "--dir", county)
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "没有数据源 `mz_asist`：hub source list 列出全部\n"
+
+
+def test_a_database_that_hangs_is_given_up_as_well(
+    hub: Hub, county: Path, extra: dict[str, str], silent: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "departments" / "hangs.toml"
+    told = file.read_text(encoding="utf-8").replace('kind = "rest"', 'kind = "sql"')
+    file.write_text(told.replace('envelope = "infcode"', ""), encoding="utf-8")
+    given = extra | {"HUB_SOURCES_HANGS": f"postgresql+asyncpg://a:geheim@127.0.0.1:{silent}/x"}
+    begun = time.monotonic()
+    ran = hub("source", "ping", "hangs", "hub", "--dir", county, **given)
+    assert time.monotonic() - begun < 20
+    assert ran.code == 1
+    assert [line(ran.out, "hangs")[n] for n in (1, 3)] == ["应答超时", "TIMEOUT"]
+    assert line(ran.out, "hub")[1] == "应答"
+    assert "geheim" not in ran.out + ran.err
