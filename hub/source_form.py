@@ -29,6 +29,7 @@ def write(folder: Path, catalog: Catalog, name: str, kind: Kind, dept: str) -> P
         raise NoForm(f"数据源 `{name}` 已在目录中：请换一个名称")
     file = folder / f"{name}.toml"
     try:
+        folder.mkdir(exist_ok=True)
         with file.open("x", encoding="utf-8") as opened:  # never over somebody's work
             opened.write(form(catalog, name, kind, dept))
     except FileExistsError:

@@ -112,8 +112,8 @@ def check(name: str, account: str, folder: Path | None, json_: bool) -> None:
 @click.option("--dept", required=True, help="提供数据的部门代码")
 @click.option(
     "--into",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="写入的目录；不给则为设置 catalog.extra_dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="写入的目录，没有则新建；不给则为设置 catalog.extra_dir",
 )
 @DIR
 def new(name: str, kind: str, dept: str, into: Path | None, folder: Path | None) -> None:

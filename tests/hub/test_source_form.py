@@ -122,6 +122,17 @@ def test_elsewhere_it_says_which_folder_to_name(hub: Hub, county: Path, folder: 
     ]
 
 
+def test_a_folder_that_is_not_there_is_made_one_that_cannot_be_is_said(
+    hub: Hub, county: Path, tmp_path: Path
+) -> None:
+    words = (NAME, "--kind", "sql", "--dept", "mca", "--into")
+    assert new(hub, *words, tmp_path / "fresh", county=county).code == 0
+    assert (tmp_path / "fresh" / f"{NAME}.toml").is_file()
+    ran = new(hub, *words, tmp_path / "no" / "where", county=county)
+    said = f"文件 {tmp_path / 'no' / 'where' / NAME}.toml 无法写入：请检查目录与权限\n"
+    assert (ran.code, ran.out, ran.err) == (2, "", said)
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
