@@ -25,9 +25,11 @@ from sqlalchemy import (
     case,
     cast,
     column,
+    false,
     func,
     literal_column,
     select,
+    table,
 )
 
 from adapters.contract import SEPARATOR
@@ -45,10 +47,11 @@ class Dialect(Protocol):
     """The few expressions that differ.
 
     `separator` stands between the fields of a side; `everything` is the LIMIT of a subquery
-    whose order must hold.
+    whose order must hold; `ping` the smallest statement that only a sound database answers.
     """
 
     name: str
+    ping: str
     separator: Any
     everything: Any
 
@@ -82,11 +85,15 @@ class Dialect(Protocol):
     def bound(self, value: Any) -> Any:
         """A Python value as the driver wants it."""
 
+    def described(self) -> Any:
+        """A statement of the column names of the table bound as ``table``; no rows if none."""
+
 
 class Sqlite:
     """SQLite 3.38 and later."""
 
     name = "sqlite"
+    ping = "SELECT 1 FROM sqlite_schema LIMIT 1"  # without a table the file is not even read
     separator: Any = literal_column(f"char({ord(SEPARATOR)})", String)
     # Without LIMIT SQLite may drop the order of a subquery; -1 is "all".
     everything: Any = literal_column("-1")
@@ -147,11 +154,17 @@ class Sqlite:
             return orjson.dumps(list(value)).decode()
         return int(value) if isinstance(value, bool) else value
 
+    def described(self) -> Any:
+        # The whole list, also of a view; table_info would leave computed columns out.
+        info: Any = func.pragma_table_xinfo(bindparam("table", type_=String))
+        return select(info.table_valued("name").c.name)
+
 
 class Postgres:
     """PostgreSQL through asyncpg; its sessions' time zone is the county's."""
 
     name = "postgresql"
+    ping = "SELECT 1"
     separator: Any = literal_column(f"chr({ord(SEPARATOR)})", String)
     everything: Any = None
 
@@ -202,6 +215,13 @@ class Postgres:
 
     def bound(self, value: Any) -> Any:
         return list(value) if isinstance(value, tuple) else value
+
+    def described(self) -> Any:
+        names = ("attrelid", "attname", "attnum", "attisdropped")
+        kept = table("pg_attribute", *(column(name) for name in names))
+        one = func.to_regclass(func.quote_ident(bindparam("table", type_=Text)))
+        alive = kept.c.attnum > literal_column("0"), kept.c.attisdropped.is_(false())
+        return select(cast(kept.c.attname, Text)).where(kept.c.attrelid == one, *alive)
 
 
 def is_whole(expression: Any) -> bool:

@@ -26,6 +26,7 @@ from adapters.contract import EXTRA, KEY, Call, Prepared, ReadRequest, Rows
 from adapters.identity import canonical, spellings
 from adapters.resilience import Fault, Guard, Reason
 from adapters.row import MaskText, RowReader
+from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
 from catalog.datasets import Dataset, KeyKind, SourceSpec
 from catalog.divisions import Divisions
 from catalog.grades import Mask
@@ -132,6 +133,17 @@ class RestSource:
             partial(self._ask, _question(self._spec.datasets[0].table, [NOBODY], 1))
         )
 
+    async def sample(self, dataset: Dataset, somebody: Somebody) -> Sample:
+        """The first rows of some persons of the register, within one deadline."""
+        people = await somebody(PEOPLE)
+        until, found = self.guard.until(), list[Raw]()
+        for certnos in _batches(people, dataset.key.formats):
+            async for row in self._pages(dataset.table, certnos, until):
+                found.append(row)
+                if len(found) == ROWS:
+                    return _sampled(dataset, found)
+        return _sampled(dataset, found)
+
     async def close(self) -> None:
         """Give connections back."""
         if self._own:
@@ -198,6 +210,13 @@ def _shape(request: ReadRequest, raw: Sequence[str]) -> str:
         f"POST {PATH} infno={request.dataset.table} certnos=[…≤{BATCH}] pageSize={PAGE}"
         f" -> {', '.join(raw)}" + (f" (脱敏 {masked})" if masked else "")
     )
+
+
+def _sampled(dataset: Dataset, rows: Sequence[Raw]) -> Sample:
+    names = columns_of(dataset)
+    sent = frozenset(name for row in rows for name in row)
+    kept = [{name: row[name] for name in names if name in row} for row in rows]
+    return Sample((), sent if rows else None, kept)
 
 
 def _batches(keys: Iterable[str], formats: Sequence[str]) -> Iterator[list[str]]:

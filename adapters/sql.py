@@ -21,8 +21,9 @@ from adapters.dialect import DIALECTS, Dialect
 from adapters.identity import spellings
 from adapters.resilience import Guard
 from adapters.row import MaskText, RowReader
+from adapters.sample import Known, Sample, Somebody, first_rows, in_any_case, tables_of, there
 from adapters.statement import Statements
-from catalog.datasets import KeyKind, SourceSpec
+from catalog.datasets import Dataset, KeyKind, SourceSpec
 from catalog.divisions import Divisions
 
 Slot = Callable[[Call], Any]
@@ -103,8 +104,29 @@ class SqlSource:
         return Rows(prepared.reader.read(rows, call) if prepared.reader else rows)
 
     async def ping(self) -> None:
-        """SELECT 1."""
-        await self.guard.run(partial(self._fetch, "SELECT 1", ()))
+        """One row of nothing in particular."""
+        await self.guard.run(partial(self._fetch, self._dialect.ping, ()))
+
+    async def sample(self, dataset: Dataset, _somebody: Somebody) -> Sample:
+        """Which tables and columns are there, and the first rows of them, within one deadline."""
+        until = self.guard.until()
+        known: Known = {n: await self._described(n, until) for n in tables_of(dataset)}
+        if self._dialect is DIALECTS["sqlite"]:
+            known = in_any_case(dataset, known)
+        missing = tuple(name for name, columns in known.items() if not columns)
+        if dataset.table in missing:
+            return Sample(missing, frozenset(), ())
+        statement, columns = first_rows(dataset, known)
+        compiled = statement.compile(dialect=self.database.dialect)
+        values = [compiled.params[name] for name in compiled.positiontup]
+        rows = await self.guard.run(partial(self._fetch, str(compiled), values), until=until)
+        found = [dict(zip(columns, row, strict=True)) for row in rows]
+        return Sample(missing, frozenset(there(dataset, known)), found)
+
+    async def _described(self, name: str, until: float) -> frozenset[str]:
+        text = str(self._dialect.described().compile(dialect=self.database.dialect))
+        rows = await self.guard.run(partial(self._fetch, text, [name]), until=until)
+        return frozenset(str(row[0]) for row in rows)
 
     async def close(self) -> None:
         """Close the pool."""

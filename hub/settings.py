@@ -381,6 +381,11 @@ def _unplaceable(source: str, addresses: Mapping[str, str]) -> str:
     return f"数据源 `{source}` 没有地址，请填写 `{key}`（环境变量 {_variable(key)}）"
 
 
+def is_source(name: str) -> bool:
+    """Can a source have this name? Then its settings have, too."""
+    return _SOURCE.match(name) is not None
+
+
 def _text(one: Given) -> str:
     if not isinstance(one.value, str) or not one.value.strip():
         raise ValueError("no text")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,39 @@ def _last_reads(site: Site) -> list[dict[str, Any]]:
     return [read for read in found if read["d"] == DATASET]
 
 
+async def test_the_form_asks_for_what_the_page_fills_in(
+    page: Callable[[str], Any], office: Path, run: Callable[..., Any]
+) -> None:
+    new, *_ = page(PAGE).blocks("")
+    file = office / "departments" / f"{SOURCE}.toml"
+    file.unlink()
+    done = run(new, office)
+    assert done.returncode == 0, done.stderr
+    form = tomllib.loads(file.read_text(encoding="utf-8"))
+    told = tomllib.loads(page(PAGE).blocks("toml")[0])
+    (empty,), (full,) = form["dataset"], told["dataset"]
+    assert form["source"].keys() == told["source"].keys()
+    assert empty.keys() == full.keys()
+    assert {*empty["field"][0]} == {key for field in full["field"] for key in field}
+    assert (empty["object"], empty["facet"]["container"]) == (
+        full["object"],
+        full["facet"]["container"],
+    )
+
+
+async def test_the_check_tells_what_the_page_shows(
+    page: Callable[[str], Any], office: Path, run: Callable[..., Any]
+) -> None:
+    _, check, _ = page(PAGE).blocks("")
+    done = run(check, office)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == page(PAGE).blocks("text")[0]
+
+
 async def test_the_command_reads_the_new_data_set_as_the_page_says(
     page: Callable[[str], Any], office: Path, own_site: Site, run: Callable[..., Any]
 ) -> None:
-    (command,) = page(PAGE).blocks("")
+    *_, command = page(PAGE).blocks("")
     done = run(command, office)
     assert done.returncode == 0, done.stderr
     citizen = json.loads(done.stdout)["data"]["citizen"]

@@ -1,0 +1,182 @@
+"""``hub source list`` and ``ping``: who answers, who does not and why; nobody waits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.datasets import Kind
+from catalog.load import load
+from hub.source_form import form
+
+pytestmark = pytest.mark.loopback
+
+Hub = Callable[..., Any]
+ALL_DAY = "00:00-23:59:59.999999"
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of a server that takes calls and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.fixture
+def dead() -> int:
+    """A port nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def http_source(folder: Path, name: str) -> None:
+    """A catalogue file of a further HTTP source, with the form's blanks filled."""
+    text = form(load(), name, Kind.REST, "med").replace('person_name = ""\n', "")
+    kind = "".join(word.capitalize() for word in name.split("_"))
+    values = iter(
+        [name, name, kind, "外部", "外部", "9162", "certno", name, "f", "c", "字段", "字段"]
+    )
+    lines = []
+    for line in text.splitlines():
+        blank = '""' in line and not line.startswith("#")
+        lines.append(line.replace('""', f'"{next(values)}"') if blank else line)
+    (folder / f"{name}.toml").write_text("\n".join(lines), encoding="utf-8")
+
+
+@pytest.fixture
+def extra(tmp_path: Path, dead: int, silent: int) -> dict[str, str]:
+    """Settings with two further HTTP sources: one is not there, one hangs; and one unconnected."""
+    folder = tmp_path / "departments"
+    folder.mkdir()
+    for name in ("away", "hangs", "later"):
+        http_source(folder, name)
+    return {
+        "HUB_CATALOG_EXTRA_DIR": str(folder),
+        "HUB_SOURCES_AWAY": f"http://127.0.0.1:{dead}",
+        "HUB_SOURCES_HANGS": f"http://127.0.0.1:{silent}",
+        "HUB_SOURCE_DEADLINE_S": "1",
+        "HUB_OUTAGES_WFGZ": ALL_DAY,
+    }
+
+
+def line(text: str, name: str) -> list[str]:
+    (found,) = [ln.split() for ln in text.splitlines() if ln.split()[0] == name]
+    return found
+
+
+def test_every_source_is_listed_with_how_it_stands(
+    hub: Hub, county: Path, extra: dict[str, str]
+) -> None:
+    ran = hub("source", "list", "--dir", county, **extra)
+    assert (ran.code, ran.err) == (0, "")
+    head, *rows = ran.out.splitlines()
+    assert head.split() == ["名称", "部门", "种类", "状态", "停机时段", "数据集"]
+    assert [row.split()[0] for row in rows] == [
+        *("audit", "audit_proof", "hub", "jt_xueji", "mz_assist", "rs_jiuye", "sj_exchange"),
+        *("sw_gongcheng", "wfgz", "wj_resident", "xczx_monitor", "yb_settle"),
+        *("away", "hangs", "later"),
+    ]
+    assert line(ran.out, "jt_xueji") == [
+        "jt_xueji",
+        "edu",
+        "sql",
+        "应答",
+        "—",
+        "enrolment、dropout",
+    ]
+    assert line(ran.out, "away") == ["away", "med", "rest", "未能应答", "—", "away"]
+    assert line(ran.out, "hangs") == ["hangs", "med", "rest", "应答超时", "—", "hangs"]
+    assert line(ran.out, "later") == ["later", "med", "rest", "尚未接入", "—", "later"]
+    assert line(ran.out, "wfgz")[3:5] == ["停机时段", "00:00-23:59"]
+    assert line(ran.out, "yb_settle")[3] == "应答"
+
+
+def test_the_list_for_programs(hub: Hub, county: Path) -> None:
+    ran = hub("source", "list", "--dir", county, "--json")
+    (found,) = [row for row in json.loads(ran.out) if row["name"] == "yb_settle"]
+    assert found == {
+        "name": "yb_settle",
+        "title": "医疗保障结算系统",
+        "department": "med",
+        "kind": "rest",
+        "state": "ANSWERS",
+        "outage": None,
+        "datasets": ["medical_enrolment", "medical_settlement", "medical_self_pay"],
+    }
+
+
+def test_all_answer_is_0(hub: Hub, county: Path) -> None:
+    ran = hub("source", "ping", "mz_assist", "yb_settle", "--dir", county)
+    assert (ran.code, ran.err) == (0, "")
+    head, first, second = ran.out.splitlines()
+    assert head.split() == ["名称", "状态", "毫秒", "原因"]
+    for told, name in ((first, "mz_assist"), (second, "yb_settle")):
+        assert told.split()[:2] == [name, "应答"]
+        assert told.split()[2].isdigit()
+        assert told.split()[3] == "—"
+
+
+def test_each_that_does_not_answer_is_told_with_its_reason(
+    hub: Hub, county: Path, extra: dict[str, str]
+) -> None:
+    ran = hub("source", "ping", "--dir", county, **extra)
+    assert (ran.code, ran.err) == (1, "")
+    for name, said, reason in (
+        ("away", "未能应答", "DOWN"),
+        ("hangs", "应答超时", "TIMEOUT"),
+        ("later", "尚未接入", "NOT_CONNECTED"),
+        ("wfgz", "停机时段", "OUTAGE_WINDOW"),
+        ("hub", "应答", "—"),
+    ):
+        told = line(ran.out, name)
+        assert [told[0], told[1], told[3]] == [name, said, reason]
+
+
+def test_one_that_hangs_delays_nobody(hub: Hub, county: Path, extra: dict[str, str]) -> None:
+    slow = extra | {"HUB_SOURCE_DEADLINE_S": "3"}
+    ran = hub("source", "ping", "hangs", "hub", "away", "later", "--dir", county, "--json", **slow)
+    assert ran.code == 1
+    hangs, store, away, later = json.loads(ran.out)
+    assert (hangs["name"], hangs["answers"], hangs["reason"]) == ("hangs", False, "TIMEOUT")
+    assert 2_900 < hangs["latencyMs"] < 6_000
+    assert store["answers"]
+    assert all(one["latencyMs"] < 2_900 for one in (store, away, later))
+
+
+def test_a_file_that_is_no_database_is_down(hub: Hub, county: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(county, tmp_path / "county")
+    file = copy / "sources/wj_resident.sqlite"
+    file.write_bytes(b"no database" * 100)
+    ran = hub("source", "ping", "wj_resident", "--dir", copy)
+    assert ran.code == 1
+    told = line(ran.out, "wj_resident")
+    assert [told[1], told[3]] == ["未能应答", "DOWN"]
+
+
+def test_a_name_nobody_knows_is_usage(hub: Hub, county: Path) -> None:
+    ran = hub("source", "ping", "mz_asist", "--dir", county)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "没有数据源 `mz_asist`：hub source list 列出全部\n"
+
+
+def test_a_database_that_hangs_is_given_up_as_well(
+    hub: Hub, county: Path, extra: dict[str, str], silent: int, tmp_path: Path
+) -> None:
+    file = tmp_path / "departments" / "hangs.toml"
+    told = file.read_text(encoding="utf-8").replace('kind = "rest"', 'kind = "sql"')
+    file.write_text(told.replace('envelope = "infcode"', ""), encoding="utf-8")
+    given = extra | {"HUB_SOURCES_HANGS": f"postgresql+asyncpg://a:geheim@127.0.0.1:{silent}/x"}
+    begun = time.monotonic()
+    ran = hub("source", "ping", "hangs", "hub", "--dir", county, **given)
+    assert time.monotonic() - begun < 20
+    assert ran.code == 1
+    assert [line(ran.out, "hangs")[n] for n in (1, 3)] == ["应答超时", "TIMEOUT"]
+    assert line(ran.out, "hub")[1] == "应答"
+    assert "geheim" not in ran.out + ran.err
