@@ -28,6 +28,12 @@ REFUSED = "REFUSED"
 """Reason of a data set whose statement the source refused: no right, or no such function."""
 
 
+NO_ROWS = "NO_ROWS"
+"""Reason of a source that tells its columns by its rows alone, and gave none."""
+UNSEEN = "UNSEEN"
+"""Reason of a source whose kind shows no samples."""
+
+
 class Register(Protocol):
     """The hub's own people, by canonical id number."""
 
@@ -117,12 +123,8 @@ def mostly(part: int, whole: int) -> bool:
     return 2 * part >= whole
 
 
-NO_ROWS = "NO_ROWS"
-"""Reason of a source that tells its columns by its rows alone, and gave none."""
-
-
 async def fit(
-    source: Sampled,
+    source: object,
     dataset: Dataset,
     register: Register,
     divisions: Divisions,
@@ -130,6 +132,8 @@ async def fit(
 ) -> Fit:
     """One data set seen in a sample; never raises for what the source does."""
     unseen = Fit(dataset.name, dataset.title, dataset.table)
+    if not isinstance(source, Sampled):
+        return replace(unseen, reason=UNSEEN)
     try:
         sample = await source.sample(dataset, register.somebody)
     except SourceUnavailable as error:

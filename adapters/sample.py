@@ -64,10 +64,10 @@ def tables_of(dataset: Dataset) -> tuple[str, ...]:
 
 
 def there(dataset: Dataset, known: Known) -> tuple[str, ...]:
-    """The columns of the data set that its tables really have."""
-    return tuple(
-        n for n in columns_of(dataset) if _split(dataset, n)[1] in _cols(dataset, n, known)
-    )
+    """The columns the tables really have; those of a table that nothing joins are not there."""
+    joined = {dataset.table, *(join.table for join in dataset.joins)}
+    split = [(name, *_split(dataset, name)) for name in columns_of(dataset)]
+    return tuple(n for n, at, plain in split if at in joined and plain in known.get(at, ()))
 
 
 def in_any_case(dataset: Dataset, known: Known) -> Known:
@@ -112,10 +112,6 @@ def _column(tables: Mapping[str, Any], dataset: Dataset, name: str) -> Any:
 def _split(dataset: Dataset, name: str) -> tuple[str, str]:
     owner, _, plain = name.rpartition(".")
     return owner or dataset.table, plain
-
-
-def _cols(dataset: Dataset, name: str, known: Known) -> frozenset[str]:
-    return known.get(_split(dataset, name)[0], frozenset())
 
 
 def _wanted(dataset: Dataset, names: Sequence[str], owner: str) -> set[str]:

@@ -18,7 +18,6 @@ from adapters.contract import Source
 from adapters.fit import Fit, Register, fit
 from adapters.health import Health, State, health_of
 from adapters.registry import STORE
-from adapters.sample import Sampled
 from audit.record import Draft, Kind, Op, Outcome, ReadEntry
 from catalog.datasets import SourceSpec
 from catalog.errors import Readable
@@ -104,7 +103,7 @@ async def _post(conn: AsyncConnection, account: str) -> HeldPost:
 
 async def _seen(settings: Settings, catalog: Catalog, spec: SourceSpec, source: Source) -> Checked:
     (health,) = await health_of({spec.name: source})
-    if health.state is not State.ANSWERS or not isinstance(source, Sampled):
+    if health.state is not State.ANSWERS:
         return Checked(spec.name, spec.title, health, ())
     register: Register = _Register(address_of(settings, citizen.name))
     fits = [

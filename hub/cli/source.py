@@ -32,6 +32,7 @@ SAID = {
     "BREAKER_OPEN": "暂缓访问",
     "OUTAGE_WINDOW": "停机时段",
     "REFUSED": "拒绝读取：请检查账号的权限",
+    "UNSEEN": "这一种数据源不能取样，不能核对",
     "NO_ROWS": "没有取得底册中任何人的行，不能核对",
 }
 NOTHING = "—"
@@ -164,6 +165,7 @@ async def _health(hub: Hub, names: tuple[str, ...]) -> list[Health]:
     for one in hub.sources.values():
         await one.close()
     await hub.store.dispose()
+    hub.telemetry.close()
     return found
 
 
@@ -225,6 +227,8 @@ def _report(found: Checked) -> dict[str, Any]:
 def _told(found: Checked) -> Iterator[str]:
     state = SAID[found.health.state]
     yield f"数据源 {found.source}（{found.title}）：{state}"
+    if found.health.answers and not found.fits:
+        yield "目录中没有它的数据集：请加 [[dataset]]"
     for one in found.fits:
         yield ""
         yield f"数据集 {one.dataset}（{one.title}）：{_verdict(one.fits)}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from adapters.database import StatementFault
-from adapters.fit import NO_ROWS, REFUSED, Fit, fit, mostly
+from adapters.fit import NO_ROWS, REFUSED, UNSEEN, Fit, fit, mostly
 from adapters.identity import with_check_digit
 from adapters.sample import Sample, Somebody, columns_of
 from catalog.datasets import Dataset, RegionKind
@@ -81,6 +81,11 @@ async def test_no_row_shows_no_column_where_rows_alone_tell_them() -> None:
     sample = Sample((), None, ())
     found = await fit(Shown(sample), ENROLMENT, People(()), WORDS.divisions, WORDS.codes)
     assert (found.reason, found.fits) == (NO_ROWS, False)
+
+
+async def test_a_kind_of_source_that_shows_no_samples_says_so() -> None:
+    found = await fit(object(), ENROLMENT, People(()), WORDS.divisions, WORDS.codes)
+    assert (found.reason, found.fits) == (UNSEEN, False)
 
 
 async def test_an_empty_table_with_all_its_columns_fits() -> None:

@@ -105,6 +105,13 @@ async def test_a_missing_column_is_not_taken_for_a_text(sampled: Made) -> None:
     assert "xm" not in found.rows[0]
 
 
+async def test_a_table_that_nothing_joins_has_no_columns_for_us(sampled: Made) -> None:
+    alone = replace(SPEC.datasets[0], joins=())
+    found = await sampled(MEMBERS, *HOMES, ONE, dataset=alone)
+    assert found.columns == frozenset({"sfzh", "dbzh", "xm", "ysqrgx"})
+    assert len(found.rows) == 1
+
+
 async def test_a_view_is_a_table(sampled: Made) -> None:
     view = MEMBERS.replace("v_dbcy", "people")
     found = await sampled(

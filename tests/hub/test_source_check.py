@@ -261,6 +261,17 @@ def test_a_source_that_is_not_there_is_one_line(
     assert told(ran.out) == [f"数据源 {SQL}（补贴台账）：未能应答", "", "结论：不相符"]
 
 
+def test_a_file_without_a_data_set_says_so(
+    hub: Hub, copy: Path, department: Department, settings: dict[str, str]
+) -> None:
+    department(COLUMNS, [])
+    file = Path(settings["HUB_CATALOG_EXTRA_DIR"]) / f"{SQL}.toml"
+    file.write_text(catalogue_file().partition("[[dataset]]")[0], encoding="utf-8")
+    ran = hub("source", "check", SQL, *WHO, "--dir", copy, **settings)
+    assert ran.code == 1
+    assert told(ran.out)[1] == "目录中没有它的数据集：请加 [[dataset]]"
+
+
 # ---- HTTP --------------------------------------------------------------------------------------
 
 
