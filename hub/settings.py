@@ -123,6 +123,11 @@ class Settings:
     placed: Mapping[str, str]
     origins: Mapping[str, str] = field(repr=False)
 
+    @property
+    def snapshots_dir(self) -> Path:
+        """Where drop folders are loaded to."""
+        return self.data_dir / "snapshots"
+
     def shown(self) -> list[tuple[str, str, str]]:
         """(name, value, origin) of every setting, secrets hidden, for ``hub config show``."""
         rows = []
