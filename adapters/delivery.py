@@ -22,10 +22,12 @@ from datetime import date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from adapters.decode import CST
 from catalog.errors import Readable
 
+SCHEME = "files://"
 MANIFESTS = (".manifest.toml", ".manifest.json")
 SHEETS = (".xlsx", ".xls")
 TABLES = (".csv", *SHEETS)
@@ -33,8 +35,17 @@ ENCODINGS = ("utf-8", "utf-8-sig", "gb18030")
 KEYS = frozenset({"table", "file", "sha256", "as_of", "rows", "encoding"})
 MAX_MANIFEST = 64 * 1024  # bytes; six short lines
 MAX_FILE = 512 * 1024 * 1024  # bytes; a county of 480,000 people writes about 60 MB a list
+FIRST_YEAR = 2000  # no list of these offices is older
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def drop_folder(address: str) -> Path:
+    """The folder of ``files:///folder``; ValueError for anything else."""
+    parts = urlsplit(address)
+    if not address.startswith(f"{SCHEME}/") or parts.query or parts.fragment:
+        raise ValueError("no drop folder")
+    return Path(unquote(parts.path))
 
 
 class Refusal(StrEnum):
@@ -102,7 +113,8 @@ def read_manifest(path: Path) -> Manifest:
     if unknown:
         raise _wrong(name, "有不认识的键：请只写 table、file、sha256、as_of、rows、encoding")
     file = _text(name, content, "file")
-    if Path(file).name != file or file.startswith(".") or not file.lower().endswith(TABLES):
+    plain = Path(file).name == file and not file.startswith(".") and file.isprintable()
+    if not plain or not file.lower().endswith(TABLES):
         raise _wrong(name, f"file 须是同一目录中的文件名，以 {'、'.join(TABLES)} 结尾")
     sha256 = _text(name, content, "sha256").lower()
     if not _SHA256.match(sha256):
@@ -183,7 +195,7 @@ def _moment(name: str, value: object) -> datetime:
         moment = None
     if isinstance(moment, date) and not isinstance(moment, datetime):
         moment = datetime.combine(moment, time())
-    if not isinstance(moment, datetime):
+    if not isinstance(moment, datetime) or moment.year < FIRST_YEAR:
         raise _wrong(name, "as_of 须是日期或时间，如 2026-10-31 或 2026-10-31T18:00:00+08:00")
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=CST)
 

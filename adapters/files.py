@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.engine import Dialect, make_url
 
@@ -28,7 +27,6 @@ from catalog.datasets import Dataset, SourceSpec
 from catalog.errors import SourceUnavailable
 from catalog.grades import UpdateCycle
 
-SCHEME = "files://"
 UPKEEP: Mapping[UpdateCycle, timedelta] = {
     UpdateCycle.REALTIME: timedelta(days=1),
     UpdateCycle.DAILY: timedelta(days=2),
@@ -62,14 +60,6 @@ class Inner(Protocol):
 
     async def close(self) -> None:
         """As a source."""
-
-
-def drop_folder(address: str) -> Path:
-    """The folder of ``files:///folder``; ValueError for anything else."""
-    parts = urlsplit(address)
-    if not address.startswith(f"{SCHEME}/") or parts.query or parts.fragment:
-        raise ValueError("no drop folder")
-    return Path(unquote(parts.path))
 
 
 def snapshot_of(snapshots: Path, name: str) -> Path:

@@ -11,7 +11,8 @@ from sqlalchemy import MetaData
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from adapters.database import Database, open_database
-from adapters.files import SCHEME, FilesSource, SnapshotPool, snapshot_of
+from adapters.delivery import SCHEME
+from adapters.files import FilesSource, SnapshotPool, snapshot_of
 from adapters.resilience import Guard, Window
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
@@ -60,8 +61,8 @@ def _source(
     address = wiring.addresses.get(spec.name)
     if address is None:
         return Absent(spec.name, spec.title)
-    # An address that is a drop folder says it, too: departments change their ways, words stay.
-    if spec.kind is Kind.FILES or address.startswith(SCHEME):
+    # The address decides: a department turns from files to a database, its words stay.
+    if address.startswith(SCHEME):
         pool = SnapshotPool(snapshot_of(wiring.snapshots, spec.name))
         return FilesSource(spec, pool, SqlSource(spec, pool, divisions, guard=guard, mask=mask))
     if spec.kind is Kind.REST:

@@ -22,8 +22,9 @@ _FATES = {"LOADED": "已载入", "KNOWN": "此前已载入"}
 @JSON
 def sync(name: str, folder: Path | None, json_: bool) -> None:
     """Judge every manifest of the drop folder; one line each, never a value."""
+    from adapters.delivery import drop_folder
     from adapters.drop import load_drop
-    from adapters.files import drop_folder, snapshot_of
+    from adapters.files import snapshot_of
     from adapters.snapshot import shapes
     from hub.placing import catalogue
 

@@ -20,8 +20,14 @@ from adapters.drop import Fate, NoFolder, load_drop
 from adapters.snapshot import SnapshotBroken, deliveries
 from catalog.datasets import Layout
 
+HOLLOW = (
+    '{"table": "enrolment", "file": "a\\u0000.csv", "as_of": "2026-11-01", "rows": 1,'
+    f' "encoding": "utf-8", "sha256": "{"0" * 64}"}}'
+)
+ANCIENT = HOLLOW.replace("\\u0000", "").replace("2026", "0001")
 FILE = "在校生名册_202609.csv"
 TABLE = "在校生名册"
+ATTEMPTS = 20  # to meet a loader between its last write and its rename
 LOADER = """
 import sys
 from datetime import UTC, datetime
@@ -244,7 +250,7 @@ def _misdeliver(drop: Any, fault: str, roll: Callable[..., bytes]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{", "\xff", '{"table": 1}', "[" * 100_000, '{"rows": true}'],
+    ["", "[]", "{", "\xff", '{"table": 1}', "[" * 60_000, '{"rows": true}', HOLLOW, ANCIENT],
 )
 def test_no_manifest_whatever_it_holds_stops_the_others(
     text: str, school: Any, roll: Callable[..., bytes]
@@ -324,6 +330,45 @@ def test_a_loader_killed_before_the_rename_leaves_the_old_snapshot_and_the_next_
     assert [o.fate for o in good.load().outcomes] == [Fate.LOADED]
     assert _parts(good) == []
     assert good.standing()[TABLE][0] == 60_000
+
+
+def test_a_loader_killed_with_its_file_complete_leaves_the_old_snapshot(
+    good: Any, roll: Callable[..., bytes]
+) -> None:
+    good.deliver(TABLE, FILE, roll(*[7] * 60_000, name="韦山"), rows=60_000)
+    aside = good.snapshot.with_name("aside.sqlite")
+    old = good.snapshot.read_bytes()
+    aside.write_bytes(old)
+    load_drop(good.folder, aside, good.shapes)
+    size, before = aside.stat().st_size, _digest(good.snapshot)
+    for _ in range(ATTEMPTS):
+        process = _loader(good)
+        while process.poll() is None and not any(_size(p) >= size for p in _parts(good)):
+            pass  # the moment between the last write and the rename is short
+        process.kill()
+        process.communicate()
+        if any(_is_whole(part) for part in _parts(good)):
+            break
+        good.snapshot.write_bytes(old)
+    (part,) = _parts(good)
+    assert deliveries(part)[-1].rows == 60_000  # whole, and never renamed
+    assert _digest(good.snapshot) == before
+    assert _names(good.snapshot) == ["陆云", "陆云"]
+    assert [o.fate for o in good.load().outcomes] == [Fate.LOADED]
+
+
+def _is_whole(part: Path) -> bool:
+    try:
+        return len(deliveries(part)) == 2
+    except SnapshotBroken:
+        return False
+
+
+def _size(part: Path) -> int:
+    try:
+        return part.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def test_two_loaders_at_once_load_once(school: Any, roll: Callable[..., bytes]) -> None:

@@ -26,8 +26,9 @@ from adapters.contract import (
     Rows,
     Source,
 )
+from adapters.delivery import drop_folder
 from adapters.drop import load_drop
-from adapters.files import FilesSource, SnapshotPool, drop_folder
+from adapters.files import FilesSource, SnapshotPool
 from adapters.identity import with_check_digit
 from adapters.resilience import BreakerState, Guard
 from adapters.snapshot import shapes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -135,6 +137,22 @@ def test_half_a_workbook_is_refused(workbook: Callable[..., bytes], tmp_path: Pa
     with pytest.raises(Refused) as refused:
         _rows(content[: len(content) // 2], PLAIN, file="a.xlsx")
     assert refused.value.reason == "UNREADABLE"
+
+
+def test_a_workbook_that_claims_the_whole_sheet_is_refused_and_the_loader_lives(
+    workbook: Callable[..., bytes], tmp_path: Path
+) -> None:
+    small = workbook([("姓名", "身份证号"), ("陆云", "1")], tmp_path)
+    file = tmp_path / "bomb.xlsx"
+    far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
+    with zipfile.ZipFile(io.BytesIO(small)) as old, zipfile.ZipFile(file, "w") as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"</sheetData>", far))
+    assert file.stat().st_size < 5_000
+    with pytest.raises(Refused) as refused:
+        _rows(file.read_bytes(), PLAIN, file="a.xlsx")
+    assert refused.value.reason == "UNREADABLE"
+    assert _rows(small, PLAIN, file="a.xlsx") == [("陆云", "1")]
 
 
 def test_a_header_beyond_the_file_is_refused(lines: Callable[..., bytes]) -> None:

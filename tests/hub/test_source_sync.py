@@ -15,6 +15,7 @@ from adapters.identity import with_check_digit
 from adapters.snapshot import deliveries, shapes
 from catalog.load import load
 from hub.cli import cli
+from hub.settings import SettingsError
 
 TABLE = "疑似辍学"
 NUMBER = with_check_digit("53992220150101001")
@@ -116,3 +117,12 @@ def test_what_cannot_be_synced_says_why(name: str, code: int, said: str, sync: S
     told = sync(name)
     assert told.exit_code == code
     assert said in told.output
+
+
+def test_a_relative_folder_stops_at_the_settings(
+    sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_SOURCES_JT_XUEJI", "files://drop")
+    told = sync("jt_xueji")
+    assert isinstance(told.exception, SettingsError)
+    assert "送达目录须是绝对路径，如 files:///srv/drop/jt_xueji" in str(told.exception)

@@ -8,12 +8,13 @@ import hashlib
 import io
 import json
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from adapters.decode import CST
 from adapters.drop import Fate, load_drop
 from adapters.files import snapshot_of
 from adapters.snapshot import shapes
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
 TOWN = "zhelai-town-01"
-AS_OF = "2026-10-31T18:00:00+08:00"
-NOW = datetime(2026, 11, 26, tzinfo=UTC)
+NOW = datetime.now(UTC).replace(microsecond=0)
+AS_OF = (NOW - timedelta(days=1)).astimezone(CST).isoformat()
+LAST_YEAR = (NOW - timedelta(days=400)).astimezone(CST).isoformat()
 FACETS = """{ citizens(first: 100) { nodes { name
   education { enrolment { name sex birthDate schoolCode grade } dropout { name kind } }
   household { householdNo water { supply { workNo name state faultOn repairedOn households } } }
@@ -37,7 +39,7 @@ DATED = """{ citizens(first: 100) { nodes {
   education { enrolment { grade provenance { source asOf matchGrade } } } } } }"""
 
 
-def _delivered(site: Site, source: str) -> tuple[dict[str, object], int]:
+def _delivered(site: Site, source: str, as_of: str = AS_OF) -> tuple[dict[str, object], int]:
     """The tables of a department's database as files in GB18030, loaded; its setting, rows."""
     folder = site.folder / "drop" / source
     folder.mkdir(parents=True)
@@ -51,7 +53,7 @@ def _delivered(site: Site, source: str) -> tuple[dict[str, object], int]:
         writer.writerow([column[0] for column in found.description])
         rows = found.fetchall()
         writer.writerows(rows)
-        _write(folder, table, text.getvalue().encode("gb18030"), len(rows))
+        _write(folder, table, text.getvalue().encode("gb18030"), len(rows), as_of)
         whole += len(rows)
     database.close()
     snapshot = snapshot_of(site.folder / "snapshots", source)
@@ -60,9 +62,9 @@ def _delivered(site: Site, source: str) -> tuple[dict[str, object], int]:
     return {f"sources.{source}": f"files://{folder}"}, whole
 
 
-def _write(folder: Path, table: str, content: bytes, rows: int) -> None:
+def _write(folder: Path, table: str, content: bytes, rows: int, as_of: str) -> None:
     file = f"{table}.csv"
-    told = {"table": table, "file": file, "as_of": AS_OF, "rows": rows, "encoding": "gb18030"}
+    told = {"table": table, "file": file, "as_of": as_of, "rows": rows, "encoding": "gb18030"}
     told["sha256"] = hashlib.sha256(content).hexdigest()
     (folder / file).write_bytes(content)
     (folder / f"{table}.manifest.json").write_text(json.dumps(told), encoding="utf-8")
@@ -106,6 +108,22 @@ async def test_answer_and_record_say_of_when_the_file_is(
         assert read["src"] == "jt_xueji"
         moment = datetime.fromisoformat(AS_OF)
         assert read["as_of"] == int(moment.timestamp() * 1_000_000)
+
+
+async def test_an_overdue_list_is_given_and_called_stale(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    school, _ = _delivered(site_copy, "jt_xueji", LAST_YEAR)
+    async with open_desk(site_copy, **school) as filed:
+        answer = await filed.ask(TOWN, FACETS, purpose="aid.review")
+        found = answer.json()["data"]["citizens"]["nodes"]
+        pupils = [n for n in found if n["education"]["enrolment"]]
+        assert pupils
+        for pupil in pupils:
+            states = {a["field"]: a["state"] for a in pupil["access"]}
+            assert states["education.enrolment"] == "STALE"
+        (read,) = [r for r in (await filed.record(answer))["reads"] if r["d"] == "enrolment"]
+        assert read["states"]["STALE"] == len(pupils)
 
 
 async def test_before_the_first_delivery_the_department_is_down_and_the_rest_is_answered(
