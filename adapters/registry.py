@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import MetaData
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from adapters.database import Database, open_database
+from adapters.delivery import SCHEME
+from adapters.files import FilesSource, SnapshotPool, snapshot_of
 from adapters.resilience import Guard, Window
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
@@ -27,7 +30,8 @@ STORE = ("hub", "audit", "audit_proof")
 class Wiring:
     """Where the sources are: address of the `store`; `addresses` and `keys` by source name.
 
-    `locked`: the hub's own tables are locked by place, wherever they lie.
+    `locked`: the hub's own tables are locked by place, wherever they lie. `snapshots`: the folder
+    of what drop folders were loaded into, one file a source.
     """
 
     store: str
@@ -37,6 +41,7 @@ class Wiring:
     outages: Mapping[str, Window]
     deadline_s: float
     locked: bool = False
+    snapshots: Path = Path("snapshots")
 
 
 def sources(
@@ -56,6 +61,10 @@ def _source(
     address = wiring.addresses.get(spec.name)
     if address is None:
         return Absent(spec.name, spec.title)
+    # The address decides: a department turns from files to a database, its words stay.
+    if address.startswith(SCHEME):
+        pool = SnapshotPool(snapshot_of(wiring.snapshots, spec.name))
+        return FilesSource(spec, pool, SqlSource(spec, pool, divisions, guard=guard, mask=mask))
     if spec.kind is Kind.REST:
         key = wiring.keys.get(spec.name)
         return RestSource(spec, address, guard=guard, divisions=divisions, mask=mask, app_key=key)

@@ -23,6 +23,7 @@ class Kind(StrEnum):
 
     SQL = "sql"
     REST = "rest"
+    FILES = "files"
 
 
 class FieldType(StrEnum):
@@ -151,6 +152,22 @@ class Nest:
     title: str
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a data set's delivered files are laid out, for a source of kind ``files``.
+
+    `header_row`: the line (from 1) with the column names, titles stand above it; of a header of
+    `header_rows` lines with merged cells it is the last, and an upper name goes before the names
+    below it (监护人1 over 姓名 is 监护人1姓名). `sheet`: of a workbook, the first if None. `trim`:
+    blanks, full-width ones too, at the ends of a cell are not part of its value.
+    """
+
+    header_row: int = 1
+    header_rows: int = 1
+    sheet: str | None = None
+    trim: bool = True
+
+
 @dataclass(frozen=True)
 class Dataset:
     """One kind of row. `type` is its GraphQL type, `auth` the type its Lens is made for.
@@ -188,6 +205,7 @@ class Dataset:
     fields: tuple[Field, ...]
     clean: bool = False
     tally: str | None = None
+    layout: Layout = Layout()
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -274,6 +292,7 @@ def _dataset(
         nests=tuple(_nest(t) for t in table.subs("nest")),
         clean=table.flag("clean", False),
         tally=_tally(table, words),
+        layout=_layout(table),
         fields=fields,
     )
     if not fields:
@@ -376,6 +395,22 @@ def _facet(table: Table) -> Facet | None:
     )
     sub.done()
     return facet
+
+
+def _layout(table: Table) -> Layout:
+    sub = table.sub("file")
+    if sub is None:
+        return Layout()
+    layout = Layout(
+        sub.number("header_row", 1),
+        sub.number("header_rows", 1),
+        sub.optional("sheet"),
+        sub.flag("trim", True),
+    )
+    if not 1 <= layout.header_rows <= layout.header_row:
+        raise sub.fail("header_row", "is the header's last line, from 1: at least `header_rows`")
+    sub.done()
+    return layout
 
 
 def _nest(table: Table) -> Nest:

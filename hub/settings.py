@@ -22,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from adapters.delivery import SCHEME, drop_folder
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
 from audit.note import COSIGNATURE, VerifierKey
@@ -122,6 +123,11 @@ class Settings:
     outages: Mapping[str, Window]
     placed: Mapping[str, str]
     origins: Mapping[str, str] = field(repr=False)
+
+    @property
+    def snapshots_dir(self) -> Path:
+        """Where drop folders are loaded to."""
+        return self.data_dir / "snapshots"
 
     def shown(self) -> list[tuple[str, str, str]]:
         """(name, value, origin) of every setting, secrets hidden, for ``hub config show``."""
@@ -360,10 +366,21 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield wrong(
             "witness.alert_s", f"不得大于 witness.refuse_s（{settings.witness_refuse_s:g}）"
         )
+    for name, address in settings.sources.items():
+        if address.startswith(SCHEME) and not _is_folder(address):
+            yield wrong(f"sources.{name}", f"送达目录须是绝对路径，如 {SCHEME}/srv/drop/{name}")
     for name, source in settings.placed.items():
         remedy = _unplaceable(source, settings.sources)
         if remedy:
             yield wrong(f"placed.{name}", remedy)
+
+
+def _is_folder(address: str) -> bool:
+    try:
+        drop_folder(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _unplaceable(source: str, addresses: Mapping[str, str]) -> str:

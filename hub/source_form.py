@@ -76,14 +76,17 @@ def _words(kind: type[StrEnum]) -> str:
 MORE: Mapping[Kind, str] = {
     Kind.SQL: "",
     Kind.REST: '# 报文格式，目前只有 infcode\nenvelope = "infcode"\n',
+    Kind.FILES: "",
 }
 TABLE: Mapping[Kind, str] = {
     Kind.SQL: "部门库中的表或视图",
     Kind.REST: "接口编号（infno）",
+    Kind.FILES: "表名，送达清单中的 table；表头不在首行时另写 file = { header_row = 3 }",
 }
 ADDRESS: Mapping[Kind, str] = {
     Kind.SQL: "postgresql+asyncpg://只读账号:密码@主机/库",
     Kind.REST: "http://主机:端口",
+    Kind.FILES: "files:///送达目录",
 }
 """Kind -> what its settings line looks like; a kind without one has no form."""
 
@@ -152,5 +155,7 @@ def next_steps(name: str, kind: Kind, file: Path, extra: Path | None) -> list[st
     if extra != file.parent.absolute():
         lines.append(f'设置文件 [catalog] 一节：extra_dir = "{file.parent}"')
     lines.append(f'设置文件 [sources] 一节：{name} = "{ADDRESS[kind]}"')
+    if kind is Kind.FILES:
+        lines.append(f"文件与清单送达后：hub source sync {name}")
     lines.append(f"填好后：hub source check {name} --as 账号")
     return lines

@@ -19,7 +19,7 @@ VERBS = {
     "authz": ("authz", "解释权限判定、比较策略、核对场景"),
     "policy": ("policy", "改动权限策略，签署并留痕"),
     "audit": ("audit", "核验访问审计日志"),
-    "source": ("source", "数据源：列出、探测、核对、新写"),
+    "source": ("source", "数据源：列出、探测、核对、新写、载入送达的文件"),
     "doctor": ("doctor", "检查运行环境，逐项说明如何处理"),
     "config": ("config", "查看设置及其来源"),
     "version": ("doctor", "版本"),

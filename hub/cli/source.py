@@ -15,6 +15,7 @@ from hub import logs
 from hub.cli.chosen import DIR, chosen
 from hub.cli.grid import grid
 from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, stop
+from hub.cli.source_sync import sync
 
 if TYPE_CHECKING:
     from adapters.fit import ColumnFit, Fit
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hub.source_check import Checked
     from hub.worker import Hub
 
-KINDS = ("sql", "rest")
+KINDS = ("sql", "rest", "files")
 SAID = {
     "ANSWERS": "应答",
     "NOT_CONNECTED": "尚未接入",
@@ -38,10 +39,13 @@ SAID = {
 NOTHING = "—"
 
 
-@click.group(help="数据源：列出、探测、对照目录核对、新写一份。")
+@click.group(help="数据源：列出、探测、对照目录核对、新写一份、载入送达的文件。")
 def source() -> None:
     """The group."""
     logs.configure("CRITICAL")  # what is wrong is said in one line, below
+
+
+source.add_command(sync)
 
 
 @source.command(name="list", help="列出目录中的全部数据源，并逐个询问是否应答。")

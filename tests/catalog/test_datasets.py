@@ -97,6 +97,16 @@ FAULTS = [
     ('department = "mca"', 'department = "xyz"', "source.department: `xyz` is no department"),
     ('name = "sample"', 'name = "other"', "source.name: `other` differs from the file's name"),
     ('kind = "identity"', 'kind = "column"', "subject: personal fields but no subject column"),
+    (
+        'order = ["-day"]\n',
+        'order = ["-day"]\nfile = { header_row = 1, header_rows = 2 }\n',
+        "file.header_row: is the header's last line, from 1: at least `header_rows`",
+    ),
+    (
+        'order = ["-day"]\n',
+        'order = ["-day"]\nfile = { headers = 2 }\n',
+        "file.headers: is unknown: remove it or correct its spelling",
+    ),
     ("[source]", "[source", "syntax: is not TOML in UTF-8"),
 ]
 

@@ -1,0 +1,128 @@
+"""hub/cli/source_sync.py: what the operator and the timer's log are told, and the exit codes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from adapters.identity import with_check_digit
+from adapters.snapshot import deliveries, shapes
+from catalog.load import load
+from hub.cli import cli
+from hub.settings import SettingsError
+
+TABLE = "疑似辍学"
+NUMBER = with_check_digit("53992220150101001")
+Sync = Callable[..., Result]
+
+
+@pytest.fixture
+def drop(tmp_path: Path) -> Path:
+    folder = tmp_path / "drop"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def sync(tmp_path: Path, drop: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
+    """``sync("jt_xueji", "--json")`` under settings in which 教体 drops files."""
+    settings = tmp_path / "hub.toml"
+    settings.write_text(
+        f'data_dir = "data"\nissuer = "https://idp.invalid"\n'
+        f'[store]\nurl = "sqlite+aiosqlite:///{tmp_path}/store.sqlite"\n'
+        f'[sources]\njt_xueji = "files://{drop}"\nwfgz = "sqlite+aiosqlite:///{tmp_path}/w.sqlite"\n',
+        encoding="utf-8",
+    )
+    monkeypatch.setenv("HUB_CONFIG", str(settings))
+
+    def called(*words: str) -> Result:
+        return CliRunner().invoke(cli, ["source", "sync", *words])
+
+    return called
+
+
+def _deliver(folder: Path, file: str, **said: Any) -> None:
+    (shape,) = [s for s in shapes(load().sources["jt_xueji"]) if s.table == TABLE]
+    row = dict.fromkeys(shape.columns, "") | {"姓名": "陆云", "身份证号": NUMBER}
+    content = f"{','.join(shape.columns)}\n{','.join(row.values())}\n".encode("gb18030")
+    told = {"table": "dropout", "file": file, "as_of": "2026-10-31", "rows": 1}
+    told |= {"encoding": "gb18030", "sha256": hashlib.sha256(content).hexdigest()} | said
+    (folder / file).write_bytes(content)
+    (folder / f"{file}.manifest.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def test_a_good_delivery_is_told_and_loaded_once(sync: Sync, drop: Path, tmp_path: Path) -> None:
+    _deliver(drop, "a.csv")
+    (drop / "b.csv").write_text("on its way", encoding="utf-8")
+    first, second = sync("jt_xueji"), sync("jt_xueji")
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    assert first.output.splitlines() == [
+        "a.csv.manifest.json：已载入 1 行，数据时点 2026-10-31T00:00+08:00",
+        "b.csv：尚无清单，等待",
+    ]
+    assert "a.csv.manifest.json：此前已载入 1 行" in second.output
+    assert len(deliveries(tmp_path / "data" / "snapshots" / "jt_xueji.sqlite")) == 1
+
+
+def test_a_bad_one_is_named_and_the_good_one_loaded(sync: Sync, drop: Path) -> None:
+    _deliver(drop, "a.csv")
+    _deliver(drop, "b.csv", rows=2, as_of="2026-11-01")
+    told = sync("jt_xueji")
+    assert told.exit_code == 1
+    assert told.output.splitlines() == [
+        "a.csv.manifest.json：已载入 1 行，数据时点 2026-10-31T00:00+08:00",
+        "b.csv.manifest.json：未载入 COUNT b.csv：有 1 行，少于清单所写的 2 行",
+    ]
+    assert NUMBER not in told.output
+
+
+def test_programs_read_the_same(sync: Sync, drop: Path) -> None:
+    _deliver(drop, "a.csv", encoding="utf-8")
+    told = sync("jt_xueji", "--json")
+    assert told.exit_code == 1
+    assert json.loads(told.output) == {
+        "deliveries": [
+            {
+                "manifest": "a.csv.manifest.json",
+                "fate": "REFUSED",
+                "table": TABLE,
+                "asOf": "2026-10-31T00:00:00+08:00",
+                "rows": 1,
+                "reason": "CHARSET",
+                "message": "a.csv 第 1 行：不是 utf-8 编码",
+                "file": "a.csv",
+                "line": 1,
+                "column": None,
+            }
+        ],
+        "waiting": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "said"),
+    [
+        ("nothing", 2, "没有数据源 nothing"),
+        ("wfgz", 3, "数据源 wfgz 不以文件送达：请把 sources.wfgz 写作 files:///送达目录"),
+        ("mz_assist", 3, "数据源 mz_assist 不以文件送达"),
+    ],
+)
+def test_what_cannot_be_synced_says_why(name: str, code: int, said: str, sync: Sync) -> None:
+    told = sync(name)
+    assert told.exit_code == code
+    assert said in told.output
+
+
+def test_a_relative_folder_stops_at_the_settings(
+    sync: Sync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUB_SOURCES_JT_XUEJI", "files://drop")
+    told = sync("jt_xueji")
+    assert isinstance(told.exception, SettingsError)
+    assert "送达目录须是绝对路径，如 files:///srv/drop/jt_xueji" in str(told.exception)

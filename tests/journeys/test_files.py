@@ -1,0 +1,139 @@
+"""Two departments that hand over files: the same answers as from their databases, dated."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from adapters.decode import CST
+from adapters.drop import Fate, load_drop
+from adapters.files import snapshot_of
+from adapters.snapshot import shapes
+from catalog.load import load
+
+if TYPE_CHECKING:
+    from hub.demo.site import Site
+    from tests.journeys.conftest import Desk, OpenDesk
+
+pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
+
+TOWN = "zhelai-town-01"
+NOW = datetime.now(UTC).replace(microsecond=0)
+AS_OF = (NOW - timedelta(days=1)).astimezone(CST).isoformat()
+LAST_YEAR = (NOW - timedelta(days=400)).astimezone(CST).isoformat()
+FACETS = """{ citizens(first: 100) { nodes { name
+  education { enrolment { name sex birthDate schoolCode grade } dropout { name kind } }
+  household { householdNo water { supply { workNo name state faultOn repairedOn households } } }
+  access { field state source }
+} } }"""
+DATED = """{ citizens(first: 100) { nodes {
+  education { enrolment { grade provenance { source asOf matchGrade } } } } } }"""
+
+
+def _delivered(site: Site, source: str, as_of: str = AS_OF) -> tuple[dict[str, object], int]:
+    """The tables of a department's database as files in GB18030, loaded; its setting, rows."""
+    folder = site.folder / "drop" / source
+    folder.mkdir(parents=True)
+    database = sqlite3.connect(site.folder / "sources" / f"{source}.sqlite")
+    tables = [n for (n,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    whole = 0
+    for table in tables:
+        found = database.execute(f'SELECT * FROM "{table}"')
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow([column[0] for column in found.description])
+        rows = found.fetchall()
+        writer.writerows(rows)
+        _write(folder, table, text.getvalue().encode("gb18030"), len(rows), as_of)
+        whole += len(rows)
+    database.close()
+    snapshot = snapshot_of(site.folder / "snapshots", source)
+    loaded = load_drop(folder, snapshot, shapes(load().sources[source]), now=lambda: NOW)
+    assert [o.fate for o in loaded.outcomes] == [Fate.LOADED] * len(tables), loaded.refused
+    return {f"sources.{source}": f"files://{folder}"}, whole
+
+
+def _write(folder: Path, table: str, content: bytes, rows: int, as_of: str) -> None:
+    file = f"{table}.csv"
+    told = {"table": table, "file": file, "as_of": as_of, "rows": rows, "encoding": "gb18030"}
+    told["sha256"] = hashlib.sha256(content).hexdigest()
+    (folder / file).write_bytes(content)
+    (folder / f"{table}.manifest.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+async def test_files_answer_as_the_database_they_were_written_from(
+    desk: Desk, site_copy: Site, open_desk: OpenDesk
+) -> None:
+    school, pupils = _delivered(site_copy, "jt_xueji")
+    water, works = _delivered(site_copy, "sw_gongcheng")
+    assert pupils > 100
+    assert works > 10
+    async with open_desk(site_copy, **school, **water) as filed:
+        answers: list[Any] = []
+        for one in (desk, filed):
+            before = one.calls()
+            answer = (await one.ask(TOWN, FACETS, purpose="aid.review")).json()
+            assert "errors" not in answer
+            answers.append(answer["data"])
+            assert one.sent(before)["jt_xueji"] == 2  # one a data set, both ways
+        found = answers[0]["citizens"]["nodes"]
+        assert sum(n["education"]["enrolment"] is not None for n in found) > 5
+        assert any(n["household"] and n["household"]["water"]["supply"] for n in found)
+        assert answers[0] == answers[1]
+
+
+async def test_answer_and_record_say_of_when_the_file_is(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    school, _ = _delivered(site_copy, "jt_xueji")
+    async with open_desk(site_copy, **school) as filed:
+        answer = await filed.ask(TOWN, DATED, purpose="aid.review")
+        found = answer.json()["data"]["citizens"]["nodes"]
+        told = {
+            n["education"]["enrolment"]["provenance"]["asOf"]
+            for n in found
+            if n["education"]["enrolment"]
+        }
+        assert told == {AS_OF}
+        (read,) = [r for r in (await filed.record(answer))["reads"] if r["d"] == "enrolment"]
+        assert read["src"] == "jt_xueji"
+        moment = datetime.fromisoformat(AS_OF)
+        assert read["as_of"] == int(moment.timestamp() * 1_000_000)
+
+
+async def test_an_overdue_list_is_given_and_called_stale(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    school, _ = _delivered(site_copy, "jt_xueji", LAST_YEAR)
+    async with open_desk(site_copy, **school) as filed:
+        answer = await filed.ask(TOWN, FACETS, purpose="aid.review")
+        found = answer.json()["data"]["citizens"]["nodes"]
+        pupils = [n for n in found if n["education"]["enrolment"]]
+        assert pupils
+        for pupil in pupils:
+            states = {a["field"]: a["state"] for a in pupil["access"]}
+            assert states["education.enrolment"] == "STALE"
+        (read,) = [r for r in (await filed.record(answer))["reads"] if r["d"] == "enrolment"]
+        assert read["states"]["STALE"] == len(pupils)
+
+
+async def test_before_the_first_delivery_the_department_is_down_and_the_rest_is_answered(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    folder = site_copy.folder / "drop"
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+    async with open_desk(site_copy, **{"sources.jt_xueji": f"files://{folder}"}) as filed:
+        answer = (await filed.ask(TOWN, FACETS, purpose="aid.review")).json()
+        assert answer["data"]["citizens"]["nodes"][0]["name"]
+        assert {e["extensions"]["code"] for e in answer["errors"]} == {"SOURCE_UNAVAILABLE"}
+        assert {e["extensions"]["source"] for e in answer["errors"]} == {"jt_xueji"}
