@@ -143,8 +143,15 @@ def _taken(folder: Path, snapshot: Path, shape: Shape, manifest: Manifest, now: 
     content = read_file(folder, manifest)
     rows = rows_of(content, manifest, shape.columns, shape.layout)
     told = Delivery(
-        shape.table, manifest.file, manifest.sha256, manifest.as_of, len(rows), now, current=True
+        table=shape.table,
+        file=manifest.file,
+        sha256=manifest.sha256,
+        as_of=manifest.as_of,
+        rows=manifest.rows,
+        loaded_at=now,
+        current=True,
     )
+    # INVARIANT: rows that turn out not to be as promised end the writing before the rename.
     replace_table(snapshot, shape, rows, told)
     return Fate.LOADED
 

@@ -32,10 +32,11 @@ BROKEN = "文件内容不是所声明的表格，或已损坏"
 
 def rows_of(
     content: bytes, manifest: Manifest, columns: Mapping[str, Decode], layout: Layout
-) -> list[Row]:
+) -> Iterator[Row]:
     """Every data row in the order of `columns`, blank cells None, blank lines left out.
 
-    Refused CHARSET, UNREADABLE, HEADER, ROW, or COUNT if there are not as many as promised.
+    While it is read: Refused CHARSET, UNREADABLE, HEADER, ROW, and behind the last row COUNT
+    if there were not as many as promised.
     """
     lines = _lines(content, manifest, layout)
     names = _header(lines, manifest.file, layout)
@@ -43,17 +44,17 @@ def rows_of(
     readers = [_reader(columns[name], layout.trim) for name in columns]
     # Blank cells behind the last named column are a spreadsheet's habit.
     width = max((i for i, name in enumerate(names) if name), default=-1) + 1
-    found: list[Row] = []
+    count = 0
     for number, cells in lines:
         if all(_blank(cell) for cell in cells):
             continue
         _check(number, cells, width, manifest)
-        found.append(tuple(read(cells[i]) for read, i in zip(readers, places, strict=True)))
-    if len(found) != manifest.rows:
-        less = "少于" if len(found) < manifest.rows else "多于"
-        why = f"有 {len(found)} 行，{less}清单所写的 {manifest.rows} 行"
+        count += 1
+        yield tuple(read(cells[i]) for read, i in zip(readers, places, strict=True))
+    if count != manifest.rows:
+        less = "少于" if count < manifest.rows else "多于"
+        why = f"有 {count} 行，{less}清单所写的 {manifest.rows} 行"
         raise Refused(Refusal.COUNT, manifest.file, why)
-    return found
 
 
 def _check(number: int, cells: Sequence[Any], width: int, manifest: Manifest) -> None:

@@ -183,7 +183,7 @@ def locked(snapshot: Path) -> Iterator[None]:
 def replace_table(snapshot: Path, shape: Shape, rows: Iterable[Row], told: Delivery) -> None:
     """A new snapshot with this table replaced takes the old one's place. Holding the lock.
 
-    SnapshotBroken if it cannot be written; the old one then stands.
+    SnapshotBroken if it cannot be written; the old one then stands, as it does if `rows` raise.
     """
     handle, name = tempfile.mkstemp(".part", f".{snapshot.name}.", snapshot.parent)
     part = Path(name)
@@ -195,10 +195,11 @@ def replace_table(snapshot: Path, shape: Shape, rows: Iterable[Row], told: Deliv
         part.replace(snapshot)
         _synced(snapshot.parent)
     except (sqlite3.Error, OSError):
-        part.unlink(missing_ok=True)
         raise SnapshotBroken(
             f"快照 {snapshot.name} 未能写出，原快照不变：请检查磁盘空间与目录权限"
         ) from None
+    finally:
+        part.unlink(missing_ok=True)  # there only if it was not renamed
 
 
 def _fill(
@@ -213,13 +214,13 @@ def _fill(
     connection.execute("PRAGMA synchronous=OFF")
     connection.execute("BEGIN")
     connection.execute(LEDGER)
+    _new_table(connection, shape, rows)  # first, for it may be refused
     old = deliveries(snapshot)
     if old:
         _take_over(connection, snapshot, but=shape.table)
     for one in old:
         stands = one.current and one.table != shape.table
         connection.execute(NOTED, _line(one, stands))
-    _new_table(connection, shape, rows)
     connection.execute(NOTED, _line(told, told.current))
     connection.execute("COMMIT")
 

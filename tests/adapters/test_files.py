@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -381,5 +382,11 @@ async def test_water_works_are_read_by_village_with_their_serial_dates(
     village = next(d.code for d in words.divisions if d.name == "者腊村委会")
     fields = ("workNo", "households", "state", "faultOn", "repairedOn")
     request = ReadRequest(words.datasets["water_work"], fields, key="division", masks={})
-    found = await _read(_sources(water), "sw_gongcheng", request, village)
+    sources = _sources(water)
+    statement = sources["sw_gongcheng"].prepare(request).describe()
+    connection = sqlite3.connect(water.snapshot)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}", ("[]",)).fetchall()
+    connection.close()
+    assert any("USING INDEX" in step[3] for step in plan)  # of both names joined
+    found = await _read(sources, "sw_gongcheng", request, village)
     assert found.rows == [(village, None, "", "SW1", 120, "NORMAL", "2026-11-01", "2026-11-04")]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import zipfile
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +19,20 @@ from catalog.datasets import Decode, Layout
 
 PLAIN = {"姓名": Decode.PLAIN, "身份证号": Decode.PLAIN}
 FLAT = Layout()
+OLD_BOOK = """
+eNrtWE1IVFEU/u6bN844zOhoGjiBDUJWpuCMhc3CmQrUVYOlYYVQ2gwR5mhDi2yTZbOKogiEwo1giwisNv3/uWsRGM0iCAqn
+cNUqKGrh+Dr3vPdoNAMHSph43+Oee+4595z7c+7Pe+/1TNnsxF1fBksQhg0LWjGKcmSCUrFZ8IL0miZZM3dS0iwUFIqdFMgi
+Ox57XjlkDGW8M1BwR50mCnyk1IMhRAcTcf8qYhf3oVfIPrQQFRgnSQmquFflTI8wXcP0Ntd8wnQHSy4ybaG6s+IgZiLRuu3G
+Kt6v1LCuBNLvfbZ5x5IAKvFSruIzl4Ve146dyWO9xwtMUa26MQkKaHs8EU/KciluwAUMExoGBhpisVlUULAn8U3zA1/NXf3C
+b8lXVy5A8h+L5Y4/yJ0UxKXyq4oKjEA7zJskBTfCqtQowtO1r3Me3XIZcLJD+E6d6HneKRVUOX3A06VC3LqUjU5f+N5JbGt8
+fGwuvv4oKR9Fh+I2iLaxK1E0lgPbmkKhYDAQam5u3BoIhkKBoEveBnx6eBedHh7eVW6iMZQyX8Z7y0vdn7/55c3uvo7IIZaM
+8I2h3ysb5DCg4ay0IOMS1tiYSk0dW2xheo69rmPex7SCBkd5bUelwbSNcp3zrK2ldpoY6cjGHH4T8anPex5Upz5FNhM/1Z45
+XTH1NjKBGrrnYmQvn1HUi3px/ZrEw4iZC+MMes+06rfzyKl4jb5rxuVZiqzcgYQyps9ojsCzIx8bW4hlLARbSKqXzPnUSwrb
+miUblVSjdWUZXwr7shv19djImD3l0ShEP6SlxyDP/ZzRuh6JsFKOe9IBna+/4IIFCxYsWLBgwYKFQoJ8v1OMN22VPxL0t3iH
+8V8nS2nB+k3y32IvBuk5SR+VrUhQnsRwXutnLezC9CVWaGP+L5ToptaT6Ecf96M/7/VL3y0idzwrNvT+vS2Ub/sL+fTzH7f/
+E3PS5uM=
+"""
+"""A workbook of 1997's format, packed: a title, 姓名, 身份证号, 故障日期, 人数, and one row."""
 
 
 def _rows(
@@ -26,7 +42,7 @@ def _rows(
     manifest = Manifest(
         "a", "t", told["file"], "", datetime.now(UTC), told["rows"], told["encoding"]
     )
-    return rows_of(content, manifest, columns, layout)
+    return list(rows_of(content, manifest, columns, layout))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
@@ -121,6 +137,14 @@ def test_a_cell_that_is_a_date_or_a_number_is_written_as_its_column_is_declared(
             "5.399221977041299e+17",
         )
     ]
+
+
+def test_a_workbook_of_the_old_format_reads_like_a_new_one() -> None:
+    content = zlib.decompress(base64.b64decode(OLD_BOOK))
+    assert content.startswith(b"\xd0\xcf\x11\xe0")
+    columns = PLAIN | {"故障日期": Decode.EXCEL_SERIAL, "人数": Decode.PLAIN}
+    found = _rows(content, columns, Layout(header_row=2), file="a.xls", encoding=None)
+    assert found == [("陆云", "539922197704129912", "46327", "12")]
 
 
 def test_a_named_sheet_is_taken_and_a_missing_one_refused(
