@@ -17,8 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from adapters.contract import Source
 from adapters.fit import Fit, Register, fit
 from adapters.health import Health, State, health_of
+from adapters.identity import citizen_uid
 from adapters.registry import STORE
 from audit.record import Draft, Kind, Op, Outcome, ReadEntry
+from audit.tokens import SubjectTokens
 from catalog.datasets import SourceSpec
 from catalog.errors import Readable
 from catalog.load import Catalog
@@ -73,9 +75,12 @@ async def check(settings: Settings, name: str, account: str) -> Checked:
             async with engine.connect() as conn:
                 post = await _post(conn, account)
                 version = await read_version(conn)
-            found = await _seen(settings, hub.catalog, spec, hub.sources[name])
+            register = _Register(address_of(settings, citizen.name))
+            found = await _seen(hub.catalog, spec, hub.sources[name], register)
             draft = _draft(found, account, post, hub.catalog)
-            draft.policy = str(version)
+            tokens = SubjectTokens(hub.keys.audit)
+            draft.sought = tokens.tokens([citizen_uid(hub.keys.identity, n) for n in register.told])
+            draft.key_ver, draft.policy = tokens.version, str(version)
             await log.append(draft)
     finally:
         for source in hub.sources.values():
@@ -101,11 +106,10 @@ async def _post(conn: AsyncConnection, account: str) -> HeldPost:
     raise NotHis(f"账号 `{account}` 不能核对数据源：今日须任系统管理员或数据主管岗位")
 
 
-async def _seen(settings: Settings, catalog: Catalog, spec: SourceSpec, source: Source) -> Checked:
+async def _seen(catalog: Catalog, spec: SourceSpec, source: Source, register: Register) -> Checked:
     (health,) = await health_of({spec.name: source})
     if health.state is not State.ANSWERS:
         return Checked(spec.name, spec.title, health, ())
-    register: Register = _Register(address_of(settings, citizen.name))
     fits = [
         await fit(source, dataset, register, catalog.divisions, catalog.codes)
         for dataset in spec.datasets
@@ -131,21 +135,25 @@ def _draft(found: Checked, account: str, post: HeldPost, catalog: Catalog) -> Dr
     )
 
 
-@dataclass(frozen=True, slots=True)
 class _Register:
-    """The register where it lies; what is counted in it is never told one by one."""
+    """The register where it lies. `told`: whose numbers were handed to a department."""
 
-    address: str
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self.told: dict[str, None] = {}
 
     async def somebody(self, limit: int) -> Sequence[str]:
-        some = select(citizen.c.id18).where(citizen.c.id18.is_not(None)).limit(limit)
-        async with single(self.address, readonly=True) as connection:
-            return [str(number) for number in await connection.scalars(some)]
+        some = select(citizen.c.id18).where(citizen.c.id18.is_not(None))
+        some = some.order_by(citizen.c.id).limit(limit)  # the same ones for every data set
+        async with single(self._address, readonly=True) as connection:
+            numbers = [str(number) for number in await connection.scalars(some)]
+        self.told |= dict.fromkeys(numbers)
+        return numbers
 
     async def known(self, numbers: Collection[str]) -> int | None:
         hits = select(func.count()).where(citizen.c.id18.in_(list(numbers)))
         try:
-            async with single(self.address, readonly=True) as connection:
+            async with single(self._address, readonly=True) as connection:
                 return int(await connection.scalar(hits) or 0)
         except (SQLAlchemyError, OSError):
             return None

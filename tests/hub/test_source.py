@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from adapters.fit import NO_ROWS, REFUSED, UNSEEN
+from adapters.health import State
 from catalog.datasets import Kind
 from catalog.load import load
+from hub.cli.source import SAID
 from hub.source_form import form
 
 pytestmark = pytest.mark.loopback
@@ -180,3 +183,17 @@ def test_a_database_that_hangs_is_given_up_as_well(
     assert [line(ran.out, "hangs")[n] for n in (1, 3)] == ["应答超时", "TIMEOUT"]
     assert line(ran.out, "hub")[1] == "应答"
     assert "geheim" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize(("name", "said"), [("away", "未能应答"), ("hangs", "应答超时")])
+def test_a_check_of_one_that_does_not_answer_is_one_line(
+    hub: Hub, county: Path, extra: dict[str, str], tmp_path: Path, name: str, said: str
+) -> None:
+    copy = shutil.copytree(county, tmp_path / "county")
+    ran = hub("source", "check", name, "--as", "authority-01", "--dir", copy, **extra)
+    assert (ran.code, ran.err) == (1, "")
+    assert ran.out.splitlines() == [f"数据源 {name}（{name}）：{said}", "", "结论：不相符"]
+
+
+def test_every_state_and_reason_has_its_words() -> None:
+    assert {*State, REFUSED, NO_ROWS, UNSEEN} == {*SAID}

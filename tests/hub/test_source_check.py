@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from adapters.identity import with_check_digit
+from adapters.sample import PEOPLE
 from catalog.datasets import Kind
 from catalog.load import load
 from hub.demo.department import insurance, program
@@ -372,6 +373,18 @@ def test_every_check_has_its_record(
     assert (last["kind"], last["outcome"], last["actor"]) == ("READ", "OK", "authority-01")
     assert (last["purpose"], last["op"]["vars"]) == ("admin", {"source": SQL})
     assert last["reads"] == [{"d": "butie", "src": SQL, "how": "tally", "n": 3, "s": 0}]
+    assert "subjects" not in last
+    assert "sought" not in last
+    assert hub("audit", "verify", "--dir", copy).code == 0
+
+
+def test_whose_numbers_a_department_was_handed_is_in_the_record(
+    hub: Hub, copy: Path, http: dict[str, str]
+) -> None:
+    put(http, http_file())
+    assert hub("source", "check", HTTP, *WHO, "--dir", copy, **http).code == 0
+    *_, last = records(copy)
+    assert len(last["sought"]) == PEOPLE
     assert "subjects" not in last
     assert hub("audit", "verify", "--dir", copy).code == 0
 
