@@ -33,6 +33,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from audit.batch import now_us
+from audit.memory import sync_folder
 from audit.note import VerifierKey
 from audit.record import Draft, Kind, Op, Receipt
 from audit.segments import (
@@ -411,7 +412,7 @@ class Archive:
             path = folder / row.path
             if path.exists():
                 path.unlink()
-                _sync_folder(folder)
+                sync_folder(folder)
 
 
 def months_before(us: int, months: int) -> int:
@@ -475,20 +476,12 @@ def _put(path: Path, content: bytes) -> None:
 
 def _named(draft: Path, path: Path) -> None:
     draft.rename(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _sync(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _forget(path: Path) -> None:

@@ -147,7 +147,7 @@ class MemoryFile:
         self.write(memory)
         if self.halt_path.exists():
             self.halt_path.rename(self.halt_path.with_name(f"{self.halt_path.name}.{stamp}"))
-            _sync(self.path.parent)
+            sync_folder(self.path.parent)
 
 
 class Lock:
@@ -189,10 +189,11 @@ def _write(path: Path, text: str) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
-    _sync(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """What was renamed in it is on disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

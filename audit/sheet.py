@@ -9,13 +9,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any
 
+from audit.keyring import SHANGHAI
 from audit.subjects import seen_count
 
 BOM = "\ufeff"
-_SHANGHAI = timezone(timedelta(hours=8))
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 HEADINGS = {
@@ -63,7 +63,7 @@ def cell(text: str) -> str:
 
 def _value(body: Mapping[str, Any], field: str) -> str:
     if field == "ts":
-        at = datetime.fromtimestamp(body["ts"] // 1_000_000, UTC).astimezone(_SHANGHAI)
+        at = datetime.fromtimestamp(body["ts"] // 1_000_000, UTC).astimezone(SHANGHAI)
         return at.strftime("%Y-%m-%d %H:%M:%S")
     if field == "op":
         return str(body.get("op", {}).get("name", ""))

@@ -11,14 +11,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from pathlib import Path
 
+from audit.keyring import day_of
 from audit.note import ED25519, BadNote, Checkpoint, Fault, Note, VerifierKey, opened
 from audit.tree import HASH_BYTES
 from audit.verify.verdict import Code
 
-_SHANGHAI = timezone(timedelta(hours=8))
 _EARLY = timedelta(days=1)  # a key's first checkpoint may cover records of the day before
 _SIZE_BYTES = 8
 
@@ -45,7 +45,7 @@ class DatedKey:
 
     def signs_at(self, ts: int) -> bool:
         """May it sign a checkpoint whose newest record is of `ts` (µs UTC)?"""
-        day = datetime.fromtimestamp(ts // 1_000_000, UTC).astimezone(_SHANGHAI).date()
+        day = day_of(ts)
         if self.since is not None and day < self.since - _EARLY:
             return False
         return self.until is None or day <= self.until

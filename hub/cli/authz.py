@@ -20,7 +20,7 @@ from catalog.errors import Forbidden, Internal, Readable
 from catalog.load import Catalog
 from hub import logs
 from hub.cli.chosen import DIR, chosen
-from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, stop
+from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.settings import Profile, Settings
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def _run(deed: Coroutine[Any, Any, T]) -> T:
     except Forbidden as error:
         stop(f"{error.code}: {error.message}（{error.reason}）", FAILED)
     except (SQLAlchemyError, OSError):
-        stop("数据库无法连接，或尚未升级：请检查 store.url，运行 hub db upgrade", OPERATOR)
+        no_store()
 
 
 @contextlib.contextmanager

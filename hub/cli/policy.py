@@ -10,14 +10,14 @@ import asyncio
 import uuid
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
 from catalog.errors import AuditUnavailable, Readable
 from hub import logs
 from hub.cli.chosen import DIR, chosen
-from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, stop
+from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -311,7 +311,7 @@ def _done(settings: Settings, words: Catalog, deed: Deed, change: Change) -> int
     except IntegrityError:
         stop("已有相同的规则或授权，或内容不合要求：请核对", FAILED)
     except (SQLAlchemyError, OSError):
-        _unreachable()
+        no_store()
 
 
 def _changed(
@@ -344,7 +344,7 @@ def _grants(settings: Settings) -> tuple[Grant, ...]:
     try:
         return asyncio.run(read())
     except (SQLAlchemyError, OSError):
-        _unreachable()
+        no_store()
 
 
 def _grant(settings: Settings, name: str) -> Grant:
@@ -352,7 +352,3 @@ def _grant(settings: Settings, name: str) -> Grant:
     if found is None:
         stop(f"共享授权 `{name}` 不存在：请核对编号", FAILED)
     return found
-
-
-def _unreachable() -> NoReturn:
-    stop("数据库无法连接，或尚未升级：请检查 store.url，运行 hub db upgrade", OPERATOR)

@@ -45,6 +45,11 @@ def as_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False))
 
 
+def no_store() -> NoReturn:
+    """The store does not answer, or is not of this version."""
+    stop("数据库无法连接，或尚未升级：请检查 store.url，运行 hub db upgrade", OPERATOR)
+
+
 def stop(message: str, code: int) -> NoReturn:
     """Say why on standard error and end."""
     click.echo(message, err=True)

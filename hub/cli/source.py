@@ -14,7 +14,7 @@ import click
 from hub import logs
 from hub.cli.chosen import DIR, chosen
 from hub.cli.grid import grid
-from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, stop
+from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.cli.source_sync import sync
 
 if TYPE_CHECKING:
@@ -187,7 +187,7 @@ def _checked(name: str, account: str, folder: Path | None) -> Checked:
     except HubError as error:
         stop(f"{error.code}: {error.message}", OPERATOR)
     except (SQLAlchemyError, OSError):
-        stop("数据库无法连接，或尚未升级：请检查 store.url，运行 hub db upgrade", OPERATOR)
+        no_store()
 
 
 # ---- telling -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from catalog.errors import HubError, Readable
 from hub.cli.audit import audit
 from hub.cli.chosen import DIR, chosen
-from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, stop
+from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 
 WHO = click.option("--as", "account", required=True, help="审计员的账号；此次查询记在其名下")
 SINCE = click.option("--since", help="从此时起（含），如 2026-11-26T08:00:00+08:00")
 UNTIL = click.option("--until", help="到此时止（不含）")
 FIRST = click.option("--first", type=click.IntRange(1, 100), default=20, help="几行，默认 20")
 AFTER = click.option("--after", help="上一页末尾的游标")
+PAGED = (SINCE, UNTIL, FIRST, AFTER, DIR, JSON)
 NUMBER_DIGITS = 40  # read from standard input; what is longer is no id number
 
 EVENTS = """query AuditSearch($f: AuditFilter!, $first: Int!, $after: String) {
@@ -39,6 +41,11 @@ ACTOR = """query AuditActorOf($a: String!, $since: DateTime, $until: DateTime, $
     nodes { at kind outcome events subjects } } }"""
 
 
+def _paged(verb: Callable[..., None]) -> Callable[..., None]:
+    """A period and a page of it, which every question takes."""
+    return reduce(lambda deed, option: option(deed), reversed(PAGED), verb)
+
+
 @audit.command(help="查事件，新的在前；查询本身留痕。")
 @WHO
 @click.option("--actor", help="账号")
@@ -50,12 +57,7 @@ ACTOR = """query AuditActorOf($a: String!, $since: DateTime, $until: DateTime, $
 @click.option("--operation", help="操作名")
 @click.option("--division", help="岗位所在区划（12 位代码）及其下级")
 @click.option("--shown", help="给出过某字段：字段=方式，如 Citizen.phone=CLEAR")
-@SINCE
-@UNTIL
-@FIRST
-@AFTER
-@DIR
-@JSON
+@_paged
 def search(
     account: str,
     shown: str | None,
@@ -77,12 +79,7 @@ def search(
 @audit.command(help="谁看过、查过一个人，新的在前；证件号码从标准输入读取，不写在命令里。")
 @WHO
 @click.option("--person", help="人员代号；不给则从标准输入读取证件号码")
-@SINCE
-@UNTIL
-@FIRST
-@AFTER
-@DIR
-@JSON
+@_paged
 def subject(
     account: str,
     person: str | None,
@@ -102,12 +99,7 @@ def subject(
 @audit.command(help="一个账号每小时做了什么，新的在前。")
 @click.argument("actor")
 @WHO
-@SINCE
-@UNTIL
-@FIRST
-@AFTER
-@DIR
-@JSON
+@_paged
 def actor(
     actor: str,
     account: str,
@@ -149,7 +141,7 @@ def _tell(
     except Readable as error:
         stop(str(error), OPERATOR)
     except (SQLAlchemyError, OSError):
-        stop("数据库无法连接，或尚未升级：请检查 store.url，运行 hub db upgrade", OPERATOR)
+        no_store()
     if json_:
         as_json(found)
     for fault in found.get("errors", ()):

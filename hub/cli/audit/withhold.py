@@ -23,7 +23,7 @@ from audit.record import Draft, Kind, Op
 from catalog.errors import AuditUnavailable, Readable
 from hub.cli.audit import audit
 from hub.cli.chosen import DIR, chosen
-from hub.cli.say import JSON, OPERATOR, USAGE, as_json, stop
+from hub.cli.say import JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.deeds import SECURITY, Signature, signatures_of
 from hub.recording import recording
 from hub.settings import Settings
@@ -153,4 +153,4 @@ def _run(deed: Coroutine[Any, Any, T]) -> T:
     except AuditUnavailable as error:
         stop(f"{error.code}: {error.message}", OPERATOR)
     except (SQLAlchemyError, OSError):
-        stop("数据库无法连接，或尚未升级：请检查 store.url，运行 hub db upgrade", OPERATOR)
+        no_store()
