@@ -34,80 +34,20 @@ from adapters.identity import with_check_digit
 from adapters.resilience import BreakerState, Guard
 from adapters.snapshot import shapes
 from adapters.sql import SqlSource
-from catalog.datasets import FieldType, SourceSpec
+from catalog.datasets import SourceSpec
 from catalog.errors import SourceUnavailable
-from catalog.grades import Mask
 from catalog.load import Catalog, load
+from tests.adapters import plots
+from tests.adapters.plots import OTHER, OWNER, unmasked
 
 pytestmark = pytest.mark.anyio
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
-OWNER = with_check_digit("53992219800101001")
-OTHER = with_check_digit("53992219800101002")
-WORDS = """
-[source]
-name = "fields"
-title = "承包地台账"
-department = "rev"
-kind = "files"
-code_scheme = "NBS_STAT"
-
-[[dataset]]
-name = "plot"
-type = "Plot"
-title = "承包地"
-description = "承包地及其种植"
-object = "Citizen.monitoring"
-legal_basis = "MEASURES_ART_4"
-update_cycle = "MONTHLY"
-table = "plots"
-person_name = "owner_name"
-order = ["plot_no"]
-sharing = { kind = "CONDITIONAL", condition = "按岗位", basis = "MEASURES_ART_11" }
-key = { kind = "identity", columns = ["owner"], formats = ["id18", "lower_x"] }
-region = { kind = "citizen" }
-facet = { container = "plots", field = "plots", many = true }
-file = { header_row = 2 }
-[[dataset.nest]]
-name = "crops"
-dataset = "crop"
-parent = "plot_no"
-child = "plot_no"
-title = "种植"
-[[dataset.field]]
-name = "plotNo"
-column = "plot_no"
-title = "地块编号"
-type = "string"
-sensitivity = "L3_PERSONAL"
-mask = "HIDE"
-
-[[dataset]]
-name = "crop"
-type = "Crop"
-title = "种植"
-description = "地块上的种植"
-object = "Citizen.monitoring"
-legal_basis = "MEASURES_ART_4"
-update_cycle = "MONTHLY"
-table = "crops"
-clean = true
-order = ["-sown_on"]
-sharing = { kind = "CONDITIONAL", condition = "按岗位", basis = "MEASURES_ART_11" }
-key = { kind = "column", columns = ["plot_no"] }
-region = { kind = "citizen" }
-[[dataset.field]]
-name = "kind"
-title = "作物"
-type = "string"
-sensitivity = "L2_INTERNAL"
-[[dataset.field]]
-name = "sownOn"
-column = "sown_on"
-title = "播种日期"
-type = "date"
-sensitivity = "L2_INTERNAL"
-"""
+WORDS = (
+    plots.WORDS.replace('kind = "sql"', 'kind = "files"')
+    .replace("YEARLY", "MONTHLY")
+    .replace("many = true }\n", "many = true }\nfile = { header_row = 2 }\n")
+)
 PLOTS = f"""承包地台账,,
 plot_no,owner,owner_name
 P1,{OWNER.lower()},陆云
@@ -136,7 +76,7 @@ class Fields:
         self.now = NOW
         pool = SnapshotPool(self.snapshot)
         self.guard = Guard(self.spec.name, title=self.spec.title)
-        inner = SqlSource(self.spec, pool, self.catalog.divisions, guard=self.guard, mask=_unmasked)
+        inner = SqlSource(self.spec, pool, self.catalog.divisions, guard=self.guard, mask=unmasked)
         self.source = FilesSource(self.spec, pool, inner, now=lambda: self.now)
 
     def take(self, table: str, text: str, rows: int, as_of: str = "2026-11-01") -> None:
@@ -166,10 +106,6 @@ class Fields:
         request = ReadRequest(self.catalog.datasets["crop"], ("kind", "sownOn"))
         outputs = (Output("kind", column="kind"), Output("sown", column="sownOn"))
         return Ride("7", request, EXTRA + "plot_no", "plot_no", True, outputs)
-
-
-def _unmasked(_mask: Mask, value: object, _kind: FieldType) -> object:
-    raise AssertionError("nothing here is masked but kept")
 
 
 @pytest.fixture
@@ -347,7 +283,7 @@ def _sources(drop: Any) -> Mapping[str, Source]:
     store = f"sqlite+aiosqlite:///{folder}/store.sqlite"
     wiring = registry.Wiring(store, MetaData(), address, {}, {}, 3.0, snapshots=folder)
     specs = {drop.spec.name: drop.spec}
-    return registry.sources(specs, wiring, words.divisions, _unmasked)
+    return registry.sources(specs, wiring, words.divisions, unmasked)
 
 
 async def test_an_education_list_is_read_by_its_address_alone(

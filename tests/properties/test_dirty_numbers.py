@@ -21,11 +21,11 @@ from adapters.database import open_database
 from adapters.identity import canonical, citizen_uid, grade
 from adapters.resilience import Guard
 from adapters.sql import SqlSource
-from catalog.datasets import KEY_FORMATS, FieldType
-from catalog.grades import Mask
+from catalog.datasets import KEY_FORMATS
 from catalog.load import load
 from catalog.states import DQCode, MatchGrade
 from store.engine import open_engine
+from tests.adapters.plots import unmasked
 
 ROWS = 10_000
 PERSONS = 2_000
@@ -216,7 +216,7 @@ async def test_a_source_of_such_rows_gives_each_person_his_own(
     spec = catalog.sources["dirty"]
     database = open_database(store_url, statement_s=30)
     guard = Guard(spec.name, deadline_s=30)
-    source = SqlSource(spec, database, catalog.divisions, guard=guard, mask=_unmasked)
+    source = SqlSource(spec, database, catalog.divisions, guard=guard, mask=unmasked)
     request = ReadRequest(
         catalog.datasets["entry"], (), (EXTRA + "line",), key="identity", masks={}
     )
@@ -236,7 +236,3 @@ async def test_a_source_of_such_rows_gives_each_person_his_own(
     }
     assert joined == wanted
     assert len(wanted) == sum(d.searched and d.fault is None for d in DIRT) * ROWS // len(DIRT)
-
-
-def _unmasked(_mask: Mask, value: object, _kind: FieldType) -> object:
-    raise AssertionError("nothing here is masked but kept")
