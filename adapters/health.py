@@ -27,6 +27,9 @@ class State(StrEnum):
     TIMEOUT = "TIMEOUT"
     BREAKER_OPEN = "BREAKER_OPEN"
     OUTAGE_WINDOW = "OUTAGE_WINDOW"
+    BUSY = "BUSY"
+    QUOTA = "QUOTA"
+    SCHEMA = "SCHEMA"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@
        └────────────── it answers ──────────────┼────────────────────────┤
                                                 └──── it fails ──────────┘
 
-Whatever goes wrong leaves as SourceUnavailable with a closed reason (DOWN, TIMEOUT,
-BREAKER_OPEN, OUTAGE_WINDOW), so that one department's trouble costs its own facets only.
+Whatever goes wrong leaves as SourceUnavailable with a closed `Reason`, so that one
+department's trouble costs its own facets only.
 Reads alone pass here: asking twice is harmless. Clocks are injected.
 """
 
@@ -39,12 +39,15 @@ T = TypeVar("T")
 
 
 class Reason(StrEnum):
-    """Why a source does not answer (closed list of protocol 2.2)."""
+    """Why a source does not answer (closed list of docs/errors/SOURCE_UNAVAILABLE.md)."""
 
     DOWN = "DOWN"
     TIMEOUT = "TIMEOUT"
     BREAKER_OPEN = "BREAKER_OPEN"
     OUTAGE_WINDOW = "OUTAGE_WINDOW"
+    BUSY = "BUSY"
+    QUOTA = "QUOTA"
+    SCHEMA = "SCHEMA"
 
 
 SAID = {
@@ -52,6 +55,9 @@ SAID = {
     Reason.TIMEOUT: "应答超时",
     Reason.BREAKER_OPEN: "连续失败，暂缓访问",
     Reason.OUTAGE_WINDOW: "处于停机时段",
+    Reason.BUSY: "访问过多，本次未能排上",
+    Reason.QUOTA: "当日调用次数已用完",
+    Reason.SCHEMA: "结构与目录不符",
 }
 
 
