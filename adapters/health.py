@@ -30,6 +30,7 @@ class State(StrEnum):
     BUSY = "BUSY"
     QUOTA = "QUOTA"
     SCHEMA = "SCHEMA"
+    TLS = "TLS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,18 +10,21 @@ from typing import Any
 from sqlalchemy import MetaData
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
+from adapters.credential import signer
 from adapters.database import Database, open_database
 from adapters.delivery import SCHEME
 from adapters.files import FilesSource, SnapshotPool, snapshot_of
+from adapters.http import Door
 from adapters.resilience import Guard, Window
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
-from catalog.datasets import FieldType, Kind, SourceSpec
+from catalog.datasets import FieldType, SourceSpec
 from catalog.divisions import Divisions
-from catalog.errors import SourceUnavailable
+from catalog.errors import CatalogError, SourceUnavailable
 from catalog.grades import Mask
 
 MaskText = Callable[[Mask, Any, FieldType], Any]
+HTTP = ("http://", "https://")
 STORE = ("hub", "audit", "audit_proof")
 """Sources that are the hub's own store."""
 
@@ -30,7 +33,8 @@ STORE = ("hub", "audit", "audit_proof")
 class Wiring:
     """Where the sources are: address of the `store`; `addresses` and `keys` by source name.
 
-    `locked`: the hub's own tables are locked by place, wherever they lie. `snapshots`: the folder
+    `locked`: the hub's own tables are locked by place, wherever they lie. `ca_file`: authorities
+    of the county's own for HTTPS. `snapshots`: the folder
     of what drop folders were loaded into, one file a source.
     """
 
@@ -41,6 +45,7 @@ class Wiring:
     outages: Mapping[str, Window]
     deadline_s: float
     locked: bool = False
+    ca_file: Path | None = None
     snapshots: Path = Path("snapshots")
 
 
@@ -65,13 +70,28 @@ def _source(
     if address.startswith(SCHEME):
         pool = SnapshotPool(snapshot_of(wiring.snapshots, spec.name))
         return FilesSource(spec, pool, SqlSource(spec, pool, divisions, guard=guard, mask=mask))
-    if spec.kind is Kind.REST:
-        key = wiring.keys.get(spec.name)
-        return RestSource(spec, address, guard=guard, divisions=divisions, mask=mask, app_key=key)
+    if address.startswith(HTTP):
+        return _over_http(spec, address, wiring, guard, divisions, mask)
     ours = wiring.metadata if spec.copy_of in STORE else None
     locked = wiring.locked and ours is not None
     database = open_database(address, statement_s=wiring.deadline_s, locked=locked)
     return SqlSource(spec, database, divisions, guard=guard, mask=mask, metadata=ours)
+
+
+def _over_http(
+    spec: SourceSpec,
+    address: str,
+    wiring: Wiring,
+    guard: Guard,
+    divisions: Divisions,
+    mask: MaskText,
+) -> Source:
+    door = Door(address, ca_file=wiring.ca_file)
+    key = wiring.keys.get(spec.name)
+    if spec.rest is not None:
+        signed = signer(spec.rest.credential, key, door)
+        return RestSource(spec, door, signed, guard=guard, divisions=divisions, mask=mask)
+    raise CatalogError(f"{spec.name}.toml", "source.rest", "is missing: its address is HTTP")
 
 
 def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:

@@ -48,6 +48,7 @@ class Reason(StrEnum):
     BUSY = "BUSY"
     QUOTA = "QUOTA"
     SCHEMA = "SCHEMA"
+    TLS = "TLS"
 
 
 SAID = {
@@ -58,6 +59,7 @@ SAID = {
     Reason.BUSY: "访问过多，本次未能排上",
     Reason.QUOTA: "当日调用次数已用完",
     Reason.SCHEMA: "结构与目录不符",
+    Reason.TLS: "证书未通过校验",
 }
 
 

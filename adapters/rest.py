@@ -1,28 +1,37 @@
-"""Departments that are asked over HTTP: the ``infcode`` envelope of the national interface style.
+"""Departments that are asked over HTTP, each by the words of its ``[source.rest]``.
 
-    POST {address}/fsi/api  {"infno": table, "input": {"certnos": […], "pageNum", "pageSize"}}
-    -> {"infcode": 0 | -1, "err_msg": …, "output": {"total": n, "list": [row, …]}}
+    POST {address}{path}  {…, "certnos": [key, …], "pageNum": 1, "pageSize": 100}
+    -> {"infcode": 0, "output": {"total": n, "list": [row, …]}}
 
 Only rows of persons whose keys were handed over are asked for, in every spelling the source
-is known to hold, and page by page. HTTP 200 is not success: any ``infcode`` but 0 is a source
-that is down, not a person without records. The sieve sits here: what nobody asked for, and
-whoever nobody asked about, is dropped before a row leaves; `adapters/row.py` decodes,
-grades and masks.
+is known to hold, batch by batch and page by page. HTTP 200 is not success: another code in the
+body than the agreed one is a source that is down, not a person without records. The sieve sits
+here: what nobody asked for, and whoever nobody asked about, is dropped before a row leaves;
+`adapters/row.py` decodes, grades and masks.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain
-from typing import Any, TypeAlias
-
-import httpx
+from itertools import chain, islice
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from adapters.contract import EXTRA, KEY, Call, Prepared, ReadRequest, Rows
+from adapters.credential import Signer
+from adapters.http import Door, decoded, inside
 from adapters.identity import canonical, spellings
 from adapters.resilience import Fault, Guard, Reason
 from adapters.row import MaskText, RowReader
@@ -30,18 +39,15 @@ from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
 from catalog.datasets import Dataset, KeyKind, SourceSpec
 from catalog.divisions import Divisions
 from catalog.grades import Mask
+from catalog.interface import Interface, filled
 
-ENVELOPE = "infcode"
 NAME = "__name"  # the row reader's word for the source's own spelling of the name
-PATH = "/fsi/api"
-BATCH = 100  # certificate numbers a call, the interface's own limit
-PAGE = 100  # rows a page, the interface's own limit
+AT_ONCE = 8  # batches of one read on their way together
 MAX_PAGES = 200  # 20,000 rows for 100 persons: a source that never ends is broken
-MAX_BODY = 8 * 1024 * 1024  # a page of 100 rows has about 60 kB
 NOBODY = "0" * 18  # no checksum makes this a person
-AGAIN = frozenset({429, 502, 503, 504})  # statuses a second try may heal
 
 Raw: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +75,31 @@ class RestSource:
     """A department's HTTP interface, read by id number.
 
     `mask` turns a decoded value into its masked shape (authz owns the shapes; an adapter may
-    not import it). `client` is closed with the source only if the source made it.
+    not import it). `door` leads to the address, `signer` makes the headers that let us in.
     """
 
     def __init__(
         self,
         spec: SourceSpec,
-        base_url: str,
-        client: httpx.AsyncClient | None = None,
+        door: Door,
+        signer: Signer,
         *,
         guard: Guard,
         divisions: Divisions,
         mask: MaskText,
-        app_key: str | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        if spec.envelope != ENVELOPE:
-            raise ValueError(f"{spec.name}: envelope {spec.envelope!r} is not {ENVELOPE}")
+        if spec.rest is None:
+            raise ValueError(f"{spec.name}: the catalogue does not say how it is asked over HTTP")
         self.name, self.guard, self.json = spec.name, guard, False
-        self.calls = 0  # calls sent, for the tests of cost
-        self._url = base_url.rstrip("/") + PATH
-        self._spec, self._divisions, self._mask, self._now = spec, divisions, mask, now
-        self._headers = {"appKey": app_key} if app_key else {}
-        self._own = client is None
-        # The guard keeps the time, and no proxy of the environment may see citizens' keys.
-        self._client = client or httpx.AsyncClient(timeout=None, trust_env=False)  # noqa: S113
+        self._spec, self._interface = spec, spec.rest
+        self._door, self._signer = door, signer
+        self._divisions, self._mask, self._now = divisions, mask, now
+
+    @property
+    def calls(self) -> int:
+        """Calls sent, for the tests of cost."""
+        return self._door.calls
 
     def prepare(self, request: ReadRequest) -> Prepared:
         """Compile the cells; ValueError for anything but a plain read by id number."""
@@ -108,17 +114,16 @@ class RestSource:
             reader=RowReader(request, found, self._divisions, self._mask),
             order=request.order or dataset.order,
             single=dataset.facet is not None and not dataset.facet.many,
-            shape=_shape(request, raw),
+            shape=_shape(self._interface, request, raw),
         )
 
     async def read(self, prepared: Prepared, call: Call) -> Rows:
         """Rows grouped by key in the order asked. SourceUnavailable if any call fails."""
         assert isinstance(prepared, RestRead)  # noqa: S101  made by prepare above
-        until = self.guard.until(call.deadline)
         found: dict[str, list[Raw]] = {key: [] for key in call.keys or ()}
-        for certnos in _batches(found, prepared.dataset.key.formats):
-            async for row in self._pages(prepared.dataset.table, certnos, until):
-                _file(found, prepared.dataset.key.columns[0], row)
+        column = prepared.dataset.key.columns[0]
+        async for row in self._rows(prepared.dataset, found, self.guard.until(call.deadline)):
+            _file(found, column, row)
         rows = [
             tuple(raw.get(column) for column in prepared.raw)
             for raws in found.values()
@@ -129,55 +134,79 @@ class RestSource:
 
     async def ping(self) -> None:
         """Ask for nobody: an empty page shows that the system is up and lets us in."""
-        await self.guard.run(
-            partial(self._ask, _question(self._spec.datasets[0].table, [NOBODY], 1))
-        )
+        dataset = self._spec.datasets[0]
+        await self.guard.run(partial(self._ask, dataset, [NOBODY], 1))
 
     async def sample(self, dataset: Dataset, somebody: Somebody) -> Sample:
         """The first rows of some persons of the register, within one deadline."""
-        people = await somebody(PEOPLE)
-        until, found = self.guard.until(), list[Raw]()
-        for certnos in _batches(people, dataset.key.formats):
-            async for row in self._pages(dataset.table, certnos, until):
-                found.append(row)
-                if len(found) == ROWS:
-                    return _sampled(dataset, found)
+        found = list[Raw]()
+        async for row in self._rows(dataset, await somebody(PEOPLE), self.guard.until()):
+            found.append(row)
+            if len(found) == ROWS:
+                break
         return _sampled(dataset, found)
 
     async def close(self) -> None:
         """Give connections back."""
-        if self._own:
-            await self._client.aclose()
+        await self._door.close()
 
-    async def _pages(self, infno: str, certnos: Sequence[str], until: float) -> AsyncIterator[Raw]:
-        seen = 0
+    async def _rows(
+        self, dataset: Dataset, people: Iterable[str], until: float
+    ) -> AsyncIterator[Raw]:
+        batches = _batches(people, dataset.key.formats, self._interface.batch)
+        while some := list(islice(batches, AT_ONCE)):
+            for rows in await _together([self._pages(dataset, b, until) for b in some]):
+                for row in rows:
+                    yield row
+
+    async def _pages(self, dataset: Dataset, keys: Sequence[str], until: float) -> list[Raw]:
+        found = list[Raw]()
         for page in range(1, MAX_PAGES + 1):
-            ask = partial(self._ask, _question(infno, certnos, page))
+            ask = partial(self._ask, dataset, keys, page)
             total, rows = await self.guard.run(ask, until=until)
-            for row in rows:
-                yield row
-            seen += len(rows)
-            if seen >= total or not rows:
-                return
-        await self.guard.run(_endless, until=until)
+            found += rows
+            if not self._more(total, len(found), len(rows)):
+                return found
+        return await self.guard.run(_endless, until=until)
 
-    async def _ask(self, body: bytes) -> tuple[int, list[Raw]]:
-        return _opened(await self._post(body))
+    def _more(self, total: int | None, seen: int, last: int) -> bool:
+        if not self._interface.paged or not last:
+            return False
+        return last >= self._interface.page if total is None else seen < total
 
-    async def _post(self, body: bytes) -> bytes:
-        self.calls += 1
-        headers = {"Content-Type": "application/json", **self._headers}
-        try:
-            async with self._client.stream(
-                "POST", self._url, content=body, headers=headers
-            ) as answer:
-                if answer.status_code != httpx.codes.OK:
-                    raise Fault(again=answer.status_code in AGAIN)
-                return await _bounded(answer.aiter_bytes())
-        except httpx.TimeoutException:
-            raise Fault(Reason.TIMEOUT) from None
-        except httpx.HTTPError:
-            raise Fault(again=True) from None
+    async def _ask(
+        self, dataset: Dataset, keys: Sequence[str], page: int
+    ) -> tuple[int | None, list[Raw]]:
+        interface = self._interface
+        body = json.dumps(filled(interface.body, _slots(interface, dataset, keys, page))).encode()
+        headers = {**interface.headers, **await self._signer.headers(body)}
+        answer = await self._door.post(_path(interface, dataset), body, headers)
+        return self._opened(decoded(answer, interface.charset), dataset)
+
+    def _opened(self, answer: Any, dataset: Dataset) -> tuple[int | None, list[Raw]]:
+        """Total and rows; Fault if the answer is none, or says that the system failed."""
+        interface = self._interface
+        if interface.success is not None:
+            way, good = interface.success
+            self._judge(inside(answer, way), good)
+        rows = inside(answer, interface.rows)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise Fault(Reason.SCHEMA)
+        # Rows that cannot be told apart by person would all look like "no record".
+        if rows and not any(dataset.key.columns[0] in row for row in rows):
+            raise Fault(Reason.SCHEMA)
+        return _total(inside(answer, interface.total)) if interface.total else None, rows
+
+    def _judge(self, code: Any, good: str) -> None:
+        if code is None:
+            raise Fault(Reason.SCHEMA)
+        if str(code) == good:
+            return
+        if str(code) == self._interface.exhausted:
+            raise Fault(Reason.QUOTA)
+        # The second try of the guard brings the new token.
+        renewed = str(code) == self._interface.expired and self._signer.refused()
+        raise Fault(again=renewed)
 
 
 def _refusal(dataset: Dataset, request: ReadRequest) -> str | None:
@@ -203,13 +232,33 @@ def _wanted(request: ReadRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(name for name, _ in pairs), tuple(column for _, column in pairs)
 
 
-def _shape(request: ReadRequest, raw: Sequence[str]) -> str:
+def _shape(interface: Interface, request: ReadRequest, raw: Sequence[str]) -> str:
     masks = request.masks or {}
     masked = "、".join(f"{n}:{m}" for n, m in masks.items() if m is not Mask.NONE)
+    some = {"$keys": [f"≤{interface.batch}"], "$size": interface.page}
+    body = filled(interface.body, some | {"$table": request.dataset.table})
     return (
-        f"POST {PATH} infno={request.dataset.table} certnos=[…≤{BATCH}] pageSize={PAGE}"
+        f"POST {_path(interface, request.dataset)} {json.dumps(body, ensure_ascii=False)}"
         f" -> {', '.join(raw)}" + (f" (脱敏 {masked})" if masked else "")
     )
+
+
+def _path(interface: Interface, dataset: Dataset) -> str:
+    return interface.path.replace("$table", dataset.table)
+
+
+def _slots(
+    interface: Interface, dataset: Dataset, keys: Sequence[str], page: int
+) -> Mapping[str, Any]:
+    return {
+        "$table": dataset.table,
+        "$keys": list(keys),
+        "$keys_text": ",".join(keys),
+        "$key": keys[0],
+        "$page": page,
+        "$offset": (page - 1) * interface.page,
+        "$size": interface.page,
+    }
 
 
 def _sampled(dataset: Dataset, rows: Sequence[Raw]) -> Sample:
@@ -219,49 +268,38 @@ def _sampled(dataset: Dataset, rows: Sequence[Raw]) -> Sample:
     return Sample((), sent if rows else None, kept)
 
 
-def _batches(keys: Iterable[str], formats: Sequence[str]) -> Iterator[list[str]]:
+def _batches(keys: Iterable[str], formats: Sequence[str], size: int) -> Iterator[list[str]]:
     texts = list(dict.fromkeys(chain.from_iterable(spellings(key, formats) for key in keys)))
-    for start in range(0, len(texts), BATCH):
-        yield texts[start : start + BATCH]
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]
 
 
-def _question(infno: str, certnos: Sequence[str], page: int) -> bytes:
-    asked = {"certnos": list(certnos), "pageNum": page, "pageSize": PAGE}
-    return json.dumps({"infno": infno, "input": asked}).encode()
-
-
-async def _bounded(parts: AsyncIterator[bytes]) -> bytes:
-    whole = bytearray()
-    async for part in parts:
-        whole += part
-        if len(whole) > MAX_BODY:
-            raise Fault
-    return bytes(whole)
-
-
-def _opened(body: bytes) -> tuple[int, list[Raw]]:
-    """The envelope's total and rows; Fault if it is none, or says that the system failed."""
+async def _together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What all of them give, in order; if one fails, the others end and its error is raised."""
+    tasks = [asyncio.ensure_future(job) for job in jobs]
     try:
-        envelope = json.loads(body)
-        if str(envelope["infcode"]) != "0":
-            raise Fault
-        output = envelope["output"]
-        total, rows = int(output["total"]), output["list"]
-    except (ValueError, OverflowError, KeyError, TypeError, RecursionError):  # 1e999 is a total
-        raise Fault from None
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise Fault
-    return total, rows
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()  # harmless to those that are done
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _endless() -> None:
+def _total(told: Any) -> int:
+    try:
+        return int(told)
+    except (TypeError, ValueError):
+        raise Fault(Reason.SCHEMA) from None
+
+
+async def _endless() -> NoReturn:
     raise Fault
 
 
 def _file(found: Mapping[str, list[Raw]], column: str, row: Raw) -> None:
     # INVARIANT: nobody leaves the adapter who was not asked about, whatever the source sends.
     text = row.get(column)
-    key = canonical(text).id18 if isinstance(text, str) else None
+    key = canonical(str(text)).id18 if type(text) in (str, int) else None
     if key is not None and key in found:
         found[key].append(row)
 

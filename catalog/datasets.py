@@ -14,6 +14,7 @@ from functools import cached_property
 
 from catalog.errors import CatalogError
 from catalog.grades import Mask, Sensitivity, SharingKind, UpdateCycle
+from catalog.interface import Interface, read_interface
 from catalog.states import CodeScheme
 from catalog.table import Table
 
@@ -217,7 +218,8 @@ class Dataset:
 class SourceSpec:
     """One department system as the catalogue describes it; its address is a setting.
 
-    `copy_of`: the source whose tables it has too, so that its rows are as trusted as that one's.
+    `rest`: how it is asked over HTTP, for kind REST. `copy_of`: the source whose tables it has
+    too, so that its rows are as trusted as that one's.
     """
 
     name: str
@@ -225,8 +227,8 @@ class SourceSpec:
     department: str
     kind: Kind
     scheme: CodeScheme
-    envelope: str | None
     datasets: tuple[Dataset, ...]
+    rest: Interface | None = None
     copy_of: str | None = None
 
 
@@ -251,14 +253,23 @@ def read_source(table: Table, words: Words) -> SourceSpec:
     department = head.known("department", words.departments, "department")
     title, kind = head.text("title"), head.choice("kind", Kind)
     scheme = head.choice("code_scheme", CodeScheme)
-    envelope = head.optional("envelope")
+    rest = _rest(head, kind)
     head.done()
     datasets = tuple(
         _dataset(t, words, source=name, provider=department, scheme=scheme)
         for t in table.subs("dataset")
     )
     table.done()
-    return SourceSpec(name, title, department, kind, scheme, envelope, datasets)
+    return SourceSpec(name, title, department, kind, scheme, datasets, rest)
+
+
+def _rest(head: Table, kind: Kind) -> Interface | None:
+    sub = head.sub("rest")
+    if sub is not None:
+        return read_interface(sub)
+    if kind is Kind.REST:
+        raise head.fail("rest", "is missing: say under [source.rest] how it is asked")
+    return None
 
 
 def _dataset(

@@ -82,6 +82,13 @@ class Table:
             raise self.fail(key, "must be a table of texts")
         return dict(value)
 
+    def nested(self, key: str) -> dict[str, Any]:
+        """A table as it is written, whatever is in it; it must be there."""
+        value = self._data.pop(key, None)
+        if not isinstance(value, dict):
+            raise self.fail(key, "is missing: add a table")
+        return value
+
     def choice(self, key: str, kind: type[E], default: E | None = None) -> E:
         """One of the words of an enumeration."""
         value = self.text(key, default.value if default is not None else None)

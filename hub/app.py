@@ -96,6 +96,7 @@ def assemble(
         outages=settings.outages,
         deadline_s=settings.source_deadline_s,
         locked=settings.store_row_lock,
+        ca_file=settings.source_ca_file,
         snapshots=settings.snapshots_dir,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)

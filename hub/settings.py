@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adapters.delivery import SCHEME, drop_folder
+from adapters.http import trusted
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
 from audit.note import COSIGNATURE, VerifierKey
@@ -103,6 +104,7 @@ class Settings:
     audit_anchor_file: Path | None
     deadline_s: float
     source_deadline_s: float
+    source_ca_file: Path | None
     catalog_extra_dir: Path | None
     page_default: int
     page_max: int
@@ -422,6 +424,16 @@ def _folder(one: Given) -> Path:
     return path
 
 
+def _authorities(one: Given) -> Path:
+    """OSError and ssl.SSLError for what is no file of certificates."""
+    path = _path(one)
+    try:
+        trusted(path)
+    except OSError:
+        raise ValueError("no certificates") from None
+    return path
+
+
 def _flag(one: Given) -> bool:
     if isinstance(one.value, bool):
         return one.value
@@ -537,6 +549,7 @@ SETTINGS: Mapping[str, Setting] = {
     "source.deadline_s": Setting(
         "source_deadline_s", _seconds(0.1, 60), "请写 0.1 到 60 之间的秒数", SOURCE_DEADLINE_S
     ),
+    "source.ca_file": Setting("source_ca_file", _authorities, "请写 PEM 格式的证书文件"),
     "catalog.extra_dir": Setting("catalog_extra_dir", _folder, "请写已存在的目录"),
     "page.default": Setting(
         "page_default", _whole(1, 1_000), "请写 1 到 1000 之间的行数", limits.PAGE_DEFAULT

@@ -73,14 +73,32 @@ def _words(kind: type[StrEnum]) -> str:
     return " ".join(kind)
 
 
+REST = """\
+# 接口怎样问、怎样答；例为国家接口风格，按该系统的接口说明改写
+[source.rest]
+# 接口路径，接在 sources 的地址之后；$table 处换为数据集的 table
+path = "/fsi/api"
+# 应答自己的代码在哪里、哪个值是成功：HTTP 200 不等于成功
+success = { field = "infcode", value = "0" }
+# 行在哪里，总数在哪里（没有总数就删去 total），逐层以点相连
+rows = "output.list"
+total = "output.total"
+# 一次至多问几个证件号码，一页几行
+batch = 100
+page_size = 100
+# 报文。空位：$table $keys（列表）$keys_text（逗号相连）$page $offset $size，$key（此时 batch = 1）
+body = { infno = "$table", input = { certnos = "$keys", pageNum = "$page", pageSize = "$size" } }
+# 凭证：none、header（密钥）、token（换取令牌）、signature（签名）；密钥本身写在设置 source_keys
+credential = { kind = "header", header = "appKey" }
+"""
 MORE: Mapping[Kind, str] = {
     Kind.SQL: "",
-    Kind.REST: '# 报文格式，目前只有 infcode\nenvelope = "infcode"\n',
+    Kind.REST: REST,
     Kind.FILES: "",
 }
 TABLE: Mapping[Kind, str] = {
     Kind.SQL: "部门库中的表或视图",
-    Kind.REST: "接口编号（infno）",
+    Kind.REST: "接口编号，填入 $table",
     Kind.FILES: "表名，送达清单中的 table；表头不在首行时另写 file = { header_row = 3 }",
 }
 ADDRESS: Mapping[Kind, str] = {

@@ -94,9 +94,9 @@ def test_an_http_form_filled_in_is_read(folder: Path) -> None:
     file.write_text(form(load(), "neu", Kind.REST, "med"), encoding="utf-8")
     fill(file, [*ANSWERS, *FIELD])
     spec = load.__wrapped__(folder).sources["neu"]
-    assert (spec.kind, spec.envelope, spec.datasets[0].key.columns) == (
+    assert (spec.kind, spec.rest, spec.datasets[0].key.columns) == (
         "rest",
-        "infcode",
+        load().sources["yb_settle"].rest,  # whose words are the form's example
         ("sfzh",),
     )
 

@@ -15,6 +15,8 @@ import httpx
 import pytest
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
+from adapters.credential import signer
+from adapters.http import Door
 from adapters.resilience import Guard
 from adapters.rest import RestSource
 from catalog.errors import SourceUnavailable
@@ -180,14 +182,16 @@ def _insurance(site: Site, catalog: Catalog) -> RestSource:
     file = site.folder / "sources" / f"{HTTP_SOURCE}.sqlite"
     app = made(file, clock=lambda: time(10), app_key="demo")
     spec = catalog.sources[HTTP_SOURCE]
+    assert spec.rest is not None
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app))
+    door = Door("http://department.invalid", client=client)
     return RestSource(
         spec,
-        "http://department.invalid",
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=app)),
+        door,
+        signer(spec.rest.credential, "demo", door),
         guard=Guard(spec.name, title=spec.title, deadline_s=PATIENT_S),
         divisions=catalog.divisions,
         mask=mask_text,
-        app_key="demo",
         now=lambda: NOW,
     )
 
