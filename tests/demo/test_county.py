@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from adapters.identity import canonical
-from catalog.datasets import Kind
 from catalog.load import load
 from hub.demo.county import AS_OF, County, build, small_villages
 from hub.demo.people import number_of
@@ -169,7 +168,6 @@ def test_each_catalogued_column_stands_in_the_sources_table(county: County, sour
     }
     connection.close()
     spec = load().sources[source]
-    assert spec.kind is Kind.SQL
     for dataset in spec.datasets:
         named = [f.column for f in dataset.fields] + list(dataset.key.columns)
         named += [column for column, _ in dataset.order]

@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
-from catalog.datasets import Dataset, Field, FieldType, Kind
+from catalog.datasets import Dataset, Field, FieldType
 from catalog.load import Catalog
-from hub.demo.site import Site
+from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.binding import Bindings, EdgeTo
 
 NULL, ENUM, INT = "null", "enum", "int"
@@ -81,7 +81,7 @@ def damaged(site: Site, catalog: Catalog, bindings: Bindings, kinds: tuple[str, 
                 done += _spoil(connection, dataset, field, kind, rng)
     for spec in catalog.sources.values():
         file = site.folder / "sources" / f"{spec.name}.sqlite"
-        if spec.kind is Kind.SQL and file.is_file():
+        if spec.name != HTTP_SOURCE and file.is_file():
             with closing(sqlite3.connect(file)) as connection, connection:
                 done += sum(_scribbled(connection, d, rng) for d in spec.datasets)
     return done

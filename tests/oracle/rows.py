@@ -15,9 +15,10 @@ from typing import Any
 
 from adapters.crosswalk import place_spellings
 from adapters.identity import spellings
-from catalog.datasets import Dataset, Kind
+from catalog.datasets import Dataset
 from catalog.load import Catalog
 from hub.demo.department import program
+from hub.demo.site import HTTP_SOURCE
 from store.derived import DERIVED
 
 Row = dict[str, Any]
@@ -37,7 +38,7 @@ class Tables:
             for dataset in spec.datasets:
                 if dataset.table in DERIVED:  # of the officer's, whom the oracle does not play
                     continue
-                read = _interface if spec.kind is Kind.REST else _table
+                read = _interface if name == HTTP_SOURCE else _table
                 self._rows[dataset.name] = read(connection, dataset)
             connection.close()
         self._index: dict[tuple[str, str], dict[Any, list[Row]]] = {}

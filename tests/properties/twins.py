@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from adapters.identity import canonical
-from catalog.datasets import Dataset, Field, FieldType, KeyKind, Kind
+from catalog.datasets import Dataset, Field, FieldType, KeyKind
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.states import FieldState
-from hub.demo.site import Site
+from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.binding import Bindings, EdgeTo
 from tests.oracle.county import copied
 from tests.oracle.rights import Judge, acts, place
@@ -150,7 +150,7 @@ def twin(
     files = {
         spec.name: copy.folder / "sources" / f"{spec.name}.sqlite"
         for spec in catalog.sources.values()
-        if spec.kind is Kind.SQL and (copy.folder / "sources" / f"{spec.name}.sqlite").is_file()
+        if spec.name != HTTP_SOURCE and (copy.folder / "sources" / f"{spec.name}.sqlite").is_file()
     }
     known = frozenset(
         number

@@ -26,7 +26,6 @@ from authz.gate import Gate
 from authz.keeper import BookKeeper
 from authz.post import Asker
 from catalog.datasets import KeyKind
-from catalog.datasets import Kind as SourceKind
 from catalog.load import Catalog, load
 from hub.app import DOCUMENT_LIMITS, mask_text
 from hub.demo.accounts import DemoAccount
@@ -212,7 +211,7 @@ def recorded(sources: Path, catalog: Catalog) -> Counter[str]:
     found: Counter[str] = Counter()
     for spec in catalog.sources.values():
         keyed = [d for d in spec.datasets if d.key.kind is KeyKind.IDENTITY]
-        if spec.kind is SourceKind.REST or not keyed:
+        if spec.name == HTTP_SOURCE or not keyed:
             continue
         with contextlib.closing(sqlite3.connect(sources / f"{spec.name}.sqlite")) as connection:
             for d in keyed:
