@@ -33,6 +33,7 @@ KEYS = frozenset({"$keys", "$keys_text", "$key"})
 PAGED = frozenset({"$page", "$offset"})
 SECRETS = frozenset({"$id", "$secret"})
 BATCH, PAGE = 100, 100
+CHARSETS = ("utf-8", "gb18030")  # the second holds GBK and GB 2312
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]+|/\$table)+\Z")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]*\Z")
@@ -202,11 +203,9 @@ def _positive(table: Table, key: str, default: int) -> int:
 
 
 def _charset(table: Table) -> str:
-    name = table.text("charset", "utf-8")
-    try:
-        b"".decode(name)
-    except LookupError:
-        raise table.fail("charset", f"`{name}` is no charset: utf-8, gb18030") from None
+    name = table.text("charset", CHARSETS[0])
+    if name not in CHARSETS:
+        raise table.fail("charset", f"`{name}` is no charset: use {' or '.join(CHARSETS)}")
     return name
 
 

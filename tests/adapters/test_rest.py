@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import sqlite3
 import subprocess
@@ -26,6 +28,7 @@ from catalog.datasets import FieldType
 from catalog.errors import SourceUnavailable
 from catalog.grades import Mask
 from catalog.load import load
+from tests.servers import Asked, Served, http, serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
@@ -452,11 +455,6 @@ async def faulty(handle: Handler) -> AsyncIterator[tuple[str, list[int]]]:
         await asyncio.gather(*served)
 
 
-def http(status: int, body: bytes) -> bytes:
-    head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return head.encode() + body
-
-
 def envelope(total: int, rows: list[dict[str, str]], infcode: object = 0) -> bytes:
     return http(
         200,
@@ -617,3 +615,132 @@ async def test_a_prepared_read_describes_itself_without_values() -> None:
             ' "pageSize": 100}} -> certno, psn_name, setl_id, hospital'
             " (脱敏 hospital:HIDE)"
         )
+
+
+# ---- styles --------------------------------------------------------------------------------------
+
+
+class Labour:
+    """The labour department's style: a token, id numbers between commas, texts, pages of 100."""
+
+    def __init__(self, rows: int = 1) -> None:
+        self.tokens, self.refuse, self._rows = 0, 0, rows
+        self.asked: list[dict[str, Any]] = []
+
+    async def __call__(self, asked: Asked) -> bytes:
+        body = json.loads(asked.body)
+        if asked.line.startswith("POST /rsrest/token "):
+            self.tokens += 1
+            told = {"token": f"T{self.tokens}", "expires_in": "1800"}
+            return as_json({"appcode": "0", "result": told})
+        assert asked.line == "POST /rsrest/ac01 HTTP/1.1"
+        if self.refuse:
+            self.refuse -= 1
+            return as_json({"appcode": "-401", "msg": "token 已失效"})
+        assert asked.headers["accesstoken"] == f"T{self.tokens}"
+        self.asked.append(body)
+        keys = body["params"]["aac002"].split(",")
+        found = [{"aac001": str(n), "aac002": key} for n in range(self._rows) for key in keys]
+        start = (body["pageNo"] - 1) * body["pageSize"]
+        page = found[start : start + body["pageSize"]]
+        return as_json({"appcode": "0", "result": {"total": str(len(found)), "rows": page}})
+
+
+def as_json(answer: object) -> bytes:
+    return http(200, json.dumps(answer, ensure_ascii=False).encode())
+
+
+async def insured(served: Served, keys: list[str]) -> list[tuple[Any, ...]]:
+    opened = opened_at(served.address, "rs_jiuye", key="hub:geheim")
+    prepared = opened.prepare(request("employment_insurance", "personNo"))
+    try:
+        return list((await opened.read(prepared, Call(keys, {}))).rows)
+    finally:
+        await opened.close()
+
+
+async def test_id_numbers_between_commas_are_asked_fifty_at_a_time_under_one_token() -> None:
+    keys = [*dict.fromkeys(an_id(n) for n in range(2_000, 2_120))]
+    async with serving(labour := Labour()) as served:
+        rows = await insured(served, keys)
+    assert [row[0] for row in rows] == keys
+    asked = [body["params"]["aac002"].count(",") + 1 for body in labour.asked]
+    assert (sorted(asked), labour.tokens) == ([20, 50, 50], 1)
+
+
+async def test_pages_are_asked_until_the_total_is_there() -> None:
+    keys = [*dict.fromkeys(an_id(n) for n in range(2_000, 2_050))]
+    async with serving(labour := Labour(rows=5)) as served:
+        await insured(served, keys)
+    assert [(b["pageNo"], b["pageSize"]) for b in labour.asked] == [(1, 100), (2, 100), (3, 100)]
+
+
+async def test_a_token_the_department_has_forgotten_is_renewed_within_the_same_read() -> None:
+    async with serving(labour := Labour()) as served:
+        labour.refuse = 1
+        assert [row[0] for row in await insured(served, [CALM])] == [CALM]
+    assert (labour.tokens, len(labour.asked)) == (2, 1)
+
+
+async def test_a_department_that_refuses_every_token_is_down_after_two() -> None:
+    async with serving(labour := Labour()) as served:
+        labour.refuse = 99
+        with pytest.raises(SourceUnavailable) as caught:
+            await insured(served, [CALM])
+    assert (caught.value.reason, labour.tokens, labour.asked) == ("DOWN", 2, [])
+
+
+class Exchange:
+    """The provincial exchange's style: one person a call, signed, a quota of the day."""
+
+    def __init__(self, quota: int = 5_000) -> None:
+        self.quota = quota
+        self.people: list[str] = []
+
+    async def __call__(self, asked: Asked) -> bytes:
+        at, name = asked.headers["timestamp"], asked.headers["appkey"]
+        text = name.encode() + at.encode() + asked.body
+        signed = hmac.new(b"geheim", text, hashlib.sha256).hexdigest()
+        assert (asked.line, name) == ("POST /exchange/hjhc HTTP/1.1", "hub")
+        assert asked.headers["sign"] == signed
+        if len(self.people) >= self.quota:
+            return as_json({"code": "4290", "message": "当日调用次数已用完", "data": None})
+        number = json.loads(asked.body)["gmsfhm"]
+        self.people.append(number)
+        known = [] if number == NOBODY else [{"gmsfhm": number, "hyzk": "是"}]
+        return as_json({"code": "0000", "message": "", "data": known})
+
+
+async def married(served: Served, keys: list[str]) -> list[tuple[Any, ...]]:
+    opened = opened_at(served.address, "sj_exchange", key="hub:geheim")
+    prepared = opened.prepare(request("provincial_record", "married"))
+    try:
+        return list((await opened.read(prepared, Call(keys, {}))).rows)
+    finally:
+        await opened.close()
+
+
+async def test_an_interface_for_one_person_is_asked_once_a_person_each_call_signed() -> None:
+    keys = [*dict.fromkeys(an_id(n) for n in range(2_000, 2_020)), NOBODY]
+    async with serving(exchange := Exchange()) as served:
+        rows = await married(served, keys)
+    assert [(row[0], row[3]) for row in rows] == [(key, "YES") for key in keys[:-1]]
+    assert sorted(exchange.people) == sorted(keys)
+
+
+async def test_a_quota_that_is_used_up_is_said_and_nothing_is_half_told() -> None:
+    keys = [*dict.fromkeys(an_id(n) for n in range(2_000, 2_020))]
+    async with serving(exchange := Exchange(quota=5)) as served:
+        with pytest.raises(SourceUnavailable) as caught:
+            await married(served, keys)
+    assert (caught.value.reason, len(exchange.people)) == ("QUOTA", 5)
+
+
+async def test_a_wrong_secret_is_a_source_that_is_down() -> None:
+    async def strict(_asked: Asked) -> bytes:
+        return as_json({"code": "4010", "message": "签名错误", "data": None})
+
+    async with serving(strict) as served:
+        with pytest.raises(SourceUnavailable) as caught:
+            await married(served, [CALM])
+    assert (caught.value.reason, len(served.asked)) == ("DOWN", 1)
