@@ -21,6 +21,7 @@ from catalog.interface import Way
 MAX_BODY = 8 * 1024 * 1024  # a page of 100 rows has about 60 kB
 AGAIN = frozenset({502, 503, 504})  # statuses a second try may heal
 JSON = "application/json"
+HTTP = ("http://", "https://")
 
 _ADDRESS = re.compile(r"https?://[^\s/@?#]+(?:/[^\s?#@]*)?\Z")
 
@@ -35,7 +36,7 @@ class Door:
     def __init__(
         self, address: str, *, ca_file: Path | None = None, client: httpx.AsyncClient | None = None
     ) -> None:
-        if not _ADDRESS.match(address):
+        if not is_address(address):
             raise ValueError("an address is http(s)://host:port/path, without user or query")
         self.calls = 0  # calls sent, for the tests of cost
         self._base = address.rstrip("/")
@@ -84,6 +85,11 @@ def inside(answer: Any, way: Way) -> Any:
     for name in way:
         answer = answer.get(name) if isinstance(answer, dict) else None
     return answer
+
+
+def is_address(text: str) -> bool:
+    """http(s), a host, perhaps port and path; no user, no password, no query."""
+    return _ADDRESS.match(text) is not None
 
 
 def trusted(ca_file: Path | None) -> ssl.SSLContext:

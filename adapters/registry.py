@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import MetaData
+from sqlalchemy.engine import make_url
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from adapters.credential import signer
 from adapters.database import Database, open_database
 from adapters.delivery import SCHEME
 from adapters.files import FilesSource, SnapshotPool, snapshot_of
-from adapters.http import Door
+from adapters.http import HTTP, Door
 from adapters.resilience import Guard, Window
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
@@ -24,7 +25,6 @@ from catalog.errors import CatalogError, SourceUnavailable
 from catalog.grades import Mask
 
 MaskText = Callable[[Mask, Any, FieldType], Any]
-HTTP = ("http://", "https://")
 STORE = ("hub", "audit", "audit_proof")
 """Sources that are the hub's own store."""
 
@@ -74,8 +74,18 @@ def _source(
         return _over_http(spec, address, wiring, guard, divisions, mask)
     ours = wiring.metadata if spec.copy_of in STORE else None
     locked = wiring.locked and ours is not None
-    database = open_database(address, statement_s=wiring.deadline_s, locked=locked)
+    database = open_database(
+        _let_in(address, wiring.keys.get(spec.name)), statement_s=wiring.deadline_s, locked=locked
+    )
     return SqlSource(spec, database, divisions, guard=guard, mask=mask, metadata=ours)
+
+
+def _let_in(address: str, password: str | None) -> str:
+    """The address of a database with its password, if it has none of its own."""
+    url = make_url(address)
+    if password is None or url.password is not None or url.username is None:
+        return address
+    return url.set(password=password).render_as_string(hide_password=False)
 
 
 def _over_http(

@@ -37,7 +37,7 @@ from hub.cosigning import Cosigning, times, witnesses
 from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
-from hub.keys import load_keys
+from hub.keys import load_keys, source_keys
 from hub.notes import Notes
 from hub.placing import catalogue
 from hub.policy import version_in
@@ -92,7 +92,7 @@ def assemble(
         store=settings.store_url,
         metadata=metadata,
         addresses=settings.sources,
-        keys=settings.source_keys,
+        keys={**source_keys(settings.keys_dir), **settings.source_keys},
         outages=settings.outages,
         deadline_s=settings.source_deadline_s,
         locked=settings.store_row_lock,

@@ -5,6 +5,7 @@
     audit.keys    key ring of subject tokens: one ``version hex`` a line, the newest highest
     cursor.keys   key ring of sealed cursors (AES-SIV, 64 bytes): one ``number hex`` a line
     checkpoint.keys  keys that sign checkpoints (Ed25519): one ``since-day hex`` a line
+    sources/<name>   what lets the hub into a department's system: a key or a password
 
 A demo makes what is missing. Production refuses to: a key made silently on one machine would
 name the same person differently on the next.
@@ -68,6 +69,19 @@ def load_keys(directory: Path, *, create: bool) -> Keys:
         cursor=_ring(directory / "cursor.keys", CURSOR_BYTES, create),
         checkpoint=signing_keys(directory, create=create),
     )
+
+
+def source_keys(directory: Path) -> dict[str, str]:
+    """Secrets of sources by name: one file ``sources/<name>`` each, a line; none if no folder.
+
+    KeysError for a file that others may read or that is empty.
+    """
+    found = {}
+    for file in sorted((directory / "sources").glob("*")):
+        found[file.name] = _content(file, None).decode("utf-8", "replace").strip()
+        if not found[file.name]:
+            raise KeysError(f"密钥文件 {file} 为空：请写入该数据源的密钥或口令")
+    return found
 
 
 def note_digest(ring: Mapping[int, bytes], text: str) -> str:

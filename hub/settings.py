@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any
 
 from adapters.delivery import SCHEME, drop_folder
-from adapters.http import trusted
+from adapters.http import HTTP, is_address, trusted
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
 from audit.note import COSIGNATURE, VerifierKey
@@ -49,6 +49,7 @@ ONLINE_MONTHS, RETENTION_MONTHS = 13, 36  # a year and the month to look back at
 LAW_MONTHS = 6  # network logs: Cybersecurity Law 21
 
 _PASSWORD = re.compile(r"(?<=:)[^:/@]+(?=@)")
+_WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]*:[^/\s]*@")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
 _SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
@@ -78,7 +79,7 @@ class SettingsError(Readable):
 class Settings:
     """All settings. Times in seconds, paths absolute, `origins` by setting name.
 
-    `sources` name -> address, `source_keys` name -> appKey, `outages` name -> closing hours,
+    `sources` name -> address, `source_keys` name -> its secret, `outages` name -> closing hours,
     `placed` data set of the hub's own -> the source it lies in, which has an address.
     """
 
@@ -214,10 +215,21 @@ def _from_file(name: str | None, wrong: list[str]) -> Iterator[tuple[str, Given]
         wrong.append(f"设置 `{CONFIG}` 的值 `{name}` 无法使用（来自环境变量）：{why}，请改正")
         return
     for key, value in _flat(content):
-        if _setting(key) is None:
+        setting = _setting(key)
+        if setting is None:
             wrong.append(f"设置文件 {path.name} 中的 `{key}` 不是任何设置：{_hint(key, _names())}")
+        elif setting.secret or _WITH_PASSWORD.match(str(value)):
+            wrong.append(f"设置文件 {path.name} 中的 `{key}` 带有秘密：{_elsewhere(key)}")
         else:
             yield key, Given(value, f"文件 {path.name}", path.parent)
+
+
+def _elsewhere(key: str) -> str:
+    # A settings file is copied, shown and kept in a repository; a secret must not go along.
+    table, _, name = key.partition(".")
+    file = f"或密钥目录中的文件 sources/{name}" if table in ("sources", "source_keys") else ""
+    variable = _variable(f"source_keys.{name}" if table == "sources" else key)
+    return f"请从文件中删去，改写在环境变量 {variable}{file}"
 
 
 def _flat(table: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, object]]:
@@ -371,6 +383,9 @@ def _contradictions(settings: Settings) -> Iterator[str]:
     for name, address in settings.sources.items():
         if address.startswith(SCHEME) and not _is_folder(address):
             yield wrong(f"sources.{name}", f"送达目录须是绝对路径，如 {SCHEME}/srv/drop/{name}")
+        if address.startswith(HTTP) and not is_address(address):
+            where = _variable(f"source_keys.{name}")
+            yield wrong(f"sources.{name}", f"地址中不得带账号、口令或参数；密钥写在 {where}")
     for name, source in settings.placed.items():
         remedy = _unplaceable(source, settings.sources)
         if remedy:
@@ -609,7 +624,7 @@ TABLES: Mapping[str, Setting] = {
     "sources": Setting(
         "sources", _matching(_ADDRESS.match), "请写数据源的地址，如 http://主机:端口"
     ),
-    "source_keys": Setting("source_keys", _text, "请写数据源的 appKey", secret=True),
+    "source_keys": Setting("source_keys", _text, "请写数据源的密钥或口令", secret=True),
     "outages": Setting(
         "outages", lambda one: Window.parse(_text(one)), "请写停机时段，如 23:30-05:30"
     ),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import ECKey
 
-from hub.keys import KeysError, load_keys
+from hub.keys import KeysError, load_keys, source_keys
 
 FILES = ["audit.keys", "checkpoint.keys", "cursor.keys", "identity.key", "issuer.pem"]
 
@@ -109,3 +109,25 @@ def test_a_ring_holds_several_keys(tmp_path: Path) -> None:
 
 def test_keys_show_nothing_of_themselves(tmp_path: Path) -> None:
     assert repr(load_keys(tmp_path, create=True)) == "Keys()"
+
+
+def test_each_source_may_have_a_file_of_its_own(tmp_path: Path) -> None:
+    load_keys(tmp_path, create=True)
+    assert source_keys(tmp_path) == {}
+    (tmp_path / "sources").mkdir()
+    write(tmp_path / "sources" / "rs_jiuye", "hub:geheim\n")
+    write(tmp_path / "sources" / "wfgz", "口令\n")
+    assert source_keys(tmp_path) == {"rs_jiuye": "hub:geheim", "wfgz": "口令"}
+
+
+def test_a_sources_secret_that_others_may_read_or_that_is_none_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "sources" / "wfgz"
+    file.parent.mkdir()
+    write(file, "\n")
+    with pytest.raises(KeysError, match="为空") as caught:
+        source_keys(tmp_path)
+    write(file, "geheim")
+    file.chmod(0o640)
+    with pytest.raises(KeysError, match="可被他人读取") as caught:
+        source_keys(tmp_path)
+    assert "geheim" not in str(caught.value)

@@ -9,6 +9,7 @@ import pytest
 
 from audit.note import Cosigner, Ed25519Signer
 from hub.settings import Profile, SettingsError, load_settings
+from tests.servers import Authority
 
 DEMO = {"HUB_PROFILE": "demo"}
 WITNESS = Cosigner("audit.invalid/w1", bytes(32)).verifier.vkey
@@ -100,6 +101,58 @@ def test_an_unknown_key_in_the_file_is_an_error(tmp_path: Path) -> None:
     assert complaints(DEMO | {"HUB_CONFIG": str(file)}) == (
         "设置文件 hub.toml 中的 `audit.wait` 不是任何设置：是否应为 `audit.wait_s`？",
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "where"),
+    [
+        (
+            '[source_keys]\nyb_settle = "geheim"',
+            "source_keys.yb_settle",
+            "HUB_SOURCE_KEYS_YB_SETTLE或密钥目录中的文件 sources/yb_settle",
+        ),
+        (
+            '[sources]\nwfgz = "postgresql+asyncpg://hub:geheim@h/x"',
+            "sources.wfgz",
+            "HUB_SOURCE_KEYS_WFGZ或密钥目录中的文件 sources/wfgz",
+        ),
+        (
+            '[store]\nurl = "postgresql+asyncpg://hub:geheim@h/x"',
+            "store.url",
+            "HUB_STORE_URL",
+        ),
+        (
+            '[alerts]\nwebhook_key = "geheim-geheim-geheim"',
+            "alerts.webhook_key",
+            "HUB_ALERTS_WEBHOOK_KEY",
+        ),
+    ],
+)
+def test_a_secret_in_the_file_is_refused_and_not_repeated(
+    tmp_path: Path, line: str, key: str, where: str
+) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(line)
+    assert complaints(DEMO | {"HUB_CONFIG": str(file)}) == (
+        f"设置文件 hub.toml 中的 `{key}` 带有秘密：请从文件中删去，改写在环境变量 {where}",
+    )
+
+
+@pytest.mark.parametrize("address", ["http://u:geheim@h", "https://h/api?key=geheim"])
+def test_an_http_address_holds_no_secret_in_the_environment_either(address: str) -> None:
+    (line,) = complaints(DEMO | {"HUB_SOURCES_RS_JIUYE": address})
+    assert line.endswith("地址中不得带账号、口令或参数；密钥写在 HUB_SOURCE_KEYS_RS_JIUYE")
+
+
+def test_authorities_are_a_file_of_certificates(tmp_path: Path) -> None:
+    file = tmp_path / "none.pem"
+    remedy = "请写 PEM 格式的证书文件"
+    assert complaints(DEMO | {"HUB_SOURCE_CA_FILE": str(file)})[0].endswith(remedy)
+    file.write_text("no certificate")
+    assert complaints(DEMO | {"HUB_SOURCE_CA_FILE": str(file)})[0].endswith(remedy)
+    given = Authority(tmp_path).file
+    settings = load_settings(DEMO | {"HUB_SOURCE_CA_FILE": str(given)})
+    assert settings.source_ca_file == given
 
 
 @pytest.mark.parametrize("content", [b"a = [", b"\xff"])
