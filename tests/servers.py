@@ -34,8 +34,8 @@ class Served:
     asked: list[Asked] = field(default_factory=list)
 
 
-Handler = Callable[[Asked], Awaitable[bytes]]
-"""The whole HTTP answer to a request."""
+Handler = Callable[[Asked], Awaitable[bytes] | AsyncIterator[bytes]]
+"""The whole HTTP answer to a request, at once or in parts."""
 
 
 @contextlib.asynccontextmanager
@@ -44,14 +44,18 @@ async def serving(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
     running: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
-            headers = {n.lower(): v for n, _, v in (one.partition(": ") for one in lines)}
-            body = await reader.readexactly(int(headers.get("content-length", 0)))
-            served.asked.append(Asked(line, headers, body))
-            writer.write(await handle(served.asked[-1]))
-            await writer.drain()
-        writer.close()
+        try:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                served.asked.append(await _asked(reader))
+                answer = handle(served.asked[-1])
+                parts = answer if isinstance(answer, AsyncIterator) else _whole(answer)
+                async for part in parts:
+                    writer.write(part)
+                    await writer.drain()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.ensure_future(serve(reader, writer))
@@ -68,6 +72,16 @@ async def serving(handle: Handler, tls: ssl.SSLContext | None = None) -> AsyncIt
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _asked(reader: asyncio.StreamReader) -> Asked:
+    line, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")[:-2]
+    headers = {n.lower(): v for n, _, v in (one.partition(": ") for one in lines)}
+    return Asked(line, headers, await reader.readexactly(int(headers.get("content-length", 0))))
+
+
+async def _whole(answer: Awaitable[bytes]) -> AsyncIterator[bytes]:
+    yield await answer
 
 
 def http(status: int, body: bytes, **headers: str) -> bytes:

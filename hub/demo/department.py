@@ -27,9 +27,9 @@ def program() -> Path:
 
 
 @contextlib.contextmanager
-def insurance(db: Path) -> Iterator[str]:
+def insurance(db: Path, clock: str = "10:00") -> Iterator[str]:
     """Start it on a free loopback port; gives its address. It ends with us, even if killed."""
-    command = [sys.executable, str(program()), "--db", str(db), "--port", "0", "--watch-stdin"]
+    command = [sys.executable, str(program()), "--db", str(db), "--clock", clock, "--watch-stdin"]
     process = subprocess.Popen(  # noqa: S603  our own program, no input of others
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
