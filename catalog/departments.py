@@ -25,10 +25,16 @@ def read_departments(table: Table) -> dict[str, Department]:
     """``departments.toml``: one table a department, keyed by its code."""
     found = {}
     for code, sub in table.tables():
-        if not _CODE.match(code):
-            raise table.fail(code, "is no department code: small letters, digits, _")
-        found[code] = Department(
-            code, sub.text("enum"), sub.text("title"), sub.text("short"), sub.text("phone")
-        )
-        sub.done()
+        found[code] = read_department(sub, code)
     return found
+
+
+def read_department(table: Table, code: str) -> Department:
+    """One department; CatalogError for a code that cannot stand in a rule."""
+    if not _CODE.match(code):
+        raise table.fail("code", f"`{code}` is no department code: small letters, digits, _")
+    one = Department(
+        code, table.text("enum"), table.text("title"), table.text("short"), table.text("phone")
+    )
+    table.done()
+    return one

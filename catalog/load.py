@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from catalog.datasets import Dataset, SourceSpec, Words, read_source, unique
-from catalog.departments import Department, read_departments
+from catalog.departments import Department, read_department, read_departments
 from catalog.divisions import Divisions, load_divisions
 from catalog.errors import CatalogError
 from catalog.grades import Sensitivity, SharingKind
@@ -97,10 +97,12 @@ def load(extra_dir: Path | None = None) -> Catalog:
     items = read_items(read_toml(HERE / "items.toml"), departments, bases)
     titles["ServiceItem"] = "服务事项"
     codes["ServiceItem"] = {item.code: item.title for item in items.values()}
-    words = Words(departments, objects, codes, bases)
     folders = [HERE / "datasets", *([extra_dir] if extra_dir else [])]
-    files = [file for folder in folders for file in sorted(folder.glob("*.toml"))]
-    sources = [read_source(read_toml(file), words) for file in files]
+    files = [read_toml(file) for folder in folders for file in sorted(folder.glob("*.toml"))]
+    for file in files:
+        _own_words(file, departments, titles, codes)
+    words = Words(departments, objects, codes, bases)
+    sources = [read_source(file, words) for file in files]
     datasets = unique(tuple(d for s in sources for d in s.datasets), "datasets/")
     _check_nests(datasets)
     return Catalog(
@@ -115,6 +117,30 @@ def load(extra_dir: Path | None = None) -> Catalog:
         sources={s.name: s for s in sources},
         datasets=datasets,
     )
+
+
+def _own_words(
+    file: Table,
+    departments: dict[str, Department],
+    titles: dict[str, str],
+    codes: dict[str, dict[str, str]],
+) -> None:
+    """What a source file brings besides its data sets: its department, its code tables.
+
+    Authorisation objects are not among them: what a new one allows is for the policy to say.
+    """
+    own = file.sub("department")
+    if own is not None:
+        one = read_department(own, own.text("code"))
+        if one.code in departments:
+            raise own.fail("code", f"`{one.code}` is a department already: leave it out")
+        departments[one.code] = one
+    more, tables = _code_tables(file, "code_table")
+    taken = sorted(tables.keys() & codes.keys())
+    if taken:
+        raise file.fail(f"code_table[{taken[0]}]", "is a code table already: use it or rename it")
+    titles |= more
+    codes |= tables
 
 
 def _check_nests(datasets: Mapping[str, Dataset]) -> None:
@@ -152,12 +178,17 @@ def _objects(table: Table, departments: Mapping[str, Department]) -> dict[str, A
 
 
 def _codes(table: Table) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    found = _code_tables(table, "table")
+    table.done()
+    return found
+
+
+def _code_tables(table: Table, key: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     titles, codes = {}, {}
-    for entry in table.subs("table"):
+    for entry in table.subs(key):
         name = entry.text("name")
         titles[name], codes[name] = entry.text("title"), entry.pairs("values")
         if not codes[name]:
             raise entry.fail("values", "is empty: list code = label")
         entry.done()
-    table.done()
     return titles, codes
