@@ -28,6 +28,7 @@ INSIDE = {
     "catalog/division_aliases.csv",
     "domain/case.py",
     "hub/_alembic/env.py",
+    "hub/_departments/deliveries.py",
     "hub/_departments/employment.py",
     "hub/_departments/health.py",
     "hub/_departments/medical_insurance.py",
