@@ -13,39 +13,29 @@ The interface numbers are invented. All persons in its database are invented.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import signal
-import socket
 import sqlite3
-import sys
-import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, timezone
+from datetime import time
 from decimal import Decimal, InvalidOperation
 from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 
-import uvicorn
+from service import DEMO_KEY, Clock, clock, is_between, options, serve
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-CST = timezone(timedelta(hours=8))
 CLOSES, OPENS = time(23, 30), time(5, 30)
 MAX_BATCH = 100  # certificate numbers a call
 MAX_PAGE = 100  # rows a page
-DEMO_CLOCK = "10:00"  # so that a demo answers at night, too
-DEMO_KEY = "demo"
 CANNOT_SUM = "--"  # how this system prints a sum it could not make
 
 Row = dict[str, str]
-Clock = Callable[[], time]
 
 
 class Refused(Exception):
@@ -63,69 +53,17 @@ class Ask:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until told to stop; prints ``ready http://127.0.0.1:PORT`` once it listens."""
-    options = _options().parse_args(argv)
-    if not options.db.is_file():
-        sys.stderr.write(f"数据库 `{options.db}` 不存在：请先生成样例数据\n")
-        return 2
-    app = create_app(options.db, clock=_clock(options.clock), app_key=options.app_key)
-    door = _door(options.port)
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=1
-    )
-    server = Announced(config)
-    if options.watch_stdin:
-        threading.Thread(target=_stop_at_eof, args=(server,), daemon=True).start()
-    server.run(sockets=[door])
-    return 0
-
-
-def _options() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="医保部门样例系统（全部人员均为虚构）")
-    parser.add_argument("--db", type=Path, required=True, help="SQLite 数据库文件")
-    parser.add_argument("--port", type=int, default=0, help="端口，0 为任意空闲端口")
-    parser.add_argument("--clock", default=DEMO_CLOCK, help="本系统时钟：HH:MM、ISO 时间或 now")
+    """The program."""
+    parser = options("医保部门样例系统", hours=True)
     parser.add_argument("--app-key", default=DEMO_KEY, help="调用方须携带的 appKey")
-    parser.add_argument("--watch-stdin", action="store_true", help="标准输入关闭时退出")
-    return parser
-
-
-def _door(port: int) -> socket.socket:
-    # asyncio turns Nagle's delay (40 ms an answer) off only where the protocol is named.
-    door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    door.bind(("127.0.0.1", port))
-    return door
-
-
-class Announced(uvicorn.Server):
-    """A server that says on standard output when it can be asked."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if sockets:
-            sys.stdout.write(f"ready http://127.0.0.1:{sockets[0].getsockname()[1]}\n")
-            sys.stdout.flush()
-
-
-def _stop_at_eof(server: uvicorn.Server) -> None:
-    # The parent holds our standard input: when it dies, however it dies, this read ends.
-    while os.read(0, 4096):
-        pass
-    server.should_exit = True
-    signal.alarm(5)  # a hung shutdown must not outlive its parent
-
-
-def _clock(text: str) -> Clock:
-    if text == "now":
-        return lambda: datetime.now(CST).time()
-    fixed = datetime.fromisoformat(text).time() if "-" in text else time.fromisoformat(text)
-    return lambda: fixed
+    given = parser.parse_args(argv)
+    app = create_app(given.db, clock=clock(given.clock), app_key=given.app_key)
+    return serve(app, db=given.db, port=given.port, watch_stdin=given.watch_stdin)
 
 
 def is_closed(at: time) -> bool:
     """True in the nightly window 23:30-05:30."""
-    return at >= CLOSES or at < OPENS
+    return is_between(at, CLOSES, OPENS)
 
 
 def create_app(db: Path, *, clock: Clock, app_key: str) -> Starlette:

@@ -28,7 +28,7 @@ def chosen(folder: Path | None) -> tuple[Settings, Site | None]:
         return load_settings(), None
     site = opened(folder or Path(FOLDER))
     if site is not None:
-        return site.settings(), site
+        return site.connected({}), site
     if folder is not None:
         stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)
     return load_settings(), None

@@ -26,8 +26,8 @@ from audit.signer import newest_note
 from authz.gate import Gate
 from catalog.errors import Readable
 from hub.app import assemble, create_app, running
-from hub.demo.department import insurance
-from hub.demo.site import HTTP_SOURCE, Site
+from hub.demo.department import departments
+from hub.demo.site import HTTP_SOURCES, Site
 from hub.demo.table import table
 from hub.server import config
 from hub.settings import Settings
@@ -45,7 +45,7 @@ LOOPBACK = "127.0.0.1"
 SERVED_S = 12 * 3600  # tokens printed by `serve` live for a working day
 ASKED_S = 60  # a token for one question
 QUERY = "township_clerk"
-UNASKED = "http://yb.invalid"  # a Plan is printed, not run: the source is known, never called
+UNASKED = "http://department.invalid"  # a Plan is printed, not run: nobody is called
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,10 @@ def sample() -> Question:
 
 @contextlib.contextmanager
 def connected(site: Site) -> Iterator[Settings]:
-    """The site's settings, with the department's own HTTP system running beside it."""
-    with insurance(site.folder / "sources" / f"{HTTP_SOURCE}.sqlite") as address:
-        yield site.settings(address, **{f"source_keys.{HTTP_SOURCE}": "demo"})
+    """The site's settings, with the departments' own HTTP systems running beside it."""
+    files = {name: site.folder / "sources" / f"{name}.sqlite" for name in HTTP_SOURCES}
+    with departments(files) as addresses:
+        yield site.connected(addresses)
 
 
 @contextlib.asynccontextmanager
@@ -143,7 +144,7 @@ async def once(
 
 async def explained(site: Site, account: str, question: Question, purpose: str | None) -> str:
     """The Plan of a question as a reviewer reads it; nothing is run, nothing recorded."""
-    made = assemble(site.settings(UNASKED))
+    made = assemble(site.connected(dict.fromkeys(HTTP_SOURCES, UNASKED)))
     try:
         await made.keeper.load()
         plan, gate = await _planned(made, site, account, question, purpose)

@@ -1,6 +1,7 @@
 """The demonstration's folder: county, store, keys and accounts, made once and used again.
 
     demo.json  store.sqlite  register.sqlite  planted.csv  keys/  sources/<source>.sqlite
+    drop/<source>/  what departments handed over   snapshots/<source>.sqlite  what was loaded
 
 A folder made for another scale or by another version of the program is made anew.
 """
@@ -10,14 +11,23 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from adapters.decode import CST
+from adapters.delivery import SCHEME
+from adapters.drop import load_drop
+from adapters.files import snapshot_of
+from adapters.snapshot import shapes
 from catalog.errors import Readable
+from catalog.load import load
 from hub.demo.accounts import DemoAccount, accounts
 from hub.demo.county import AS_OF, SEED, build
+from hub.demo.department import PROGRAMS, ServiceError, hand_over
 from hub.demo.load import load_store
 from hub.demo.planted import Demonstration
 from hub.found import found
@@ -27,9 +37,16 @@ from store.migrate import upgrade
 
 FOLDER = "demo-data"
 MARK = "demo.json"
-MADE = 1  # raised when a folder of an earlier program would not fit
-OURS = (MARK, "register.sqlite", "planted.csv", "keys", "sources", "store.sqlite")
+MADE = 2  # raised when a folder of an earlier program would not fit
+OURS = (
+    *(MARK, "register.sqlite", "planted.csv", "keys", "store.sqlite"),
+    *("sources", "drop", "snapshots"),
+)
 HTTP_SOURCE = "yb_settle"
+HTTP_SOURCES = ("sj_exchange", HTTP_SOURCE)
+"""Asked over HTTP in the demonstration, of ``department.PROGRAMS``; others of these from SQLite."""
+FILE_SOURCES = ("jt_xueji", "sw_gongcheng", "xczx_monitor")
+"""Hand over files in the demonstration."""
 
 Say = Callable[[str, float], None]
 """What is being done, and how far it is (0 … 1)."""
@@ -76,6 +93,16 @@ class Site:
             named[f"sources.{HTTP_SOURCE}"] = insurance_url
         base = {"profile": "demo", "data_dir": self.folder, "store.url": self.store_url}
         return load_settings(given={**base, **named, **given})
+
+    def connected(self, addresses: Mapping[str, str], **given: object) -> Settings:
+        """The settings as ``hub demo`` runs: some sources over HTTP, some from drop folders."""
+        named: dict[str, object] = {}
+        for name, address in addresses.items():
+            named |= {f"sources.{name}": address, f"source_keys.{name}": PROGRAMS[name].key}
+        for name in FILE_SOURCES:
+            drop = (self.folder / "drop" / name).resolve()
+            named[f"sources.{name}"] = f"{SCHEME}{quote(str(drop))}"
+        return self.settings(None, **named, **given)
 
 
 def opened(folder: Path) -> Site | None:
@@ -127,6 +154,8 @@ async def _made(folder: Path, scale: float, say: Say) -> Site:
         as_of=AS_OF,
         progress=lambda done, whole: say("生成虚构县", done / whole),
     )
+    say("部门送达文件", 0.0)
+    await asyncio.to_thread(_delivered, folder)
     people = county.counts["hub"]["citizen"]
     site = Site(folder, scale, people, county.demonstrations)
     say("建立数据库", 0.0)
@@ -137,3 +166,20 @@ async def _made(folder: Path, scale: float, say: Say) -> Site:
     mark = {"made": MADE, "scale": scale, "people": people, "demonstrations": shown}
     (folder / MARK).write_text(json.dumps(mark, ensure_ascii=False, indent=1), encoding="utf-8")
     return site
+
+
+def _delivered(folder: Path) -> None:
+    """Departments hand over their lists, and all are taken in, as by ``hub source sync``."""
+    hand_over(FILE_SOURCES, folder / "sources", folder / "drop", AS_OF)
+    day = datetime.combine(AS_OF, time(), CST)
+    for name in FILE_SOURCES:
+        tables = shapes(load().sources[name])
+        # The county's day may lie ahead of the machine's: there it is today.
+        loaded = load_drop(
+            folder / "drop" / name,
+            snapshot_of(folder / "snapshots", name),
+            tables,
+            now=lambda: max(day, datetime.now(UTC)),
+        )
+        if loaded.refused or len(loaded.outcomes) != len(tables):
+            raise ServiceError(f"数据源 {name} 送达的文件未能载入")

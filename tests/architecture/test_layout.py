@@ -14,6 +14,7 @@ VAGUE = re.compile(r"(^|_)(utils?|helpers?|manager|common|misc)(_|$)")
 TESTED = {
     "audit": ("audit", "audit/verify"),
     "demo": ("hub/demo", "hub/demo/sources"),
+    "departments": ("examples/departments",),
     "hub": ("hub", "hub/cli"),
     "resolvers": ("resolvers", "resolvers/roots"),
     "migrations": ("alembic/versions", "store"),

@@ -130,6 +130,7 @@ def test_each_source_belongs_to_its_department() -> None:
     sources = load().sources
     assert {name: sources[name].department for name in NINE} == NINE
     kinds = dict.fromkeys(NINE, "sql") | {"rs_jiuye": "rest", "sj_exchange": "rest"}
+    kinds |= dict.fromkeys(("jt_xueji", "sw_gongcheng", "xczx_monitor"), "files")
     assert {name: str(sources[name].kind) for name in NINE} == kinds
     assert sources["mz_assist"].scheme is CodeScheme.CIVIL_GB10114
 

@@ -8,7 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from hub.demo.site import MARK, ForeignFolder, Site, opened, prepared
+from adapters.decode import CST
+from adapters.delivery import drop_folder
+from adapters.files import snapshot_of
+from adapters.snapshot import deliveries
+from hub.demo.county import AS_OF
+from hub.demo.site import (
+    FILE_SOURCES,
+    HTTP_SOURCE,
+    MARK,
+    ForeignFolder,
+    Site,
+    opened,
+    prepared,
+)
+
+DEMO_RECORDS = {"jt_xueji": 2, "sw_gongcheng": 1, "xczx_monitor": 1}
+"""Sources that hand over files, and their tables."""
 
 
 def made(folder: Path) -> tuple[Site, list[str]]:
@@ -24,6 +40,7 @@ def test_a_folder_is_made_once_is_private_and_is_used_again(tmp_path: Path) -> N
     assert said[0] == "生成虚构县"
     assert "建立数据库" in said
     assert folder.stat().st_mode & 0o077 == 0
+    connected(site)
     before = (folder / "store.sqlite").read_bytes()
     again, silent = made(folder)
     assert (again, silent) == (site, [])
@@ -36,6 +53,19 @@ def test_a_folder_is_made_once_is_private_and_is_used_again(tmp_path: Path) -> N
     renewed, said = made(folder)
     assert said[0] == "生成虚构县"
     assert renewed.demonstrations == site.demonstrations
+
+
+def connected(site: Site) -> None:
+    """Departments of files are read from what was delivered, others where they are."""
+    settings = site.connected({HTTP_SOURCE: "http://127.0.0.1:1"})
+    assert settings.sources[HTTP_SOURCE] == "http://127.0.0.1:1"
+    assert settings.sources["wfgz"] == f"sqlite+aiosqlite:///{site.folder}/sources/wfgz.sqlite"
+    assert tuple(DEMO_RECORDS) == FILE_SOURCES
+    for name, tables in DEMO_RECORDS.items():
+        assert drop_folder(settings.sources[name]) == site.folder / "drop" / name
+        loaded = deliveries(snapshot_of(settings.snapshots_dir, name))
+        assert len(loaded) == tables
+        assert {d.as_of.astimezone(CST).date() for d in loaded} == {AS_OF}
 
 
 def test_a_folder_with_somebody_elses_files_is_left_alone(tmp_path: Path) -> None:

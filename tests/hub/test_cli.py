@@ -157,9 +157,11 @@ def test_once_prints_the_answer_and_nothing_else(first: tuple[Path, Any]) -> Non
     assert answer["extensions"]["audit"]["idx"] >= 0
     assert sorted(p.name for p in folder.iterdir() if not p.name.startswith("store")) == [
         "demo.json",
+        "drop",
         "keys",
         "planted.csv",
         "register.sqlite",
+        "snapshots",
         "sources",
     ]
 

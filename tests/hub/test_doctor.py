@@ -35,7 +35,7 @@ def test_a_demonstration_in_order_passes(hub: Hub, county: Path) -> None:
     assert "[正常] 数据源 yb_settle" in ran.out  # its program was started for the question
 
 
-@pytest.mark.parametrize("source", ["jt_xueji", "wj_resident"])
+@pytest.mark.parametrize("source", ["mz_assist", "wj_resident"])
 def test_a_missing_source_is_named(hub: Hub, copy: Path, source: str) -> None:
     (copy / f"sources/{source}.sqlite").unlink()
     ran = hub("doctor", "--dir", copy)

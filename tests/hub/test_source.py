@@ -89,7 +89,7 @@ def test_every_source_is_listed_with_how_it_stands(
     assert line(ran.out, "jt_xueji") == [
         "jt_xueji",
         "edu",
-        "sql",
+        "files",
         "应答",
         "—",
         "enrolment、dropout",

@@ -50,7 +50,8 @@ def sync(tmp_path: Path, drop: Path, monkeypatch: pytest.MonkeyPatch) -> Sync:
 def _deliver(folder: Path, file: str, **said: Any) -> None:
     (shape,) = [s for s in shapes(load().sources["jt_xueji"]) if s.table == TABLE]
     row = dict.fromkeys(shape.columns, "") | {"姓名": "陆云", "身份证号": NUMBER}
-    content = f"{','.join(shape.columns)}\n{','.join(row.values())}\n".encode("gb18030")
+    lines = ["名单", ",".join(shape.columns), ",".join(row.values())]  # the header is line 2
+    content = "\n".join([*lines, ""]).encode("gb18030")
     told = {"table": "dropout", "file": file, "as_of": "2026-10-31", "rows": 1}
     told |= {"encoding": "gb18030", "sha256": hashlib.sha256(content).hexdigest()} | said
     (folder / file).write_bytes(content)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import io
@@ -18,7 +17,9 @@ from adapters.decode import CST
 from adapters.drop import Fate, load_drop
 from adapters.files import snapshot_of
 from adapters.snapshot import shapes
+from catalog.datasets import Layout
 from catalog.load import load
+from hub.demo.site import FILE_SOURCES
 
 if TYPE_CHECKING:
     from hub.demo.site import Site
@@ -35,31 +36,44 @@ FACETS = """{ citizens(first: 100) { nodes { name
   household { householdNo water { supply { workNo name state faultOn repairedOn households } } }
   access { field state source }
 } } }"""
+LISTED = """{ citizens(first: 100) { nodes { name
+  education { enrolment { name sex grade guardianName } dropout { name kind } }
+  monitoring { record { householdNo name monitoringClass riskType incomePerHead measures } }
+  household { householdNo water { supply { workNo name state faultOn repairedOn households } } }
+} } }"""
 DATED = """{ citizens(first: 100) { nodes {
   education { enrolment { grade provenance { source asOf matchGrade } } } } } }"""
 
 
 def _delivered(site: Site, source: str, as_of: str = AS_OF) -> tuple[dict[str, object], int]:
     """The tables of a department's database as files in GB18030, loaded; its setting, rows."""
-    folder = site.folder / "drop" / source
+    folder = site.folder / "inbox" / source
     folder.mkdir(parents=True)
     database = sqlite3.connect(site.folder / "sources" / f"{source}.sqlite")
     tables = [n for (n,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    layouts = {shape.table: shape.layout for shape in shapes(load().sources[source])}
     whole = 0
     for table in tables:
         found = database.execute(f'SELECT * FROM "{table}"')
         text = io.StringIO()
         writer = csv.writer(text)
-        writer.writerow([column[0] for column in found.description])
+        writer.writerows(_head([column[0] for column in found.description], layouts[table]))
         rows = found.fetchall()
         writer.writerows(rows)
         _write(folder, table, text.getvalue().encode("gb18030"), len(rows), as_of)
         whole += len(rows)
     database.close()
     snapshot = snapshot_of(site.folder / "snapshots", source)
+    snapshot.unlink()  # what the demonstration itself had loaded
     loaded = load_drop(folder, snapshot, shapes(load().sources[source]), now=lambda: NOW)
     assert [o.fate for o in loaded.outcomes] == [Fate.LOADED] * len(tables), loaded.refused
     return {f"sources.{source}": f"files://{folder}"}, whole
+
+
+def _head(columns: list[str], layout: Layout) -> list[list[str]]:
+    """Title lines, the names, and below them what a merged header has there: nothing."""
+    titles = [["名册"]] * (layout.header_row - layout.header_rows)
+    return [*titles, columns, *[[""] * len(columns)] * (layout.header_rows - 1)]
 
 
 def _write(folder: Path, table: str, content: bytes, rows: int, as_of: str) -> None:
@@ -89,6 +103,27 @@ async def test_files_answer_as_the_database_they_were_written_from(
         assert sum(n["education"]["enrolment"] is not None for n in found) > 5
         assert any(n["household"] and n["household"]["water"]["supply"] for n in found)
         assert answers[0] == answers[1]
+
+
+async def test_the_demonstrations_lists_answer_as_the_databases(
+    desk: Desk, site: Site, open_desk: OpenDesk
+) -> None:
+    connected = site.connected({}).sources
+    given = {f"sources.{name}": connected[name] for name in FILE_SOURCES}
+    async with open_desk(site, **given) as filed:
+        first, second = [
+            (await one.ask(TOWN, LISTED, purpose="aid.review")).json() for one in (desk, filed)
+        ]
+    assert "errors" not in first
+    assert first["data"] == second["data"]
+    found = first["data"]["citizens"]["nodes"]
+    assert any(node["education"]["enrolment"] for node in found)
+    assert any(node["monitoring"]["record"] for node in found)
+    assert any(node["household"] and node["household"]["water"]["supply"] for node in found)
+    states = [{s["name"]: s["status"] for s in a["extensions"]["sources"]} for a in (first, second)]
+    assert set(FILE_SOURCES) <= set(states[0])
+    assert {states[0][name] for name in FILE_SOURCES} == {"LIVE"}
+    assert set(states[1]) == set(states[0])
 
 
 async def test_answer_and_record_say_of_when_the_file_is(
@@ -130,8 +165,7 @@ async def test_before_the_first_delivery_the_department_is_down_and_the_rest_is_
     site_copy: Site, open_desk: OpenDesk
 ) -> None:
     folder = site_copy.folder / "drop"
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir()
+    snapshot_of(site_copy.folder / "snapshots", "jt_xueji").unlink()
     async with open_desk(site_copy, **{"sources.jt_xueji": f"files://{folder}"}) as filed:
         answer = (await filed.ask(TOWN, FACETS, purpose="aid.review")).json()
         assert answer["data"]["citizens"]["nodes"][0]["name"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import runpy
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +21,6 @@ from adapters.rest import RestSource
 from catalog.errors import SourceUnavailable
 from catalog.load import Catalog
 from hub.app import DOCUMENT_LIMITS, mask_text
-from hub.demo.department import program
 from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.answer import Answer, Engine
 from resolvers.binding import Bindings
@@ -39,7 +37,7 @@ from tests.oracle.comparison import (
 from tests.oracle.county import NULL, copied, damaged, logged
 from tests.oracle.oracle import Asking, Oracle
 from tests.oracle.rights import Judge
-from tests.oracle.rows import Tables
+from tests.oracle.rows import Tables, insurance_code
 from tests.resolvers.conftest import (
     NOTHING,
     PATIENT_S,
@@ -178,7 +176,7 @@ def _first(ours: Any, theirs: Any, path: tuple[Any, ...] = ()) -> Any:
 
 def _insurance(site: Site, catalog: Catalog) -> RestSource:
     """The insurance department's own program, asked in this process."""
-    made = runpy.run_path(str(program()))["create_app"]
+    made = insurance_code()["create_app"]
     file = site.folder / "sources" / f"{HTTP_SOURCE}.sqlite"
     app = made(file, clock=lambda: time(10), app_key="demo")
     spec = catalog.sources[HTTP_SOURCE]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import runpy
 import sqlite3
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -112,9 +113,19 @@ def _named(dataset: Dataset, row: Row, number: int) -> Row:
     return {**row, **own, KEY: key, NUMBER: number}
 
 
+def insurance_code() -> dict[str, Any]:
+    """The names of the department's own program, which finds a module beside itself."""
+    file = program()
+    sys.path.insert(0, str(file.parent))
+    try:
+        return runpy.run_path(str(file))
+    finally:
+        sys.path.remove(str(file.parent))
+
+
 def _interface(connection: sqlite3.Connection, dataset: Dataset) -> list[Row]:
     """What the department's own program answers for everybody in its file."""
-    ask = runpy.run_path(str(program()))["INTERFACES"][dataset.table]
+    ask = insurance_code()["INTERFACES"][dataset.table]
     every = connection.execute("SELECT certno FROM enrolment UNION SELECT certno FROM settlement")
     rows: list[Row] = ask(connection, json.dumps([row[0] for row in every]))
     for column, down in reversed(dataset.order):
