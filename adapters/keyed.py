@@ -14,7 +14,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
-from adapters.contract import EXTRA, KEY, Call, ReadRequest, Rows
+from adapters.contract import KEY, Call, ReadRequest, Rows
 from adapters.identity import spellings
 from adapters.row import RowReader
 from catalog.datasets import Dataset, KeyKind
@@ -84,7 +84,8 @@ def wanted(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The reader's names and, beside each, the source's column it is taken from.
 
-    A column whose mask is one of `unseen` is left out.
+    A column whose mask is one of `unseen` is left out. `extra` columns serve relations and
+    cursors, which such a source has none of: they stay where they are.
     """
     dataset, masks = request.dataset, request.masks or {}
     pairs = [(KEY, dataset.key.columns[0])]
@@ -92,7 +93,6 @@ def wanted(
         pairs.append((NAME, dataset.person_name))
     shown = [name for name in request.columns if masks.get(name) not in unseen]
     pairs += [(name, dataset.by_name[name].column) for name in shown]
-    pairs += [(EXTRA + column, column) for column in request.extra]
     return tuple(name for name, _ in pairs), tuple(column for _, column in pairs)
 
 

@@ -1,7 +1,7 @@
 """A department's subgraph of a test's own: Strawberry's federation over a SQLite file, on loopback.
 
-It masks id numbers unless a purpose is declared, wants a key, refuses more than `most` persons
-a request, and notes what it was asked.
+It masks id numbers unless its `purpose` is declared, wants a key, refuses more than `most`
+persons a request, and notes what it was asked.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ def _numbers(variables: Mapping[str, Any]) -> Sequence[str]:
 
 
 @contextlib.contextmanager
-def subgraph(database: Path, *, most: int = 100) -> Iterator[Subgraph]:
+def subgraph(database: Path, *, most: int = 100, purpose: str = PURPOSE) -> Iterator[Subgraph]:
     """Serve it in a thread on a free port until the block ends."""
     door = socket.socket()
     door.bind(("127.0.0.1", 0))
@@ -198,7 +198,7 @@ def subgraph(database: Path, *, most: int = 100) -> Iterator[Subgraph]:
             return _refused("UNAUTHENTICATED")
         if len(_numbers(body["variables"])) > most:
             return _refused("QUERY_TOO_COMPLEX")
-        context = Context(database, request.headers.get("x-purpose") == PURPOSE)
+        context = Context(database, request.headers.get("x-purpose") == purpose)
         done = await schema.execute(body["query"], body["variables"], context)
         errors = [error.formatted for error in done.errors or ()]
         return JSONResponse({"data": done.data} | ({"errors": errors} if errors else {}))
