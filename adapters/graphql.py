@@ -37,7 +37,7 @@ from adapters.keyed import (
     together,
     wanted,
 )
-from adapters.question import Question, asking, variables
+from adapters.question import Question, asking, least, variables
 from adapters.resilience import Fault, Guard, Reason
 from adapters.row import NOTHING, MaskText, RowReader
 from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
@@ -72,14 +72,16 @@ class GraphqlRead(KeyedRead):
 
 @dataclass(slots=True)
 class Heard:
-    """What calls brought: entities by person, each once; persons some entity was masked of."""
+    """What calls brought: entities by person, each once; masked ones, and whose they may be."""
 
     entities: dict[str, list[Raw]] = field(default_factory=dict)
-    masked: set[str] = field(default_factory=set)
+    masked: list[Raw] = field(default_factory=list)
+    perhaps: set[str] = field(default_factory=set)
 
     def add(self, other: Heard) -> None:
         """What a further call brought."""
-        self.masked |= other.masked
+        self.masked += other.masked
+        self.perhaps |= other.perhaps
         for key, entities in other.entities.items():
             for entity in entities:
                 self.file(key, entity)
@@ -93,7 +95,7 @@ class Heard:
     @property
     def withheld(self) -> set[str]:
         """Persons of whom nothing came in clear."""
-        return self.masked - self.entities.keys()
+        return self.perhaps - self.entities.keys()
 
 
 class GraphqlSource:
@@ -117,7 +119,7 @@ class GraphqlSource:
         if spec.graphql is None:
             raise ValueError(f"{spec.name}: the catalogue does not say how it is asked in GraphQL")
         self.name, self.guard, self.json = spec.name, guard, False
-        self._spec, self._subgraph = spec, spec.graphql
+        self._subgraph = spec.graphql
         self._door, self._signer = door, signer
         self._divisions, self._mask, self._now = divisions, mask, now
 
@@ -152,26 +154,48 @@ class GraphqlSource:
         until = self.guard.until(call.deadline)
         async for part in self._heard(prepared.question, prepared.dataset, keys, until):
             heard.add(part)
-        found = {key: _rows(heard, key, prepared.question) for key in keys}
+        found = {k: _rows(heard.entities.get(k, ()), prepared.question) for k in keys}
         return prepared.rows(found, call, as_of=self._now(), withheld=heard.withheld)
 
     async def ping(self) -> None:
         """Ask for nobody: no entity shows that the system is up and lets us in."""
-        question = asking(self._subgraph, self._spec.datasets[0], ())
-        await self.guard.run(partial(self._ask, question, {NOBODY: NOBODY}))
+        await self.guard.run(partial(self._ask, least(self._subgraph), {NOBODY: NOBODY}))
 
     async def sample(self, dataset: Dataset, somebody: Somebody) -> Sample:
-        """The first rows of some persons of the register, within one deadline."""
-        names, people = columns_of(dataset), await somebody(PEOPLE)
-        question = asking(self._subgraph, dataset, names)
+        """The first rows of some persons of the register, of the columns that are there."""
+        names = await self._there(dataset)
+        if not names:
+            return Sample((dataset.table,), frozenset(), ())
+        question, people = asking(self._subgraph, dataset, names), await somebody(PEOPLE)
         found = list[Raw]()
         async for heard in self._heard(question, dataset, people, self.guard.until()):
-            found += [row for key in heard.entities for row in _rows(heard, key, question)]
+            for entities in (*heard.entities.values(), heard.masked):
+                found += _rows(entities, question)
             if len(found) >= ROWS:
                 break
         rows = [{name: row[name] for name in names} for row in found[:ROWS]]
-        # What is not there is no column of an empty answer: the document would be refused.
         return Sample((), frozenset(names), rows)
+
+    async def _there(self, dataset: Dataset) -> Sequence[str]:
+        """The columns its graph has: all at once or, if such a document is refused, one by one."""
+        names = columns_of(dataset)
+        if await self._reads(dataset, names):
+            return names
+        return [name for name in names if await self._reads(dataset, [name])]
+
+    async def _reads(self, dataset: Dataset, names: Sequence[str]) -> bool:
+        question = asking(self._subgraph, dataset, names)
+
+        async def ask() -> bool:
+            try:
+                await self._ask(question, {NOBODY: NOBODY})
+            except Fault as fault:
+                if fault.reason is not Reason.SCHEMA:
+                    raise
+                return False
+            return True
+
+        return await self.guard.run(ask)
 
     async def close(self) -> None:
         """Give connections back."""
@@ -271,7 +295,8 @@ def _judge(heard: Heard, entity: Raw, key: str, asked: Asked) -> None:
     if said.id18 is not None and said.id18 in asked.values():
         heard.file(said.id18, entity)
     elif said.id18 is None and not said.dq:
-        heard.masked |= {key for text, key in asked.items() if _may_be(str(given), text, asked)}
+        heard.masked.append(entity)
+        heard.perhaps |= {key for text, key in asked.items() if _may_be(str(given), text, asked)}
 
 
 def _may_be(given: str, text: str, asked: Asked) -> bool:
@@ -282,10 +307,10 @@ def _may_be(given: str, text: str, asked: Asked) -> bool:
     return len(asked) == 1 or (whole.startswith(seen[0]) and whole.endswith(seen[1]))
 
 
-def _rows(heard: Heard, key: str, question: Question) -> list[Raw]:
-    """A person's rows, each with the entity's own columns beside it."""
+def _rows(entities: Iterable[Raw], question: Question) -> list[Raw]:
+    """The rows of entities, each with its entity's own columns beside it."""
     return [
         {**row, **{name: entity[name] for name in question.own}}
-        for entity in heard.entities.get(key, ())
+        for entity in entities
         for row in _lists(entity, question.way)
     ]

@@ -42,8 +42,18 @@ def asking(subgraph: Subgraph, dataset: Dataset, columns: Iterable[str]) -> Ques
     for name in reversed(way):
         inner = f"{name} {{ {inner} }}"
     asked = " ".join([*own, inner] if way else own)
-    root = ENTITIES if subgraph.by is Ask.ENTITIES else subgraph.field
-    return Question(_document(subgraph, asked), root, frozenset(own), way, frozenset(rows))
+    document, root = _document(subgraph, asked), _root(subgraph)
+    return Question(document, root, frozenset(own), way, frozenset(rows))
+
+
+def least(subgraph: Subgraph) -> Question:
+    """Whether an entity is there, nothing else."""
+    document = _document(subgraph, subgraph.key)
+    return Question(document, _root(subgraph), frozenset({subgraph.key}), (), frozenset())
+
+
+def _root(subgraph: Subgraph) -> str:
+    return ENTITIES if subgraph.by is Ask.ENTITIES else subgraph.field
 
 
 def _document(subgraph: Subgraph, asked: str) -> str:

@@ -18,7 +18,7 @@ from adapters.graphql import GraphqlSource
 from adapters.http import Door
 from adapters.identity import with_check_digit
 from adapters.resilience import Breaker, Guard
-from adapters.sample import Sampled
+from adapters.sample import Sample, Sampled
 from catalog.datasets import Dataset, FieldType, Key, SourceSpec
 from catalog.errors import SourceUnavailable
 from catalog.grades import Mask
@@ -262,16 +262,45 @@ async def test_ping_shows_that_it_answers_and_lets_us_in(health: Subgraph) -> No
     assert health.numbers == [["0" * 18]] * 2
 
 
-async def test_a_sample_is_of_persons_of_the_register(health: Subgraph) -> None:
+async def sampled(address: str, dataset: Dataset, **over: Any) -> Sample:
     async def register(_limit: int) -> list[str]:
         return [ILL, NOBODY]
 
-    async with source(health.address) as opened:
+    async with source(address, **over) as opened:
         assert isinstance(opened, Sampled)
-        sample = await opened.sample(load().datasets[DATASET], register)
+        return await opened.sample(dataset, register)
+
+
+async def test_a_sample_is_of_persons_of_the_register(health: Subgraph) -> None:
+    sample = await sampled(health.address, load().datasets[DATASET])
     assert [row["icd10"] for row in sample.rows] == ["E11", "I10", "A15"]
     assert sample.columns == frozenset(sample.rows[0])
     assert "ehrNo" not in sample.columns
+    assert health.numbers == [["0" * 18], [ILL, NOBODY]]
+
+
+async def test_a_sample_shows_that_the_numbers_are_masked(health: Subgraph) -> None:
+    sample = await sampled(health.address, load().datasets[DATASET], headers={})
+    assert len(sample.rows) == 3
+    assert {row["idCard"] for row in sample.rows} == {f"{ILL[:6]}{'*' * 8}{ILL[-4:]}"}
+
+
+async def test_a_sample_lacks_the_columns_the_graph_has_not(health: Subgraph) -> None:
+    dataset = load().datasets[DATASET]
+    other = replace(dataset.fields[0], name="tongue", column="tongue")
+    wrong = replace(dataset, fields=(*dataset.fields, other))
+    sample = await sampled(health.address, wrong)
+    assert sample.columns is not None
+    assert {f.column for f in wrong.fields} - sample.columns == {"tongue"}
+    assert [row["icd10"] for row in sample.rows] == ["E11", "I10", "A15"]
+    # Which one it was, it was asked column by column, about nobody.
+    assert health.numbers[:-1] == [["0" * 18]] * (1 + len(sample.columns) + 1)
+
+
+async def test_a_sample_of_what_is_not_there_at_all_says_so(health: Subgraph) -> None:
+    dataset = load().datasets[DATASET]
+    sample = await sampled(health.address, dataset, fields={DATASET: ("tongues",)})
+    assert (sample.tables, sample.columns, sample.rows) == ((DATASET,), frozenset(), ())
 
 
 # ---- faults ------------------------------------------------------------------------------------
