@@ -265,11 +265,13 @@ class Rows:
 
     Keyed reads carry ``__key`` (the canonical key they were asked by); reads by a person's
     id number also ``__grade`` (MatchGrade) and ``__dq`` (DQ codes joined by a blank).
+    `withheld`: keys whose rows the source masked so that nobody can tell whose they are.
     """
 
     rows: Sequence[tuple[Any, ...]]
     as_of: datetime | None = None
     freshness: Freshness = Freshness.LIVE
+    withheld: frozenset[str] = frozenset()
 
 
 class Source(Protocol):

@@ -15,6 +15,7 @@ from adapters.credential import signer
 from adapters.database import Database, open_database
 from adapters.delivery import SCHEME
 from adapters.files import FilesSource, SnapshotPool, snapshot_of
+from adapters.graphql import GraphqlSource
 from adapters.http import HTTP, Door
 from adapters.resilience import Guard, Window
 from adapters.rest import RestSource
@@ -101,7 +102,12 @@ def _over_http(
     if spec.rest is not None:
         signed = signer(spec.rest.credential, key, door)
         return RestSource(spec, door, signed, guard=guard, divisions=divisions, mask=mask)
-    raise CatalogError(f"{spec.name}.toml", "source.rest", "is missing: its address is HTTP")
+    if spec.graphql is not None:
+        signed = signer(spec.graphql.credential, key, door)
+        return GraphqlSource(spec, door, signed, guard=guard, divisions=divisions, mask=mask)
+    raise CatalogError(
+        f"{spec.name}.toml", "source.rest", "is missing, as is source.graphql: its address is HTTP"
+    )
 
 
 def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:

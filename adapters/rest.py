@@ -12,63 +12,36 @@ here: what nobody asked for, and whoever nobody asked about, is dropped before a
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import (
-    AsyncIterator,
-    Callable,
-    Coroutine,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, islice
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from itertools import islice
+from typing import Any, NoReturn
 
-from adapters.contract import EXTRA, KEY, Call, Prepared, ReadRequest, Rows
+from adapters.contract import Call, Prepared, ReadRequest, Rows
 from adapters.credential import Signer
 from adapters.http import Door, decoded, inside
-from adapters.identity import canonical, spellings
+from adapters.identity import canonical
+from adapters.keyed import (
+    AT_ONCE,
+    NOBODY,
+    KeyedRead,
+    Raw,
+    batches,
+    masked,
+    refusal,
+    together,
+    wanted,
+)
 from adapters.resilience import Fault, Guard, Reason
 from adapters.row import MaskText, RowReader
 from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
-from catalog.datasets import Dataset, KeyKind, SourceSpec
+from catalog.datasets import Dataset, SourceSpec
 from catalog.divisions import Divisions
-from catalog.grades import Mask
 from catalog.interface import Interface, filled
 
-NAME = "__name"  # the row reader's word for the source's own spelling of the name
-AT_ONCE = 8  # batches of one read on their way together
 MAX_PAGES = 200  # 20,000 rows for 100 persons: a source that never ends is broken
-NOBODY = "0" * 18  # no checksum makes this a person
-
-Raw: TypeAlias = Mapping[str, Any]
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class RestRead:
-    """A prepared read: interface number, raw columns in order, how one person's rows sort."""
-
-    dataset: Dataset
-    raw: tuple[str, ...]
-    reader: RowReader
-    order: tuple[tuple[str, bool], ...]
-    single: bool
-    shape: str
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """``__key``, ``__grade``, ``__dq``, then what was asked."""
-        return self.reader.columns
-
-    def describe(self) -> str:
-        """The call's shape; no values."""
-        return self.shape
 
 
 class RestSource:
@@ -104,11 +77,11 @@ class RestSource:
     def prepare(self, request: ReadRequest) -> Prepared:
         """Compile the cells; ValueError for anything but a plain read by id number."""
         dataset = request.dataset
-        refused = _refusal(dataset, request)
+        refused = refusal(dataset, request)
         if refused:
             raise ValueError(f"{self.name}.{dataset.name}: {refused}")
-        found, raw = _wanted(request)
-        return RestRead(
+        found, raw = wanted(request)
+        return KeyedRead(
             dataset=dataset,
             raw=raw,
             reader=RowReader(request, found, self._divisions, self._mask),
@@ -119,18 +92,12 @@ class RestSource:
 
     async def read(self, prepared: Prepared, call: Call) -> Rows:
         """Rows grouped by key in the order asked. SourceUnavailable if any call fails."""
-        assert isinstance(prepared, RestRead)  # noqa: S101  made by prepare above
+        assert isinstance(prepared, KeyedRead)  # noqa: S101  made by prepare above
         found: dict[str, list[Raw]] = {key: [] for key in call.keys or ()}
         column = prepared.dataset.key.columns[0]
         async for row in self._rows(prepared.dataset, found, self.guard.until(call.deadline)):
             _file(found, column, row)
-        rows = [
-            tuple(raw.get(column) for column in prepared.raw)
-            for raws in found.values()
-            for raw in _ordered(raws, prepared.order)
-        ]
-        cut = replace(call, limit=1) if prepared.single else call
-        return Rows(prepared.reader.read(rows, cut), as_of=self._now())
+        return prepared.rows(found, call, as_of=self._now())
 
     async def ping(self) -> None:
         """Ask for nobody: an empty page shows that the system is up and lets us in."""
@@ -153,9 +120,9 @@ class RestSource:
     async def _rows(
         self, dataset: Dataset, people: Iterable[str], until: float
     ) -> AsyncIterator[Raw]:
-        batches = _batches(people, dataset.key.formats, self._interface.batch)
-        while some := list(islice(batches, AT_ONCE)):
-            for rows in await _together([self._pages(dataset, b, until) for b in some]):
+        asked = batches(people, dataset.key.formats, self._interface.batch)
+        while some := list(islice(asked, AT_ONCE)):
+            for rows in await together([self._pages(dataset, b, until) for b in some]):
                 for row in rows:
                     yield row
 
@@ -209,37 +176,12 @@ class RestSource:
         raise Fault(again=renewed)
 
 
-def _refusal(dataset: Dataset, request: ReadRequest) -> str | None:
-    if dataset.key.kind is not KeyKind.IDENTITY or len(dataset.key.columns) != 1:
-        return "an HTTP source is read by id number only"
-    if request.key != KeyKind.IDENTITY:
-        return "ask by the data set's own key: this interface has no lists and no other look-ups"
-    if request.lens is not None or request.where or request.codes or request.rides:
-        return "an HTTP source takes no conditions and carries no subtrees"
-    if request.page is not None or request.count:
-        return "an HTTP source has neither cursors nor counts"
-    return None
-
-
-def _wanted(request: ReadRequest) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The reader's names and, beside each, the source's column it is taken from."""
-    dataset = request.dataset
-    pairs = [(KEY, dataset.key.columns[0])]
-    if dataset.person_name is not None:
-        pairs.append((NAME, dataset.person_name))
-    pairs += [(name, dataset.by_name[name].column) for name in request.columns]
-    pairs += [(EXTRA + column, column) for column in request.extra]
-    return tuple(name for name, _ in pairs), tuple(column for _, column in pairs)
-
-
 def _shape(interface: Interface, request: ReadRequest, raw: Sequence[str]) -> str:
-    masks = request.masks or {}
-    masked = "、".join(f"{n}:{m}" for n, m in masks.items() if m is not Mask.NONE)
     some = {"$keys": [f"≤{interface.batch}"], "$size": interface.page}
     body = filled(interface.body, some | {"$table": request.dataset.table})
     return (
         f"POST {_path(interface, request.dataset)} {json.dumps(body, ensure_ascii=False)}"
-        f" -> {', '.join(raw)}" + (f" (脱敏 {masked})" if masked else "")
+        f" -> {', '.join(raw)}{masked(request)}"
     )
 
 
@@ -268,23 +210,6 @@ def _sampled(dataset: Dataset, rows: Sequence[Raw]) -> Sample:
     return Sample((), sent if rows else None, kept)
 
 
-def _batches(keys: Iterable[str], formats: Sequence[str], size: int) -> Iterator[list[str]]:
-    texts = list(dict.fromkeys(chain.from_iterable(spellings(key, formats) for key in keys)))
-    for start in range(0, len(texts), size):
-        yield texts[start : start + size]
-
-
-async def _together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """What all of them give, in order; if one fails, the others end and its error is raised."""
-    tasks = [asyncio.ensure_future(job) for job in jobs]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()  # harmless to those that are done
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 def _total(told: Any) -> int:
     try:
         return int(told)
@@ -302,11 +227,3 @@ def _file(found: Mapping[str, list[Raw]], column: str, row: Raw) -> None:
     key = canonical(str(text)).id18 if type(text) in (str, int) else None
     if key is not None and key in found:
         found[key].append(row)
-
-
-def _ordered(rows: list[Raw], order: Sequence[tuple[str, bool]]) -> list[Raw]:
-    # The interface writes times and numbers so that their texts sort; missing ones come last.
-    for column, descending in reversed(order):
-        rows = sorted(rows, key=lambda row: str(row.get(column) or ""), reverse=descending)
-        rows.sort(key=lambda row: row.get(column) in (None, ""))
-    return rows

@@ -16,6 +16,7 @@ from catalog.errors import CatalogError
 from catalog.grades import Mask, Sensitivity, SharingKind, UpdateCycle
 from catalog.interface import Interface, read_interface
 from catalog.states import CodeScheme
+from catalog.subgraph import Subgraph, misfit, read_subgraph
 from catalog.table import Table
 
 
@@ -24,6 +25,7 @@ class Kind(StrEnum):
 
     SQL = "sql"
     REST = "rest"
+    GRAPHQL = "graphql"
     FILES = "files"
 
 
@@ -218,8 +220,8 @@ class Dataset:
 class SourceSpec:
     """One department system as the catalogue describes it; its address is a setting.
 
-    `rest`: how it is asked over HTTP, for kind REST. `copy_of`: the source whose tables it has
-    too, so that its rows are as trusted as that one's.
+    `rest`, `graphql`: how it is asked over HTTP, for the kind of that name. `copy_of`: the source
+    whose tables it has too, so that its rows are as trusted as that one's.
     """
 
     name: str
@@ -229,6 +231,7 @@ class SourceSpec:
     scheme: CodeScheme
     datasets: tuple[Dataset, ...]
     rest: Interface | None = None
+    graphql: Subgraph | None = None
     copy_of: str | None = None
 
 
@@ -253,14 +256,16 @@ def read_source(table: Table, words: Words) -> SourceSpec:
     department = head.known("department", words.departments, "department")
     title, kind = head.text("title"), head.choice("kind", Kind)
     scheme = head.choice("code_scheme", CodeScheme)
-    rest = _rest(head, kind)
+    rest, graphql = _rest(head, kind), _graphql(head, kind)
     head.done()
     datasets = tuple(
         _dataset(t, words, source=name, provider=department, scheme=scheme)
         for t in table.subs("dataset")
     )
+    if graphql is not None:
+        _check_fields(head, graphql, datasets)
     table.done()
-    return SourceSpec(name, title, department, kind, scheme, datasets, rest)
+    return SourceSpec(name, title, department, kind, scheme, datasets, rest, graphql)
 
 
 def _rest(head: Table, kind: Kind) -> Interface | None:
@@ -270,6 +275,28 @@ def _rest(head: Table, kind: Kind) -> Interface | None:
     if kind is Kind.REST:
         raise head.fail("rest", "is missing: say under [source.rest] how it is asked")
     return None
+
+
+def _graphql(head: Table, kind: Kind) -> Subgraph | None:
+    sub = head.sub("graphql")
+    if sub is not None:
+        return read_subgraph(sub)
+    if kind is Kind.GRAPHQL:
+        raise head.fail("graphql", "is missing: say under [source.graphql] how it is asked")
+    return None
+
+
+def _check_fields(head: Table, subgraph: Subgraph, datasets: tuple[Dataset, ...]) -> None:
+    for dataset in datasets:
+        columns = [f.column for f in dataset.fields] + [name for name, _ in dataset.order]
+        columns += [dataset.person_name] if dataset.person_name else []
+        keys = dataset.key.columns if dataset.key.kind is KeyKind.IDENTITY else ()
+        wrong = misfit(subgraph, dataset.table, keys, columns)
+        if wrong is not None:
+            raise head.fail("graphql", wrong)
+    unused = [name for name in subgraph.fields if name not in {d.table for d in datasets}]
+    if unused:
+        raise head.fail("graphql.fields", f"`{unused[0]}` is no data set's table: remove it")
 
 
 def _dataset(

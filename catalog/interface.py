@@ -106,15 +106,15 @@ class Interface:
 def read_interface(table: Table) -> Interface:
     """The table ``[source.rest]``; CatalogError for the first fault."""
     interface = Interface(
-        path=_path(table),
+        path=read_path(table),
         body=_body(table, SLOTS),
         rows=_way(table, "rows"),
         total=_way(table, "total") if table.has("total") else None,
         success=_success(table),
         expired=table.optional("expired"),
         exhausted=table.optional("exhausted"),
-        batch=_positive(table, "batch", BATCH),
-        page=_positive(table, "page_size", PAGE),
+        batch=positive(table, "batch", BATCH),
+        page=positive(table, "page_size", PAGE),
         headers=read_headers(table),
         charset=_charset(table),
         credential=read_credential(table),
@@ -160,7 +160,7 @@ def read_credential(table: Table) -> Credential:
 
 def _desk(table: Table) -> TokenDesk:
     return TokenDesk(
-        path=_path(table),
+        path=read_path(table),
         body=_body(table, SECRETS),
         token=_way(table, "token"),
         lifetime=_way(table, "lifetime"),
@@ -174,8 +174,9 @@ def _header(table: Table, key: str) -> str:
     return name
 
 
-def _path(table: Table) -> str:
-    path = table.text("path")
+def read_path(table: Table, default: str | None = None) -> str:
+    """``path``, behind the address."""
+    path = table.text("path", default)
     # The address of the settings says which host; a path cannot lead to another.
     if not _PATH.match(path) or "/.." in path:
         raise table.fail("path", "must be a plain path such as /fsi/api or /rsrest/$table")
@@ -195,7 +196,8 @@ def _success(table: Table) -> tuple[Way, str] | None:
     return found
 
 
-def _positive(table: Table, key: str, default: int) -> int:
+def positive(table: Table, key: str, default: int) -> int:
+    """A whole number from 1 on."""
     number = table.number(key, default)
     if number < 1:
         raise table.fail(key, "must be 1 or more")

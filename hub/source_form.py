@@ -91,19 +91,42 @@ body = { infno = "$table", input = { certnos = "$keys", pageNum = "$page", pageS
 # 凭证：none、header（密钥）、token（换取令牌）、signature（签名）；密钥本身写在设置 source_keys
 credential = { kind = "header", header = "appKey" }
 """
+GRAPHQL = """\
+# 子图怎样问；例为一人一个实体的联邦子图，按该系统的接口定义改写
+[source.graphql]
+# 接口路径，接在 sources 的地址之后
+path = "/graphql"
+# entities 按联邦的 _entities 查询；query 另写根字段 field 与收证件号码列表的参数 argument
+by = "entities"
+# 人员的类型与其证件号码字段，即各数据集 key 的列
+type = "Resident"
+key = "idCard"
+# 一次至多问几人
+batch = 100
+# 每次调用都带的请求头，如与该部门约定的用途；没有就删去此行
+headers = { X-Purpose = "aid.review" }
+# 凭证：none、header（密钥）、token（换取令牌）、signature（签名）；密钥本身写在设置 source_keys
+credential = { kind = "header", header = "Authorization", prefix = "Bearer " }
+# 数据集的 table = 实体的字段，逐层以点相连；行就是实体本身时写 "."
+[source.graphql.fields]
+chronic_record = "chronicRecords"
+"""
 MORE: Mapping[Kind, str] = {
     Kind.SQL: "",
     Kind.REST: REST,
+    Kind.GRAPHQL: GRAPHQL,
     Kind.FILES: "",
 }
 TABLE: Mapping[Kind, str] = {
     Kind.SQL: "部门库中的表或视图",
     Kind.REST: "接口编号，填入 $table",
+    Kind.GRAPHQL: "source.graphql.fields 中的一个名称",
     Kind.FILES: "表名，送达清单中的 table；表头不在首行时另写 file = { header_row = 3 }",
 }
 ADDRESS: Mapping[Kind, str] = {
     Kind.SQL: "postgresql+asyncpg://只读账号:密码@主机/库",
     Kind.REST: "http://主机:端口",
+    Kind.GRAPHQL: "http://主机:端口",
     Kind.FILES: "files:///送达目录",
 }
 """Kind -> what its settings line looks like; a kind without one has no form."""

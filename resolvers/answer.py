@@ -346,6 +346,10 @@ def _extensions(execution: Execution) -> dict[str, Any]:
             fields[coordinate, "MASKED"] = fields.get((coordinate, "MASKED"), 0) + count
         for coordinate in told.hidden:
             fields[coordinate, "DENIED"] = fields.get((coordinate, "DENIED"), 0) + told.rows
+    for number, told in execution.disclosures.items():
+        if kept := told.states.get("MASKED"):  # whole facets, by persons
+            mark = execution.plan.shape.by_id[number].dataset.type, "MASKED"
+            fields[mark] = fields.get(mark, 0) + kept
     return {
         "policyVersion": execution.plan.policy,
         "sources": list(sources.values()),

@@ -313,6 +313,8 @@ class _Builder:
             return self._empty(out, path)
         if child.error is not None:
             return self._failed(child.error, path, out)
+        if _withheld(child, read, result, row, below) and not out.required:
+            return None
         if read.kind is Kind.EDGE:
             rows = self._edge_rows(child, read, result, row)
         else:
@@ -452,7 +454,7 @@ class _Builder:
         return [entry for entry in found if entry["state"] != FieldState.OK]
 
     def _facet_state(self, read: Read, result: Result, row: Row) -> dict[str, str]:
-        """A facet's state: denied, its source down, no record, or there."""
+        """A facet's state: denied, its source down, withheld by it, no record, or there."""
         child, env, facet = (
             self._results.get(read.id),
             env_of(row, result.layout),
@@ -466,6 +468,8 @@ class _Builder:
             state = FieldState.NO_RECORD
         elif child.error is not None:
             state = FieldState.SOURCE_DOWN
+        elif _withheld(child, read, result, row, env):
+            state = FieldState.MASKED
         elif not self._facet_rows(child, read, result, row, env):
             state = FieldState.NO_RECORD
         elif child.stale:
@@ -517,6 +521,13 @@ def _denied(child: Result, env: Env | None) -> bool:
     if child.cells is not None:
         return env is None or child.cells(env) is None
     return child.denied
+
+
+def _withheld(child: Result, read: Read, result: Result, row: Row, env: Env | None) -> bool:
+    """True if the source keeps this person's rows to itself: it masked whose they are."""
+    if not child.withheld or child.cells is None or env is None:
+        return False
+    return (child.cells.variant(env), str(row[result.layout[str(read.parent)]])) in child.withheld
 
 
 def _state(column: str, state: CellState | None, result: Result, row: Row) -> FieldState:

@@ -88,7 +88,7 @@ class Result:
     """What one Read gave. `groups` by parent key; facets by (states, key).
 
     `text` is the JSON of a whole root: None if there is no such object. `stale`: the source gave
-    what it had, not what is.
+    what it had, not what is. `withheld`: parents (states, key) whose rows it kept to itself.
     """
 
     planned: PlannedRead
@@ -103,6 +103,7 @@ class Result:
     as_of: Any = None
     stale: bool = False
     text: str | bytes | None = None
+    withheld: set[Any] = field(default_factory=set)
 
     def dated(self, rows: Rows) -> None:
         """Note how current the rows are."""
@@ -535,7 +536,11 @@ class Execution:
         for row in rows.rows:
             result.groups.setdefault((batch.variant, str(row[at])), []).append(row)
         found = {str(row[at]) for row in rows.rows}
-        told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + len(batch.keys) - len(found)
+        missing = len(batch.keys) - len(found) - len(rows.withheld)
+        told.states["NO_RECORD"] = told.states.get("NO_RECORD", 0) + missing
+        if rows.withheld:
+            result.withheld |= {(batch.variant, key) for key in rows.withheld}
+            told.states["MASKED"] = told.states.get("MASKED", 0) + len(rows.withheld)
         if rows.as_of is not None:
             told.as_of = int(rows.as_of.timestamp() * 1_000_000)
         if read.unreadable:

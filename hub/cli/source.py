@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hub.source_check import Checked
     from hub.worker import Hub
 
-KINDS = ("sql", "rest", "files")
+KINDS = ("sql", "rest", "graphql", "files")
 SAID = {
     "ANSWERS": "应答",
     "NOT_CONNECTED": "尚未接入",

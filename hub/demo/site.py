@@ -43,8 +43,8 @@ OURS = (
     *("sources", "drop", "snapshots"),
 )
 HTTP_SOURCE = "yb_settle"
-HTTP_SOURCES = ("sj_exchange", HTTP_SOURCE)
-"""Asked over HTTP in the demonstration, of ``department.PROGRAMS``; others of these from SQLite."""
+HTTP_SOURCES = tuple(PROGRAMS)
+"""Asked over HTTP in the demonstration."""
 FILE_SOURCES = ("jt_xueji", "sw_gongcheng", "xczx_monitor")
 """Hand over files in the demonstration."""
 

@@ -129,7 +129,8 @@ def test_a_wrong_word_stops_the_start_with_file_key_and_remedy(
 def test_each_source_belongs_to_its_department() -> None:
     sources = load().sources
     assert {name: sources[name].department for name in NINE} == NINE
-    kinds = dict.fromkeys(NINE, "sql") | {"rs_jiuye": "rest", "sj_exchange": "rest"}
+    kinds = dict.fromkeys(NINE, "sql")
+    kinds |= {"rs_jiuye": "rest", "sj_exchange": "rest", "wj_resident": "graphql"}
     kinds |= dict.fromkeys(("jt_xueji", "sw_gongcheng", "xczx_monitor"), "files")
     assert {name: str(sources[name].kind) for name in NINE} == kinds
     assert sources["mz_assist"].scheme is CodeScheme.CIVIL_GB10114

@@ -20,11 +20,12 @@ from catalog.datasets import Kind
 from catalog.load import load
 from hub.demo.department import insurance, program
 from hub.source_form import form
+from tests.subgraph import KEY, subgraph
 
 pytestmark = pytest.mark.loopback
 
 Hub = Callable[..., Any]
-SQL, HTTP = "mz_butie", "yb_two"
+SQL, HTTP, GRAPH = "mz_butie", "yb_two", "wj_two"
 WHO = ("--as", "authority-01")
 MARK = "秘密"
 FIELDS = """
@@ -350,6 +351,57 @@ def test_an_interface_that_is_closed_is_down(
         night.terminate()
     assert ran.code == 1
     assert told(ran.out)[0] == f"数据源 {HTTP}（医保二）：未能应答"
+
+
+# ---- GraphQL -----------------------------------------------------------------------------------
+
+
+def graph_file(column: str = "icd10") -> str:
+    blanks = [
+        "卫健二",
+        "wj_two_set",
+        "WjTwo",
+        "慢病",
+        "慢病",
+        "chronic_record",
+        "name",
+        "idCard",
+        "two",
+    ]
+    return filled(GRAPH, Kind.GRAPHQL, "hea", [*blanks, "code", column, "编码", "编码"])
+
+
+@pytest.fixture
+def graph(county: Path, settings: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The settings with a subgraph over the health department's file as a further source."""
+    with subgraph(county / "sources" / "wj_resident.sqlite") as running:
+        keys = {"HUB_SOURCES_WJ_TWO": running.address, "HUB_SOURCE_KEYS_WJ_TWO": KEY}
+        yield settings | keys | {"HUB_SOURCE_DEADLINE_S": "5"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (graph_file(), 0, "数据集 wj_two_set（慢病）：相符"),
+        (graph_file("no_such"), 1, "no_such code 0 0 没有此列"),
+        (graph_file().replace('"chronicRecords"', '"noSuch"'), 1, "没有表 chronic_record"),
+        (graph_file().replace('"aid.review"', '"another"'), 1, "结论：不相符"),
+        (graph_file().replace('"Bearer "', '"Basic "'), 1, f"数据源 {GRAPH}（卫健二）：未能应答"),
+    ],
+    ids=["fits", "column", "field", "masked numbers", "key"],
+)
+def test_a_subgraph_is_seen_as_it_is(
+    hub: Hub, copy: Path, graph: dict[str, str], words: str, code: int, line: str
+) -> None:
+    (Path(graph["HUB_CATALOG_EXTRA_DIR"]) / f"{GRAPH}.toml").write_text(words, encoding="utf-8")
+    ran = hub("source", "check", GRAPH, *WHO, "--dir", copy, **graph)
+    assert (ran.code, ran.err) == (code, "")
+    assert line in told(ran.out)
+    assert "539922" not in ran.out
+    if '"another"' in words:
+        (key,) = [line for line in told(ran.out) if line.startswith("键：")]
+        assert "有值 0" not in key
+        assert "有效 0，" in key
 
 
 # ---- who, and the record -----------------------------------------------------------------------

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -99,6 +100,19 @@ def test_an_http_form_filled_in_is_read(folder: Path) -> None:
         load().sources["yb_settle"].rest,  # whose words are the form's example
         ("sfzh",),
     )
+
+
+def test_a_subgraphs_form_filled_in_is_read(folder: Path) -> None:
+    file = folder / "neu.toml"
+    file.write_text(form(load(), "neu", Kind.GRAPHQL, "hea"), encoding="utf-8")
+    answers = [a.replace("btff", "chronic_record").replace("sfzh", "idCard") for a in ANSWERS]
+    fill(file, [*answers, *FIELD])
+    spec, health = load.__wrapped__(folder).sources["neu"], load().sources["wj_resident"]
+    assert spec.graphql is not None
+    assert health.graphql is not None
+    # The form's example has one of the department's fields.
+    assert spec.graphql.fields == {"chronic_record": ("chronicRecords",)}
+    assert replace(spec.graphql, fields=health.graphql.fields) == health.graphql
 
 
 def test_every_kind_offered_has_its_words() -> None:
