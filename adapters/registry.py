@@ -20,7 +20,7 @@ from adapters.http import HTTP, Door
 from adapters.resilience import Guard, Window
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
-from catalog.datasets import FieldType, SourceSpec
+from catalog.datasets import FieldType, Kind, SourceSpec
 from catalog.divisions import Divisions
 from catalog.errors import CatalogError, SourceUnavailable
 from catalog.grades import Mask
@@ -97,17 +97,30 @@ def _over_http(
     divisions: Divisions,
     mask: MaskText,
 ) -> Source:
+    _askable(spec)
     door = Door(address, ca_file=wiring.ca_file)
     key = wiring.keys.get(spec.name)
-    if spec.rest is not None:
-        signed = signer(spec.rest.credential, key, door)
-        return RestSource(spec, door, signed, guard=guard, divisions=divisions, mask=mask)
-    if spec.graphql is not None:
+    if spec.graphql is not None and (spec.rest is None or spec.kind is Kind.GRAPHQL):
         signed = signer(spec.graphql.credential, key, door)
         return GraphqlSource(spec, door, signed, guard=guard, divisions=divisions, mask=mask)
-    raise CatalogError(
-        f"{spec.name}.toml", "source.rest", "is missing, as is source.graphql: its address is HTTP"
-    )
+    assert spec.rest is not None  # noqa: S101  one of the two is there
+    signed = signer(spec.rest.credential, key, door)
+    return RestSource(spec, door, signed, guard=guard, divisions=divisions, mask=mask)
+
+
+def _askable(spec: SourceSpec) -> None:
+    """CatalogError for a source whose words do not fit an HTTP address."""
+    if spec.rest is None and spec.graphql is None:
+        raise CatalogError(
+            f"{spec.name}.toml",
+            "source.rest",
+            "is missing, as is source.graphql: its address is HTTP",
+        )
+    nested = [dataset.name for dataset in spec.datasets if dataset.nests]
+    if nested:
+        raise CatalogError(
+            f"{spec.name}.toml", f"{nested[0]}.nest", "cannot be asked over HTTP: only by id number"
+        )
 
 
 def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ async def test_the_address_decides(address: str, kind: type[Source]) -> None:
 async def test_an_http_address_needs_words_of_an_interface() -> None:
     with pytest.raises(CatalogError, match=r"mz_assist\.toml: source\.rest"):
         await made("http://h", "mz_assist")
+
+
+async def test_what_hangs_below_a_row_cannot_be_asked_over_http(tmp_path: Path) -> None:
+    catalog = load()
+    rest = catalog.sources["rs_jiuye"].rest
+    nesting = replace(catalog.sources["wfgz"], rest=rest)
+    wiring = Wiring("sqlite+aiosqlite:///x", metadata, {"wfgz": "http://h"}, {}, {}, 1.0)
+    with pytest.raises(CatalogError, match=r"wfgz\.toml: house\.nest"):
+        sources({"wfgz": nesting}, wiring, catalog.divisions, mask_text)
 
 
 class Doorman:
