@@ -23,7 +23,7 @@ from adapters.contract import Call, Prepared, ReadRequest, Rows
 from adapters.credential import Signer
 from adapters.http import Door, decoded, inside
 from adapters.identity import canonical
-from adapters.keyed import (
+from adapters.persons import (
     AT_ONCE,
     NOBODY,
     KeyedRead,
