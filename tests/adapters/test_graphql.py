@@ -25,6 +25,7 @@ from catalog.grades import Mask
 from catalog.interface import Credential, Login, TokenDesk
 from catalog.load import load
 from catalog.subgraph import KEYS_TYPE, Ask
+from hub.demo.department import departments
 from tests.servers import Asked, Served, http, serving
 from tests.subgraph import KEY, Subgraph, subgraph
 
@@ -251,6 +252,23 @@ async def test_the_entity_itself_can_be_the_row(health: Subgraph) -> None:
     )
     assert [(row[0], row[3]) for row in rows.rows] == [(ILL, "1"), (WELL, "3")]
     assert "{ idCard name ehrNo }" in health.documents[0]
+
+
+@BOTH
+async def test_the_departments_own_program_is_asked_the_same_way(
+    database: Path, over: dict[str, Any]
+) -> None:
+    with departments({"wj_resident": database}) as addresses:
+        address = addresses["wj_resident"]
+        rows = await asked(address, ("icd10",), [ILL, WELL, NOBODY], **over)
+        assert [row[3] for row in rows.rows] == ["I10", "E11", "A15"]
+        masked = await asked(address, ("icd10",), [ILL, WELL, NOBODY], headers={}, **over)
+        assert (list(masked.rows), set(masked.withheld)) == ([], {ILL, WELL})
+        many = [an_id(number) for number in range(2_000, 2_150)]
+        for reason, more in (("DOWN", {"key": "wrong"}), ("SCHEMA", {"batch": 150})):
+            with pytest.raises(SourceUnavailable) as caught:
+                await asked(address, ("icd10",), many, **over, **more)
+            assert caught.value.reason == reason
 
 
 async def test_ping_shows_that_it_answers_and_lets_us_in(health: Subgraph) -> None:

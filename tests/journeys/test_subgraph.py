@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hub.demo.department import PROGRAMS, departments
 from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.engine import open_engine
 from tests.subgraph import KEY, Subgraph, subgraph
@@ -28,6 +29,7 @@ HEALTH = """health {
   medications { drug days dispensedOn delivery } } access { field state source }"""
 ONE = f"query($n: String!) {{ citizen(by: {{idNumber: $n}}) {{ name {HEALTH} }} }}"
 ALL = f"{{ citizens(first: 100) {{ nodes {{ name {HEALTH} }} }} }}"
+PATIENT: dict[str, object] = {"source.deadline_s": 20, "deadline_s": 60}
 FACETS = ("health.chronic", "health.serious", "health.appointments", "health.medications")
 SETS = {"chronic_record", "serious_illness", "appointment", "medication"}
 
@@ -43,22 +45,28 @@ def clinic(site_copy: Site) -> Iterator[Subgraph]:
 
 
 @pytest.fixture
-async def two(
-    site_copy: Site, clinic: Subgraph, open_desk: OpenDesk
-) -> AsyncIterator[tuple[Desk, Desk]]:
-    """One hub that reads the department's database, and one that asks its subgraph."""
-    post = NewPost("hea", "dept", "532622")
+async def staffed(site_copy: Site) -> Site:
+    """A county of one's own in which the health department has an account."""
     engine = open_engine(site_copy.store_url, pool_size=1)
     async with engine.begin() as connection:
+        post = NewPost("hea", "dept", "532622")
         who = NewPrincipal(CLINIC, "official", "测试经办", "hea", (post,))
         await seed_accounts(connection, [who])
     await engine.dispose()
-    async with open_desk(site_copy) as told, open_desk(site_copy, **_asking(clinic)) as asking:
+    return site_copy
+
+
+@pytest.fixture
+async def two(
+    staffed: Site, clinic: Subgraph, open_desk: OpenDesk
+) -> AsyncIterator[tuple[Desk, Desk]]:
+    """One hub that reads the department's database, and one that asks its subgraph."""
+    async with open_desk(staffed) as told, open_desk(staffed, **_asking(clinic)) as asking:
         yield told, asking
 
 
 def _asking(clinic: Subgraph) -> dict[str, object]:
-    return {f"sources.{SOURCE}": clinic.address, f"source_keys.{SOURCE}": KEY}
+    return {f"sources.{SOURCE}": clinic.address, f"source_keys.{SOURCE}": KEY, **PATIENT}
 
 
 def _ill(site: Site, table: str) -> str:
@@ -100,6 +108,22 @@ async def test_a_subgraph_answers_as_the_database_behind_it(
     assert clinic.numbers == [[person]] * 4  # a call a data set
 
 
+async def test_the_departments_own_program_answers_as_its_database(
+    staffed: Site, open_desk: OpenDesk
+) -> None:
+    with departments({SOURCE: _database(staffed)}) as addresses:
+        given: dict[str, object] = {
+            f"sources.{SOURCE}": addresses[SOURCE],
+            f"source_keys.{SOURCE}": PROGRAMS[SOURCE].key,
+        }
+        async with open_desk(staffed) as told, open_desk(staffed, **PATIENT, **given) as asking:
+            for table in sorted(SETS):
+                person = _ill(staffed, table)
+                found = await _both((told, asking), CLINIC, ONE, purpose="aid.file", n=person)
+                assert any(found["citizen"]["health"].values())
+            assert asking.calls()[SOURCE] == 4 * len(SETS)
+
+
 async def test_masks_and_a_hundred_people_are_the_same(
     two: tuple[Desk, Desk], clinic: Subgraph
 ) -> None:
@@ -131,9 +155,9 @@ async def test_who_may_not_see_makes_no_call(two: tuple[Desk, Desk], clinic: Sub
 
 
 async def test_what_the_department_masks_is_masked_not_missing(
-    two: tuple[Desk, Desk], open_desk: OpenDesk
+    staffed: Site, open_desk: OpenDesk
 ) -> None:
-    site = two[0].site
+    site = staffed
     person, gone = _ill(site, "chronic_record"), site.shown("zhelai").id18
     with contextlib.closing(sqlite3.connect(_database(site))) as connection, connection:
         connection.execute("DELETE FROM resident WHERE idCard = ?", (gone,))
@@ -165,10 +189,8 @@ def _states(body: dict[str, Any]) -> dict[str, str]:
     return {a["field"]: a["state"] for a in access if a["source"] == SOURCE}
 
 
-async def test_of_a_page_each_person_is_told_by_himself(
-    two: tuple[Desk, Desk], open_desk: OpenDesk
-) -> None:
-    site = two[0].site
+async def test_of_a_page_each_person_is_told_by_himself(staffed: Site, open_desk: OpenDesk) -> None:
+    site = staffed
     with subgraph(_database(site), purpose="another agreement") as strict:
         async with open_desk(site, **_asking(strict)) as desk:
             answer = await desk.ask("lab", ALL, purpose="aid.review")
