@@ -109,10 +109,17 @@ async def test_both_ways_of_writing_the_address_lead_to_the_server(
 async def test_a_session_reads_only_in_the_countys_time_and_stops_by_itself(
     database: MariaDatabase, watcher: Watcher
 ) -> None:
-    names = ["sql_mode", "time_zone", "tx_read_only", "max_statement_time", "autocommit"]
+    names = [
+        "sql_mode",
+        "time_zone",
+        "tx_read_only",
+        "max_statement_time",
+        "autocommit",
+        "max_error_count",
+    ]
     names += ["character_set_client", "character_set_connection", "character_set_results"]
     told = [await one(database, f"SELECT @@{name}") for name in names]
-    assert told == ["", "+08:00", 1, 30.0, 1, "utf8mb4", "utf8mb4", "utf8mb4"]
+    assert told == ["", "+08:00", 1, 30.0, 1, 0, "utf8mb4", "utf8mb4", "utf8mb4"]
     await watcher.said("CREATE TABLE plots (a INT)")
     with pytest.raises(StatementFault, match=r"^OperationalError 1792$"):
         await database.fetch("INSERT INTO plots VALUES (1)", ())
