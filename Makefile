@@ -17,8 +17,11 @@ demo: $(STAMPS)/run ## the main job: an invented county on SQLite, asked as thre
 serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, a curl line
 	@$(BIN)/hub demo --serve
 
-test: $(STAMPS)/dev ## every test, on SQLite and on a PostgreSQL of its own
+test: $(STAMPS)/dev mariadb ## every test, on SQLite and on a PostgreSQL and a MariaDB of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+mariadb: ## MariaDB's server program for the tests, if it is not there (Debian, as root)
+	@deploy/mariadb-for-tests
 
 test-nightly: $(STAMPS)/dev ## 20,000 documents, 20,000 policies, 200 kills on each database, and the mutation run: hours
 	HUB_TEST_DOCUMENTS=20000 HUB_TEST_POLICIES=20000 $(BIN)/python -m pytest -q -n 2 --dist worksteal \
@@ -61,7 +64,7 @@ schema: $(STAMPS)/run ## write schema/schema.graphql anew
 lock: ## renew both lock files: hash-pinned names, no addresses
 	@test -n "$(UV)" || { echo "lock needs uv: pip install uv"; exit 2; }
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --python-version 3.11 --extra postgres --extra build pyproject.toml -o requirements.lock
+	  --python-version 3.11 --extra postgres --extra mariadb --extra build pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --extra dev --extra build -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock
@@ -84,5 +87,5 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test test-nightly mutation check bench bench-smoke bench-audit bench-authz fix schema lock \
+.PHONY: help demo serve test mariadb test-nightly mutation check bench bench-smoke bench-audit bench-authz fix schema lock \
   install

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy.engine import URL, Dialect, make_url
-from sqlalchemy.exc import DataError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from adapters.resilience import Fault
+from adapters.row_mode import MARIADB_NAMES, POSITIONAL, json_of
 from store.engine import open_engine
 
 Row = tuple[Any, ...]
@@ -47,8 +48,8 @@ class Database(Protocol):
 def open_database(url: str, *, statement_s: float, locked: bool = False) -> Database:
     """The database of an SQLAlchemy address, for reading only; nothing is opened yet.
 
-    PostgreSQL by itself stops a statement that runs for `statement_s`, and if it is `locked`
-    (`store/row_lock.py`) keeps each statement to its reach.
+    PostgreSQL and MariaDB by themselves stop a statement that runs for `statement_s`; PostgreSQL,
+    if it is `locked` (`store/row_lock.py`), keeps each statement to its reach.
     """
     address = make_url(url)
     if address.drivername == "postgresql+asyncpg":
@@ -59,7 +60,19 @@ def open_database(url: str, *, statement_s: float, locked: bool = False) -> Data
         from adapters.sqlite_pool import SqlitePool
 
         return SqlitePool(Path(address.database), dialect_of(address))
-    return EngineDatabase(open_engine(url, readonly=True))
+    if address.get_backend_name() in MARIADB_NAMES:
+        from adapters.mariadb import MariaDatabase
+
+        return MariaDatabase(address, statement_s=statement_s)
+    ours = json_of(dialect_of(address)) is not None
+    return EngineDatabase(open_engine(url, readonly=True) if ours else _strange_engine(address))
+
+
+def _strange_engine(address: URL) -> AsyncEngine:
+    """Of a database only SQLAlchemy knows; values go by position, for lists are put in by us."""
+    engine = create_async_engine(address)
+    style = POSITIONAL.get(engine.dialect.paramstyle)
+    return create_async_engine(address, paramstyle=style) if style else engine
 
 
 def dialect_of(address: URL) -> Dialect:
@@ -81,13 +94,25 @@ class EngineDatabase:
         """All rows, as plain tuples."""
         try:
             async with self._engine.connect() as connection:
-                result = await connection.exec_driver_sql(text, tuple(values))
-                return [tuple(row) for row in result]
-        except (ProgrammingError, DataError) as error:
-            # Ours, not the source's: it must not open the breaker for everybody.
-            raise StatementFault(type(error.orig).__name__) from None
-        except (SQLAlchemyError, OSError):
+                return await self._rows(connection, text, tuple(values))
+        except DBAPIError as error:
+            raise self._fault(error) from None
+        except (TypeError, ValueError) as error:  # a driver that could not write a value down
+            raise StatementFault(type(error).__name__) from None
+        except (SQLAlchemyError, OSError, EOFError):
             raise Fault(again=True) from None
+
+    async def _rows(
+        self, connection: AsyncConnection, text: str, values: tuple[Any, ...]
+    ) -> Sequence[Row]:
+        result = await connection.exec_driver_sql(text, values)
+        return [tuple(row) for row in result]
+
+    def _fault(self, error: DBAPIError) -> Exception:
+        """Ours or the source's: one of ours must not open the breaker for everybody."""
+        if isinstance(error, ProgrammingError | DataError):
+            return StatementFault(type(error.orig).__name__)
+        return Fault(again=True)
 
     async def close(self) -> None:
         """Dispose of the pool."""

@@ -5,7 +5,8 @@ field's type holds: text, int or bool; dates ``YYYY-MM-DD``, months ``YYYY-MM``,
 8601 with ``+08:00``, money decimal text in yuan with two digits, places 12-digit canonical
 codes. A value that cannot be read is ``(None, DQ10)``, an unknown place ``(None, DQ07)``:
 a dirty row is shown as such, never guessed at and never dropped. Nothing written (None,
-blank) is ``(None, None)``: absence is no fault.
+blank) is ``(None, None)``: absence is no fault. A column of a real type (DATE, DECIMAL, INT,
+TIMESTAMP) gives what its text would give: a department may change a type and no words.
 """
 
 from __future__ import annotations
@@ -52,10 +53,10 @@ def decoder(
     if field.decode is Decode.PLACE_NAME:
         return _or_fault(lambda text: _known(divisions, CodeScheme.DEPT_LOCAL, text), DQCode.DQ07)
     if field.decode is Decode.VALUES:
-        return _or_fault(_mapped(field.values, _plain(field.type)), DQCode.DQ10)
+        return _flag(_or_fault(_mapped(field.values, _plain(field.type)), DQCode.DQ10))
     if field.decode is Decode.PLAIN:
         return _typed(field.type, _or_fault(_plain(field.type), DQCode.DQ10))
-    return _or_fault(_folded(_READERS[field.decode]), DQCode.DQ10)
+    return _typed(field.type, _or_fault(_folded(_READERS[field.decode]), DQCode.DQ10))
 
 
 def _or_fault(read: Reader, fault: DQCode) -> Decoder:
@@ -65,7 +66,7 @@ def _or_fault(read: Reader, fault: DQCode) -> Decoder:
         if not isinstance(raw, SCALARS):
             return None, fault
         try:
-            text = str(raw).strip()
+            text = _written(raw).strip()
             return (read(text), None) if text else (None, None)
         except (ValueError, KeyError):
             return None, fault
@@ -73,34 +74,76 @@ def _or_fault(read: Reader, fault: DQCode) -> Decoder:
     return decode
 
 
-_PASSED: Mapping[FieldType, tuple[type, ...]] = {
-    FieldType.INT: (int,),
-    FieldType.SEQUENCE: (int,),
-    FieldType.BOOL: (bool,),
-    FieldType.DATE: (date,),
-    FieldType.DATETIME: (datetime,),
-}
+def _written(raw: Any) -> str:
+    """A typed value as a column of texts would hold it."""
+    if isinstance(raw, Decimal):
+        return f"{raw:f}"  # never 0E-8
+    return str(raw)
+
+
+def _flag(decode: Decoder) -> Decoder:
+    # A BOOLEAN among written codes is 1 or 0, as databases without that type keep it.
+    return lambda raw: decode(int(raw) if isinstance(raw, bool) else raw)
 
 
 def _typed(kind: FieldType, decode: Decoder) -> Decoder:
     # A driver that knows types has already read the value; only the shape is left to make.
-    known = _PASSED.get(kind)
-    if known is None:
+    read = _SHAPES.get(kind)
+    if read is None:
         return decode
 
     def keep(raw: Any) -> Decoded:
-        if not isinstance(raw, known) or (isinstance(raw, bool) and kind is not FieldType.BOOL):
+        known, value = read(raw)
+        if not known:
             return decode(raw)
-        if isinstance(raw, int) and not -MAX_WHOLE <= raw <= MAX_WHOLE:
-            return None, DQCode.DQ10  # JSON has no limit; in our answer it would break the whole
-        return (_iso(raw) if isinstance(raw, date) else raw), None
+        return value, DQCode.DQ10 if value is None else None
 
     return keep
 
 
-def _iso(moment: date) -> str:
-    if not isinstance(moment, datetime):
-        return moment.isoformat()
+Shaped: TypeAlias = tuple[bool, Any]
+"""Was it of the type already, and what is it then: None beyond what an answer may hold."""
+
+
+def _whole_number(raw: Any) -> Shaped:
+    # JSON has no limit; in our answer a longer one would break the whole.
+    fits = type(raw) is int and -MAX_WHOLE <= raw <= MAX_WHOLE
+    return type(raw) is int, raw if fits else None
+
+
+def _yes_or_no(raw: Any) -> Shaped:
+    return isinstance(raw, bool), raw
+
+
+def _day(raw: Any) -> Shaped:
+    if not isinstance(raw, date):
+        return False, None
+    if isinstance(raw, datetime) and raw.tzinfo is not None:
+        raw = raw.astimezone(CST)
+    return True, f"{raw:%Y-%m-%d}" if raw.year in YEARS else None
+
+
+def _day_of_month(raw: Any) -> Shaped:
+    known, day = _day(raw)
+    return known, day and day[:7]
+
+
+def _moment(raw: Any) -> Shaped:
+    known = isinstance(raw, datetime)
+    return known, _iso(raw) if known and raw.year in YEARS else None
+
+
+_SHAPES: Mapping[FieldType, Callable[[Any], Shaped]] = {
+    FieldType.INT: _whole_number,
+    FieldType.SEQUENCE: _whole_number,
+    FieldType.BOOL: _yes_or_no,
+    FieldType.DATE: _day,
+    FieldType.MONTH: _day_of_month,
+    FieldType.DATETIME: _moment,
+}
+
+
+def _iso(moment: datetime) -> str:
     if moment.tzinfo is None:
         return moment.replace(tzinfo=CST).isoformat()
     return moment.astimezone(CST).isoformat()

@@ -31,6 +31,7 @@ from sqlalchemy import (
     select,
     table,
 )
+from sqlalchemy.types import NullType
 
 from adapters.contract import SEPARATOR
 from catalog.datasets import FieldType
@@ -43,15 +44,40 @@ MICROSECONDS: Any = literal_column("1000000")  # of the log's integer times
 TEXTS = (FieldType.MONEY, FieldType.DECIMAL, FieldType.DATE)
 
 
-class Dialect(Protocol):
-    """The few expressions that differ.
+class Plain(Protocol):
+    """What reading a department's rows by key takes of any database.
 
-    `separator` stands between the fields of a side; `everything` is the LIMIT of a subquery
-    whose order must hold; `ping` the smallest statement that only a sound database answers.
+    `ping` is the smallest statement that only a sound database answers; `any_case`: a column is
+    found in capitals and small letters alike.
     """
 
     name: str
     ping: str
+    any_case: bool
+
+    def listed(self, expression: Any, name: str) -> Any:
+        """A department's column is one of the list `name`, whatever text type it has."""
+
+    def text(self, expression: Any) -> Any:
+        """A department's key or name as the text it is, without the blanks of CHAR(n)."""
+
+    def ordered(self, expression: Any, down: bool) -> Any:
+        """Rows by this column; what has no value counts as the least."""
+
+    def bound(self, value: Any) -> Any:
+        """A Python value as the driver wants it."""
+
+    def described(self) -> Any:
+        """A statement of the column names of the table bound as ``table``; no rows if none."""
+
+
+class Dialect(Plain, Protocol):
+    """The few expressions that differ where rows have rights of their own and JSON rides.
+
+    `separator` stands between the fields of a side; `everything` is the LIMIT of a subquery
+    whose order must hold.
+    """
+
     separator: Any
     everything: Any
 
@@ -82,18 +108,13 @@ class Dialect(Protocol):
     def hole(self) -> Any:
         """The JSON value that stands for an object which cannot be told in JSON."""
 
-    def bound(self, value: Any) -> Any:
-        """A Python value as the driver wants it."""
-
-    def described(self) -> Any:
-        """A statement of the column names of the table bound as ``table``; no rows if none."""
-
 
 class Sqlite:
     """SQLite 3.38 and later."""
 
     name = "sqlite"
     ping = "SELECT 1 FROM sqlite_schema LIMIT 1"  # without a table the file is not even read
+    any_case = True
     separator: Any = literal_column(f"char({ord(SEPARATOR)})", String)
     # Without LIMIT SQLite may drop the order of a subquery; -1 is "all".
     everything: Any = literal_column("-1")
@@ -101,6 +122,15 @@ class Sqlite:
     def keys(self, expression: Any, name: str) -> Any:
         each = func.json_each(bindparam(name, type_=String)).table_valued("value")
         return expression.in_(select(each.c.value))
+
+    def listed(self, expression: Any, name: str) -> Any:
+        return self.keys(expression, name)
+
+    def text(self, expression: Any) -> Any:
+        return expression
+
+    def ordered(self, expression: Any, down: bool) -> Any:
+        return expression.desc() if down else expression
 
     def wire(self, expression: Any, kind: FieldType) -> Any:
         if kind is FieldType.DATETIME:
@@ -165,12 +195,25 @@ class Postgres:
 
     name = "postgresql"
     ping = "SELECT 1"
+    any_case = False
     separator: Any = literal_column(f"chr({ord(SEPARATOR)})", String)
     everything: Any = None
 
     def keys(self, expression: Any, name: str) -> Any:
         kind = BigInteger() if is_whole(expression) else String()
         return expression == func.any(bindparam(name, type_=ARRAY(kind)))
+
+    def listed(self, expression: Any, name: str) -> Any:
+        # Without a cast the list takes the column's own type: TEXT and CHAR(18) both keep their
+        # index, and CHAR is compared without the blanks it is filled up with.
+        return expression == func.any(bindparam(name, type_=NullType()))
+
+    def text(self, expression: Any) -> Any:
+        return cast(expression, Text)
+
+    def ordered(self, expression: Any, down: bool) -> Any:
+        # Else a record without a date would be the latest.
+        return expression.desc().nulls_last() if down else expression.nulls_first()
 
     def wire(self, expression: Any, kind: FieldType) -> Any:
         if kind is FieldType.DATETIME:

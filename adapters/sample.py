@@ -71,7 +71,7 @@ def there(dataset: Dataset, known: Known) -> tuple[str, ...]:
 
 
 def in_any_case(dataset: Dataset, known: Known) -> Known:
-    """What is known, in the catalogue's spelling: SQLite takes capitals and small letters alike."""
+    """What is known, in the catalogue's spelling, for databases that take both cases alike."""
     plain = [name.rpartition(".")[2] for name in columns_of(dataset)]
     return {
         table_name: columns | {n for n in plain if n.lower() in {c.lower() for c in columns}}

@@ -1,11 +1,14 @@
-"""Fixtures every test folder shares: the async backend and a real PostgreSQL."""
+"""Fixtures every test folder shares: the async backend, a real PostgreSQL, a real MariaDB."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
+import socket
+import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -77,6 +80,133 @@ async def _execute(server: URL, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture(scope="session")
+def maria_server() -> Iterator[URL]:
+    """A MariaDB of our own, or the one HUB_TEST_MARIADB names: may make databases and accounts."""
+    given = os.environ.get("HUB_TEST_MARIADB")
+    if given:
+        yield make_url(given).set(drivername="mysql+aiomysql")
+        return
+    server = MariaServer.new()
+    server.start()
+    yield server.url
+    server.remove()
+
+
+class MariaServer:
+    """A MariaDB in a folder of its own on a free loopback port; ended by its process id."""
+
+    def __init__(self, program: str, folder: Path, port: int) -> None:
+        self._program, self._folder = program, folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = URL.create("mysql+aiomysql", "hub_test", "hub_test", "127.0.0.1", port)
+
+    @classmethod
+    def new(cls) -> MariaServer:
+        """One with an account that may do everything; it does not run yet."""
+        path = os.environ.get("PATH", "") + ":/usr/sbin"
+        install, program = (shutil.which(n, path=path) for n in ("mariadb-install-db", "mariadbd"))
+        if install is None or program is None:
+            missing = "no MariaDB server: run `make mariadb` as root, or set HUB_TEST_MARIADB"
+            if os.environ.get("CI"):
+                pytest.fail(missing)
+            pytest.skip(missing)
+        folder = Path(tempfile.mkdtemp(prefix="hub-maria-"))
+        (folder / "accounts.sql").write_text(
+            "GRANT ALL ON *.* TO 'hub_test'@'127.0.0.1' IDENTIFIED BY 'hub_test'"
+            " WITH GRANT OPTION;\n"
+        )
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            server = cls(program, folder, probe.getsockname()[1])
+        made = [install, "--no-defaults", "--skip-test-db", *server._where]
+        done = subprocess.run(made, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return server
+
+    @property
+    def _where(self) -> list[str]:
+        who = ["--user=root"] if os.getuid() == 0 else []
+        # The machine's asynchronous input and output is scarce where many servers run.
+        return [f"--datadir={self._folder / 'data'}", "--innodb-use-native-aio=0", *who]
+
+    def start(self) -> None:
+        """Return when it answers."""
+        options = [
+            "--bind-address=127.0.0.1",
+            f"--port={self.url.port}",
+            f"--socket={self._folder / 'socket'}",
+            f"--pid-file={self._folder / 'pid'}",
+            f"--init-file={self._folder / 'accounts.sql'}",
+            "--skip-name-resolve",
+            "--innodb-buffer-pool-size=32M",
+            "--innodb-flush-log-at-trx-commit=0",
+        ]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._program, "--no-defaults", *self._where, *options], stdout=log, stderr=log
+            )
+        self._await(self._process)
+
+    def stop(self) -> None:
+        """Return when it is gone."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(60)
+
+    def remove(self) -> None:
+        """Stop it and remove its folder."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        import pymysql
+
+        for _ in range(600):
+            try:
+                asyncio.run(_maria_execute(self.url, "SELECT 1"))
+            except pymysql.err.OperationalError:
+                assert process.poll() is None, "the MariaDB server ended at once"
+                time.sleep(0.1)
+            else:
+                return
+        raise AssertionError("the MariaDB server did not answer within a minute")
+
+
+@pytest.fixture
+def maria_restarted() -> Iterator[MariaServer]:
+    """A running server that a test may stop and start."""
+    server = MariaServer.new()
+    server.start()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def maria_url(maria_server: URL) -> Iterator[str]:
+    """The address of an empty database, utf8mb3 as old systems are, that lives as long as the test.
+
+    Its account may do everything.
+    """
+    name = f"hub_test_{uuid.uuid4().hex}"
+    asyncio.run(_maria_execute(maria_server, f"CREATE DATABASE {name} CHARACTER SET utf8mb3"))
+    yield maria_server.set(database=name).render_as_string(hide_password=False)
+    asyncio.run(_maria_execute(maria_server, f"DROP DATABASE {name}"))
+
+
+async def _maria_execute(server: URL, statement: str) -> None:
+    import aiomysql
+
+    connection = await aiomysql.connect(
+        host=server.host, port=server.port, user=server.username, password=server.password
+    )
+    try:
+        async with connection.cursor() as cursor:
+            await cursor.execute(statement)
+    finally:
+        connection.close()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

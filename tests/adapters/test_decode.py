@@ -54,7 +54,21 @@ def places() -> Divisions:
         (FieldType.BOOL, Decode.PLAIN, True, True),
         (FieldType.DATE, Decode.PLAIN, "2026-02-28", "2026-02-28"),
         (FieldType.DATE, Decode.PLAIN, date(2026, 2, 28), "2026-02-28"),
+        (FieldType.DATE, Decode.PLAIN, datetime.fromisoformat("2026-02-28 23:30"), "2026-02-28"),
+        (FieldType.DATE, Decode.PLAIN, datetime(2026, 2, 27, 16, tzinfo=UTC), "2026-02-28"),
+        (FieldType.DATE, Decode.YYYYMMDD, date(2026, 2, 28), "2026-02-28"),
+        (FieldType.DATE, Decode.YYYYMMDD, 20260228, "2026-02-28"),
+        (FieldType.DATE, Decode.EXCEL_SERIAL, date(2026, 2, 28), "2026-02-28"),
         (FieldType.MONTH, Decode.PLAIN, "2026-02", "2026-02"),
+        (FieldType.MONTH, Decode.PLAIN, date(2026, 2, 1), "2026-02"),
+        (FieldType.MONTH, Decode.YYYYMM, date(2026, 2, 1), "2026-02"),
+        (FieldType.MONTH, Decode.YYYYMM, 202602, "2026-02"),
+        (FieldType.INT, Decode.PLAIN, Decimal(12), 12),
+        (FieldType.DECIMAL, Decode.PLAIN, Decimal("0.00000000"), "0"),
+        (FieldType.DECIMAL, Decode.PLAIN, Decimal("1E+3"), "1000"),
+        (FieldType.DECIMAL, Decode.PLAIN, 120.5, "120.5"),
+        (FieldType.MONEY, Decode.AMOUNT, Decimal("12000"), "12000.00"),
+        (FieldType.STRING, Decode.PLAIN, Decimal("12.50"), "12.50"),
         (FieldType.DATETIME, Decode.PLAIN, "2026-02-28 09:30:00", "2026-02-28T09:30:00+08:00"),
         (FieldType.DATETIME, Decode.PLAIN, "2026-02-28T01:30:00Z", "2026-02-28T09:30:00+08:00"),
         (
@@ -102,9 +116,15 @@ def test_readable_values_take_the_fields_form(
         (FieldType.BOOL, Decode.PLAIN, "2"),
         (FieldType.DATE, Decode.PLAIN, "2026-02-30"),
         (FieldType.DATE, Decode.PLAIN, "20260228"),
+        (FieldType.DATE, Decode.PLAIN, "0000-00-00"),
+        (FieldType.DATE, Decode.PLAIN, date.max),  # PostgreSQL's infinity
+        (FieldType.DATE, Decode.YYYYMMDD, date(1, 1, 1)),
+        (FieldType.MONTH, Decode.YYYYMM, date.max),
         (FieldType.MONTH, Decode.PLAIN, "2026-13"),
         (FieldType.DATETIME, Decode.PLAIN, "yesterday"),
         (FieldType.DATETIME, Decode.PLAIN, "0001-01-01 00:00:00"),
+        (FieldType.DATETIME, Decode.PLAIN, "0000-00-00 00:00:00"),
+        (FieldType.DATETIME, Decode.PLAIN, datetime(9999, 12, 31, tzinfo=UTC)),
         (FieldType.DATE, Decode.YYYYMMDD, "20230229"),
         (FieldType.DATE, Decode.YYYYMMDD, "00000000"),
         (FieldType.DATE, Decode.YYYYMMDD, "2026-1-1"),
@@ -145,6 +165,11 @@ def test_mapped_values_become_our_codes_and_unknown_ones_dq10(places: Divisions)
 def test_a_mapped_flag_is_a_bool(places: Divisions) -> None:
     read = decoder(a_field(FieldType.BOOL, Decode.VALUES, {"Y": "true", "N": "false"}), places)
     assert [read("Y"), read("N")] == [(True, None), (False, None)]
+
+
+def test_a_boolean_among_written_codes_is_one_or_nought(places: Divisions) -> None:
+    read = decoder(a_field(FieldType.CODE, Decode.VALUES, {"1": "ACTIVE", "0": "ENDED"}), places)
+    assert [read(True), read(False)] == [("ACTIVE", None), ("ENDED", None)]
 
 
 def test_the_same_digits_are_two_townships_in_two_schemes(places: Divisions) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
 from adapters.contract import EXTRA, KEY, SEPARATOR, Call, Output, ReadRequest, Ride
 from adapters.database import StatementFault, open_database
-from adapters.resilience import Guard
+from adapters.resilience import THRESHOLD, Guard
 from adapters.sql import SqlSource
 from catalog.errors import SourceUnavailable
 from catalog.grades import Mask
 from catalog.load import Catalog, load
 from store.engine import open_engine
+from store.register import citizen
 from tests.adapters.plots import OTHER, OWNER, WORDS, unmasked
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +33,9 @@ ROWS = (
 )
 
 
+Made = Callable[..., Awaitable[SqlSource]]
+
+
 @pytest.fixture
 def catalog(tmp_path: Path) -> Catalog:
     folder = tmp_path / "words"
@@ -39,15 +45,33 @@ def catalog(tmp_path: Path) -> Catalog:
 
 
 @pytest.fixture
-async def source(catalog: Catalog, store_url: str) -> SqlSource:
-    engine = open_engine(store_url)
-    async with engine.begin() as connection:
-        for statement in ROWS:
-            await connection.execute(text(statement))
-    await engine.dispose()
-    spec = catalog.sources["fields"]
-    database = open_database(store_url, statement_s=3)
-    return SqlSource(spec, database, catalog.divisions, guard=Guard(spec.name), mask=unmasked)
+async def made(catalog: Catalog) -> AsyncIterator[Made]:
+    """``await made(url, *statements)``: the source over a database they have made."""
+    sources: list[SqlSource] = []
+
+    async def make(url: str, *statements: str) -> SqlSource:
+        engine = open_engine(url)
+        async with engine.begin() as connection:
+            for statement in statements:
+                await connection.execute(text(statement))
+        await engine.dispose()
+        sources.append(_source(catalog, url))
+        return sources[-1]
+
+    yield make
+    for source in sources:
+        await source.close()
+
+
+def _source(catalog: Catalog, url: str, ours: MetaData | None = None) -> SqlSource:
+    spec, database = catalog.sources["fields"], open_database(url, statement_s=3)
+    guard, places = Guard(spec.name, deadline_s=30), catalog.divisions
+    return SqlSource(spec, database, places, guard=guard, mask=unmasked, metadata=ours)
+
+
+@pytest.fixture
+async def source(made: Made, store_url: str) -> SqlSource:
+    return await made(store_url, *ROWS)
 
 
 def _plots(catalog: Catalog, rides: tuple[Ride, ...] = ()) -> ReadRequest:
@@ -78,7 +102,6 @@ async def test_a_person_is_found_in_every_spelling_and_graded(
         (OWNER, "M2", "DQ06", "P2", "P2"),
     ]
     assert source.calls == 1
-    await source.close()
 
 
 async def test_a_hidden_column_is_not_selected_and_a_limit_is_per_person(
@@ -91,7 +114,6 @@ async def test_a_hidden_column_is_not_selected_and_a_limit_is_per_person(
     assert "plot_no AS" not in hidden.describe()
     found = await source.read(hidden, Call([OWNER, OTHER], {}, limit=1))
     assert [(row[0], row[3]) for row in found.rows] == [(OWNER, None), (OTHER, None)]
-    await source.close()
 
 
 async def test_a_clean_nest_rides_with_the_values_its_rows_have(
@@ -121,20 +143,58 @@ async def test_a_clean_nest_rides_with_the_values_its_rows_have(
         r for r in ridden if r[1]
     )
     assert len(plain.rows) == len(ridden) == 4
-    await source.close()
 
 
-async def test_a_missing_table_is_ours_or_the_sources_but_never_its_text(
-    catalog: Catalog, source: SqlSource, store_url: str
+async def test_a_missing_table_is_the_sources_fault_and_never_its_text(
+    catalog: Catalog, source: SqlSource, store_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine = open_engine(store_url)
     async with engine.begin() as connection:
         await connection.execute(text("DROP TABLE plots"))
     await engine.dispose()
-    # SQLite calls a missing table an operational fault; PostgreSQL knows it is the statement.
-    fault = SourceUnavailable if store_url.startswith("sqlite") else StatementFault
-    with pytest.raises(fault) as caught:
+    with pytest.raises(SourceUnavailable) as caught:
         await source.read(source.prepare(_plots(catalog)), Call([OWNER], {}, limit=1))
-    assert OWNER not in str(caught.value)
-    assert "SELECT" not in str(caught.value)
+    # SQLite calls a missing table an operational fault; PostgreSQL knows it is the statement.
+    lite = store_url.startswith("sqlite")
+    assert (caught.value.reason, caught.value.extensions()["retryable"]) == (
+        ("DOWN", True) if lite else ("SCHEMA", False)
+    )
+    assert source.guard.state.failures == int(lite)
+    said = f"{caught.value}{caught.value.__cause__}{[vars(r) for r in caplog.records]}"
+    assert OWNER not in said
+    assert "SELECT" not in said
+
+
+@pytest.mark.postgres
+async def test_a_source_that_does_not_fit_is_told_once_a_read_and_its_others_are_answered(
+    catalog: Catalog, made: Made, pg_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    renamed = "ALTER TABLE plots RENAME plot_no TO number"
+    source = await made(pg_url, *ROWS, renamed)
+    for _ in range(THRESHOLD):
+        with pytest.raises(SourceUnavailable, match="结构与目录不符"):
+            await source.read(source.prepare(_plots(catalog)), Call([OWNER], {}, limit=1))
+    told = [r for r in caplog.records if r.name == "hub.sources"]
+    assert len(told) == THRESHOLD
+    assert {(r.levelname, vars(r)["source"], vars(r)["dataset"]) for r in told} == {
+        ("ERROR", "fields", "plot")
+    }
+    assert {vars(r)["error"] for r in told} == {"UndefinedColumnError"}
+    crops = ReadRequest(catalog.datasets["crop"], ("kind",), key="plot_no", masks={})
+    found = await source.read(source.prepare(crops), Call(["P3"], {}, limit=1))
+    assert [row[3] for row in found.rows] == ["玉米"]
+    assert source.guard.state.failures == 0
+
+
+@pytest.mark.postgres
+async def test_a_fault_in_a_statement_over_our_own_tables_is_a_fault_of_ours(
+    catalog: Catalog, pg_url: str
+) -> None:
+    words = replace(catalog.datasets["plot"], table="citizen", order=(), person_name=None)
+    fields = tuple(replace(field, column="name") for field in words.fields)
+    key = replace(words.key, columns=("id18",))
+    source = _source(catalog, pg_url, citizen.metadata)  # no table is there
+    asked = ReadRequest(replace(words, fields=fields, key=key), (), key="identity", masks={})
+    with pytest.raises(StatementFault, match=r"^UndefinedTableError$"):
+        await source.read(source.prepare(asked), Call([OWNER], {}, limit=1))
     await source.close()
