@@ -15,6 +15,7 @@ from enum import StrEnum
 from adapters.contract import Source
 from adapters.database import StatementFault
 from adapters.registry import Absent
+from adapters.resilience import Guard
 from catalog.errors import HubError
 
 
@@ -44,6 +45,12 @@ class Health:
     def answers(self) -> bool:
         """It does."""
         return self.state is State.ANSWERS
+
+
+def guard_of(source: Source) -> Guard | None:
+    """What stands before a source; None before one that nobody has connected."""
+    found = getattr(source, "guard", None)
+    return found if isinstance(found, Guard) else None
 
 
 async def health_of(sources: Mapping[str, Source]) -> list[Health]:

@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import MetaData
 
+from adapters.bulkhead import Bulkhead
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from adapters.database import Database, open_database
 from adapters.delivery import SCHEME
 from adapters.files import FilesSource, SnapshotPool, snapshot_of
-from adapters.resilience import Guard, Window
+from adapters.resilience import Budget, Guard, Window
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
 from catalog.datasets import FieldType, Kind, SourceSpec
@@ -31,7 +32,8 @@ class Wiring:
     """Where the sources are: address of the `store`; `addresses` and `keys` by source name.
 
     `locked`: the hub's own tables are locked by place, wherever they lie. `snapshots`: the folder
-    of what drop folders were loaded into, one file a source.
+    of what drop folders were loaded into, one file a source. `budget`: who counts the calls of a
+    source that sets limits to them.
     """
 
     store: str
@@ -42,6 +44,7 @@ class Wiring:
     deadline_s: float
     locked: bool = False
     snapshots: Path = Path("snapshots")
+    budget: Callable[[SourceSpec], Budget | None] = lambda _spec: None
 
 
 def sources(
@@ -78,6 +81,8 @@ def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:
     window = wiring.outages.get(spec.name)
     return Guard(
         spec.name,
+        bulkhead=Bulkhead(spec.room),
+        budget=wiring.budget(spec),
         title=spec.title,
         deadline_s=wiring.deadline_s,
         windows=(window,) if window else (),

@@ -17,6 +17,8 @@ from catalog.grades import Mask, Sensitivity, SharingKind, UpdateCycle
 from catalog.states import CodeScheme
 from catalog.table import Table
 
+ROOM = 16  # calls at once; a department's system is no larger than a county's
+
 
 class Kind(StrEnum):
     """Kinds of source; each has one adapter."""
@@ -218,6 +220,8 @@ class SourceSpec:
     """One department system as the catalogue describes it; its address is a setting.
 
     `copy_of`: the source whose tables it has too, so that its rows are as trusted as that one's.
+    What the department lets the hub ask of its system: `room` calls at once (of each worker), and,
+    all workers together, `rate` calls a second, `quota` calls a day of Beijing; None for no limit.
     """
 
     name: str
@@ -228,6 +232,14 @@ class SourceSpec:
     envelope: str | None
     datasets: tuple[Dataset, ...]
     copy_of: str | None = None
+    room: int = ROOM
+    rate: int | None = None
+    quota: int | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Its calls are counted by all workers together."""
+        return self.rate is not None or self.quota is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,13 +264,25 @@ def read_source(table: Table, words: Words) -> SourceSpec:
     title, kind = head.text("title"), head.choice("kind", Kind)
     scheme = head.choice("code_scheme", CodeScheme)
     envelope = head.optional("envelope")
+    room, rate, quota = head.positive("room"), head.positive("rate"), head.positive("quota")
     head.done()
     datasets = tuple(
         _dataset(t, words, source=name, provider=department, scheme=scheme)
         for t in table.subs("dataset")
     )
     table.done()
-    return SourceSpec(name, title, department, kind, scheme, envelope, datasets)
+    return SourceSpec(
+        name,
+        title,
+        department,
+        kind,
+        scheme,
+        envelope,
+        datasets,
+        room=room or ROOM,
+        rate=rate,
+        quota=quota,
+    )
 
 
 def _dataset(

@@ -32,6 +32,7 @@ from catalog.load import Catalog
 from catalog.placing import OWN
 from hub import followers, limits
 from hub.asking import Askers
+from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
 from hub.cosigning import Cosigning, times, witnesses
 from hub.end_users import EndUsers
@@ -55,6 +56,7 @@ from resolvers.document import Limits
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
 from schema.build import build
+from store.budgets import Budgets
 from store.engine import open_engine
 from store.lookups import Lookups
 from store.tables import metadata
@@ -88,6 +90,7 @@ def assemble(
     demo = settings.profile is Profile.DEMO
     keys = load_keys(settings.keys_dir, create=demo)
     store = open_engine(settings.store_url)
+    budgets = Budgets(store)
     wiring = registry.Wiring(
         store=settings.store_url,
         metadata=metadata,
@@ -97,6 +100,7 @@ def assemble(
         deadline_s=settings.source_deadline_s,
         locked=settings.store_row_lock,
         snapshots=settings.snapshots_dir,
+        budget=lambda spec: budget_of(spec, budgets),
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     sources[NAME] = Proofs(_ours(sources, NAME), store)
