@@ -23,8 +23,9 @@ from catalog.errors import SourceUnavailable
 from catalog.grades import Mask
 
 MaskText = Callable[[Mask, Any, FieldType], Any]
-STORE = ("hub", "audit", "audit_proof")
-"""Sources that are the hub's own store."""
+STATUS = "source_status"
+STORE = ("hub", "audit", "audit_proof", STATUS)
+"""Sources that are the hub's own: its store, and what it makes itself beside that."""
 
 
 @dataclass(frozen=True, slots=True)

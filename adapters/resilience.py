@@ -190,6 +190,13 @@ class GuardState:
     latency_ms: float | None
     in_flight: int
 
+    @property
+    def answered_since(self) -> bool:
+        """It has answered after its last fault."""
+        if self.last_ok is None or self.last_fault is None:
+            return self.last_ok is not None
+        return self.last_ok > self.last_fault
+
 
 class _Paid(Generic[T]):
     """A question that is paid for each time it is asked; `asked`: it went out at least once."""

@@ -48,6 +48,7 @@ from hub.release import Release
 from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
 from hub.signing import log_id, process_writer, signer_of
+from hub.statuses import statuses
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -104,6 +105,7 @@ def assemble(
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     sources[NAME] = Proofs(_ours(sources, NAME), store)
+    sources[registry.STATUS] = statuses(catalog, sources, settings.outages, budgets, mask_text)
     subjects, uid = SubjectTokens(keys.audit), partial(citizen_uid, keys.identity)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     setting = Setting(
