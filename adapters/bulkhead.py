@@ -12,7 +12,8 @@ from collections import deque
 
 from catalog.datasets import ROOM
 
-QUEUE = 64  # who wait; more could not be served before their deadlines either
+QUEUE = 1_000  # who wait, a future each; their deadlines end that, this keeps a flood out of memory
+UNBOUNDED = 2**31  # for what is the hub's own: its pool has places enough, and a queue
 
 
 class Full(Exception):

@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import MetaData
 
-from adapters.bulkhead import Bulkhead
+from adapters.bulkhead import UNBOUNDED, Bulkhead
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from adapters.database import Database, open_database
 from adapters.delivery import SCHEME
 from adapters.files import FilesSource, SnapshotPool, snapshot_of
-from adapters.resilience import Budget, Guard, Window
+from adapters.resilience import Budget, Guard, Seen, Window, unseen
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
 from catalog.datasets import FieldType, Kind, SourceSpec
@@ -34,7 +34,7 @@ class Wiring:
 
     `locked`: the hub's own tables are locked by place, wherever they lie. `snapshots`: the folder
     of what drop folders were loaded into, one file a source. `budget`: who counts the calls of a
-    source that sets limits to them.
+    source that sets limits to them; `seen`: who is told of each call.
     """
 
     store: str
@@ -46,6 +46,7 @@ class Wiring:
     locked: bool = False
     snapshots: Path = Path("snapshots")
     budget: Callable[[SourceSpec], Budget | None] = lambda _spec: None
+    seen: Seen = unseen
 
 
 def sources(
@@ -80,10 +81,12 @@ def _source(
 
 def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:
     window = wiring.outages.get(spec.name)
+    own = spec.name in STORE or spec.copy_of is not None
     return Guard(
         spec.name,
-        bulkhead=Bulkhead(spec.room),
+        bulkhead=Bulkhead(UNBOUNDED if own else spec.room),
         budget=wiring.budget(spec),
+        seen=wiring.seen,
         title=spec.title,
         deadline_s=wiring.deadline_s,
         windows=(window,) if window else (),

@@ -35,6 +35,7 @@ ATTEMPTS = 2  # one more try heals a dropped connection; more only adds to a sou
 FIRST_WAIT_S, MAX_WAIT_S, JITTER_S = 0.05, 0.5, 0.05
 THRESHOLD = 5  # failures in a row: not bad luck any more
 COOLDOWN_S = 10.0  # a restarted system is found again within this time
+OK = "OK"  # the outcome of a call that was answered; any other is its Reason
 COUNTY_ZONE = ZoneInfo("Asia/Shanghai")
 
 T = TypeVar("T")
@@ -198,6 +199,14 @@ class GuardState:
         return self.last_ok > self.last_fault
 
 
+Seen = Callable[[str, str, float | None], None]
+"""Told of each call: source, ``OK`` or its Reason, and the seconds it took if it went out."""
+
+
+def unseen(_source: str, _outcome: str, _seconds: float | None) -> None:
+    """Nobody looks."""
+
+
 class _Paid(Generic[T]):
     """A question that is paid for each time it is asked; `asked`: it went out at least once."""
 
@@ -228,13 +237,14 @@ class Guard:
         faults: tuple[type[Exception], ...] = (OSError,),
         bulkhead: Bulkhead | None = None,
         budget: Budget | None = None,
+        seen: Seen = unseen,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name, self.deadline_s = name, deadline_s
         self._title, self._attempts = title or name, attempts
         self._breaker, self._deadlines = breaker or Breaker(), Deadlines()
         self._bulkhead, self._budget = bulkhead or Bulkhead(), budget
-        self._windows, self._now = windows, now
+        self._windows, self._seen, self._now = windows, seen, now
         self._caught: tuple[type[Exception], ...] = (Fault, TimeoutError, *faults)
         self._last_ok: datetime | None = None
         self._last_fault: datetime | None = None
@@ -275,12 +285,12 @@ class Guard:
             self._breaker.abandoned()
             raise self._unpaid(unpaid.reason) from None
         except Fault as fault:
-            raise self._failure(fault.reason) from None
+            raise self._failure(fault.reason, begun) from None
         except TimeoutError:
             if paid is not None and not paid.asked:
                 self._breaker.abandoned()
                 raise self._unpaid(Reason.DOWN) from None  # the budget itself did not answer
-            raise self._failure(Reason.TIMEOUT) from None
+            raise self._failure(Reason.TIMEOUT, begun) from None
         except BaseException:
             self._breaker.abandoned()
             raise
@@ -359,24 +369,27 @@ class Guard:
     def _success(self, begun: float) -> None:
         self._breaker.succeeded()
         self._last_ok = self._now()
-        self._latency_ms = (asyncio.get_running_loop().time() - begun) * 1_000
+        spent_s = asyncio.get_running_loop().time() - begun
+        self._latency_ms = spent_s * 1_000
+        self._seen(self.name, OK, spent_s)
 
-    def _failure(self, reason: Reason) -> SourceUnavailable:
+    def _failure(self, reason: Reason, begun: float) -> SourceUnavailable:
         if reason in BLAMELESS:
             self._breaker.abandoned()
         else:
             self._breaker.failed()
-        return self._refusal(reason)
+        return self._refusal(reason, asyncio.get_running_loop().time() - begun)
 
     def _unpaid(self, reason: Reason) -> SourceUnavailable:
         # A budget that is away is the hub's trouble, and no news of the source.
         return self._unavailable(reason) if reason is Reason.DOWN else self._refusal(reason)
 
-    def _refusal(self, reason: Reason) -> SourceUnavailable:
+    def _refusal(self, reason: Reason, spent_s: float | None = None) -> SourceUnavailable:
         self._last_fault, self._last_reason = self._now(), reason
-        return self._unavailable(reason)
+        return self._unavailable(reason, spent_s)
 
-    def _unavailable(self, reason: Reason) -> SourceUnavailable:
+    def _unavailable(self, reason: Reason, spent_s: float | None = None) -> SourceUnavailable:
+        self._seen(self.name, reason.value, spent_s)
         told, where = f"{self._title}{SAID[reason]}，其余数据照常给出", {"source": self.name}
         if reason is Reason.QUOTA:
             return SourceUnavailable(

@@ -48,7 +48,7 @@ from hub.release import Release
 from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
 from hub.signing import log_id, process_writer, signer_of
-from hub.statuses import statuses
+from hub.statuses import states, statuses
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -90,6 +90,7 @@ def assemble(
     catalog = catalogue(settings)
     demo = settings.profile is Profile.DEMO
     keys = load_keys(settings.keys_dir, create=demo)
+    telemetry = telemetry or Telemetry()
     store = open_engine(settings.store_url)
     budgets = Budgets(store)
     wiring = registry.Wiring(
@@ -102,10 +103,12 @@ def assemble(
         locked=settings.store_row_lock,
         snapshots=settings.snapshots_dir,
         budget=lambda spec: budget_of(spec, budgets),
+        seen=telemetry.metrics.seen,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     sources[NAME] = Proofs(_ours(sources, NAME), store)
     sources[registry.STATUS] = statuses(catalog, sources, settings.outages, budgets, mask_text)
+    telemetry.metrics.watch(sources)
     subjects, uid = SubjectTokens(keys.audit), partial(citizen_uid, keys.identity)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     setting = Setting(
@@ -137,6 +140,7 @@ def assemble(
         tokens=tokens,
         store=store,
         sources=sources,
+        budgets=budgets,
         keeper=keeper,
         askers=Askers(
             store, tokens, catalog, keeper, case_files(catalog, sources), register(catalog, sources)
@@ -155,7 +159,7 @@ def assemble(
         rejects=Rejects(log),
         runs=Runs(),
         notes=Notes(store, keys.audit),
-        telemetry=telemetry or Telemetry(),
+        telemetry=telemetry,
     )
 
 
@@ -228,7 +232,8 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """The store answers, the policy is fresh, the log is the one that was signed.
 
-    Where data sets are placed does not decide.
+    Sources do not decide, nor where data sets are placed; how they stand is told beside it, by name
+    and word alone.
     """
     hub: Hub = request.app.state.hub
     try:
@@ -238,9 +243,10 @@ async def readyz(request: Request) -> Response:
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)
+    known = states(hub.sources)
     if hub.settings.placed:
-        return JSONResponse({"status": "ready", "placed": _breakers(hub)})
-    return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", "sources": known, "placed": _breakers(hub)})
+    return JSONResponse({"status": "ready", "sources": known})
 
 
 def _breakers(hub: Hub) -> dict[str, str]:

@@ -109,14 +109,8 @@ class Told:
 
     async def rows(self) -> Rows:
         """One a source: the departments', and the hub's own store."""
-        used = await self._used()
+        used = await used_today(self._budgets)
         return [await self._row(spec, used) for spec in self._specs]
-
-    async def _used(self) -> Mapping[str, int] | None:
-        try:
-            return await self._budgets.used()
-        except (SQLAlchemyError, OSError):
-            return None
 
     async def _row(self, spec: SourceSpec, used: Mapping[str, int] | None) -> dict[str, Any]:
         source, window = self._sources[spec.name], self._outages.get(spec.name)
@@ -135,6 +129,19 @@ class Told:
             "quota_limit": spec.quota,
             "quota_used": used.get(spec.name, 0) if counted and used is not None else None,
         }
+
+
+async def used_today(budgets: Budgets) -> Mapping[str, int] | None:
+    """The day's calls by source; None if the store does not say."""
+    try:
+        return await budgets.used()
+    except (SQLAlchemyError, OSError):
+        return None
+
+
+def states(sources: Mapping[str, Source]) -> dict[str, str]:
+    """The state of each of the departments' sources and of the hub's store; nobody is asked."""
+    return {n: state_of(s).value for n, s in sources.items() if n == OWN or n not in STORE}
 
 
 def kind_of(spec: SourceSpec, source: Source) -> str | None:

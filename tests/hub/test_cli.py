@@ -495,7 +495,7 @@ def test_the_state_of_things_is_also_told_to_programs(
     shown = json.loads(hub("config", "show", "--json", **production).out)
     assert shown["port"] == {"value": "8532", "origin": "内置默认值"}
     found = json.loads(hub("doctor", "--dir", county, "--json").out)
-    assert {"ok": True, "what": "数据源 yb_settle", "remedy": ""} in found
+    assert {"ok": True, "what": "数据源 yb_settle", "remedy": "", "warns": False} in found
     assert all(bool(f["remedy"]) is not f["ok"] for f in found)
 
 
