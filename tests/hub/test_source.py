@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 from adapters.fit import NO_ROWS, REFUSED, UNSEEN
 from adapters.health import State
+from adapters.snapshot import shapes
 from catalog.datasets import Kind
 from catalog.load import load
 from hub.cli.source import SAID
@@ -105,6 +107,30 @@ def test_every_source_is_listed_with_how_it_stands(
     assert (int(used) >= 1, limit) == (True, "5000")
     assert int(told["rs_jiuye"][4]) >= 1
     assert line(ran.out, "yb_settle")[3] == "应答"
+
+
+def test_a_source_of_files_is_listed_with_the_age_of_its_oldest_list(
+    hub: Hub, county: Path, extra: dict[str, str], tmp_path: Path
+) -> None:
+    copy = shutil.copytree(county, tmp_path / "county")
+    spec = load(Path(extra["HUB_CATALOG_EXTRA_DIR"])).sources["later"]
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (shape,) = shapes(spec)
+    content = f"{','.join(shape.columns)}\n{','.join('x' for _ in shape.columns)}\n".encode()
+    (drop / "a.csv").write_bytes(content)
+    manifest = {"table": shape.table, "file": "a.csv", "as_of": "2020-01-31", "rows": 1}
+    manifest |= {"encoding": "utf-8", "sha256": hashlib.sha256(content).hexdigest()}
+    (drop / "a.manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    given = extra | {"HUB_SOURCES_LATER": f"files://{drop}"}
+    before = hub("source", "list", "--dir", copy, **given)
+    assert line(before.out, "later")[3:6:2] == ["未能应答", "—"]
+    assert hub("source", "sync", "later", "--dir", copy, **given).code == 0
+    after = hub("source", "list", "--dir", copy, **given)
+    assert line(after.out, "later")[3:6:2] == ["应答", "2020-01-31T00:00（逾期）"]
+    told = json.loads(hub("source", "list", "--dir", copy, "--json", **given).out)
+    (found,) = [row for row in told if row["name"] == "later"]
+    assert (found["asOf"], found["stale"]) == ("2020-01-31T00:00:00+08:00", True)
 
 
 def test_the_list_for_programs(hub: Hub, county: Path) -> None:
