@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from audit.note import Cosigner
+
 Hub = Callable[..., Any]
+WITNESSES = (("audit.invalid/w1", bytes(32)), ("audit.invalid/w2", bytes(range(32))))
 
 
 @pytest.fixture
@@ -42,7 +45,9 @@ def test_plain_text_across_a_network_is_a_warning_and_no_fault(
         "HUB_SOURCES_YB_SETTLE": "http://192.0.2.7:9001",
         "HUB_SOURCES_AWAY": "https://192.0.2.8",
         "HUB_WITNESS_URLS": "http://127.0.0.1:1 http://witness.invalid",
+        "HUB_WITNESS_KEYS": " ".join(Cosigner(n, s).verifier.vkey for n, s in WITNESSES),
         "HUB_ALERTS_WEBHOOK_URL": "http://192.0.2.9/geheim",
+        "HUB_ALERTS_WEBHOOK_KEY": "0" * 64,
     }
     ran = hub("doctor", **production, **given)
     warned = [line for line in ran.out.splitlines() if line.startswith("[注意] ")]
