@@ -1,7 +1,7 @@
 """What a department hands over: a data file, and beside it a manifest that vouches for it.
 
     疑似辍学_202610.xlsx
-    疑似辍学_202610.manifest.toml   table, file, sha256, as_of, rows; encoding for CSV
+    疑似辍学_202610.manifest.toml   table, file, sha256, as_of, rows; encoding for CSV; shrunk
 
 A manifest is TOML or JSON (``.manifest.json``) with the same keys. `file` is a plain name in the
 same folder. `as_of` is when the department's own system stood so: a date, or a time, in Beijing
@@ -32,7 +32,7 @@ MANIFESTS = (".manifest.toml", ".manifest.json")
 SHEETS = (".xlsx", ".xls")
 TABLES = (".csv", *SHEETS)
 ENCODINGS = ("utf-8", "utf-8-sig", "gb18030")
-KEYS = frozenset({"table", "file", "sha256", "as_of", "rows", "encoding"})
+KEYS = frozenset({"table", "file", "sha256", "as_of", "rows", "encoding", "shrunk"})
 MAX_MANIFEST = 64 * 1024  # bytes; six short lines
 MAX_FILE = 512 * 1024 * 1024  # bytes; a county of 480,000 people writes about 60 MB a list
 FIRST_YEAR = 2000  # no list of these offices is older
@@ -62,6 +62,8 @@ class Refusal(StrEnum):
     COUNT = "COUNT"
     OLDER = "OLDER"
     AHEAD = "AHEAD"
+    EMPTY = "EMPTY"
+    SHRUNK = "SHRUNK"
 
 
 class Refused(Readable):
@@ -89,7 +91,10 @@ class Refused(Readable):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What the department says of its file; `as_of` is aware."""
+    """What the department says of its file; `as_of` is aware.
+
+    `shrunk`: it knows that the list has lost most of its rows, or all.
+    """
 
     name: str
     table: str
@@ -98,6 +103,7 @@ class Manifest:
     as_of: datetime
     rows: int
     encoding: str | None
+    shrunk: bool = False
 
 
 def shown(name: str) -> str:
@@ -111,7 +117,9 @@ def read_manifest(path: Path) -> Manifest:
     content = _parsed(name, read_plain(path, MAX_MANIFEST))
     unknown = sorted(set(content) - KEYS)
     if unknown:
-        raise _wrong(name, "有不认识的键：请只写 table、file、sha256、as_of、rows、encoding")
+        raise _wrong(
+            name, "有不认识的键：请只写 table、file、sha256、as_of、rows、encoding、shrunk"
+        )
     file = _text(name, content, "file")
     plain = Path(file).name == file and not file.startswith(".") and file.isprintable()
     if not plain or not file.lower().endswith(TABLES):
@@ -122,6 +130,9 @@ def read_manifest(path: Path) -> Manifest:
     rows = content.get("rows")
     if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0:
         raise _wrong(name, "rows 须是数据行数（不含表头）")
+    shrunk = content.get("shrunk", False)
+    if not isinstance(shrunk, bool):
+        raise _wrong(name, "shrunk 须是 true 或 false")
     return Manifest(
         name=name,
         table=_text(name, content, "table"),
@@ -130,6 +141,7 @@ def read_manifest(path: Path) -> Manifest:
         as_of=_moment(name, content.get("as_of")),
         rows=rows,
         encoding=_encoding(name, content, file),
+        shrunk=shrunk,
     )
 
 

@@ -6,6 +6,10 @@ Every manifest in the folder is judged, oldest `as_of` first, one after the othe
     LOADED         it is what its manifest says, and not older              a new snapshot stands
     Refused        anything else                                            the old one stands
 
+`record` is told of each load before its snapshot takes the old one's place, and of each refusal:
+if it raises, the old snapshot stands. So a load may be told that did not come to be (the machine
+lost its power in between; the next run loads and tells it again), never the other way round.
+
 A data file without its manifest is still on its way and only counted. The folder itself is
 read, never changed: who fills it, empties it.
 """
@@ -13,7 +17,7 @@ read, never changed: who fills it, empties it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +36,7 @@ from adapters.sheet import rows_of
 from adapters.snapshot import Delivery, Shape, columns_of, deliveries, locked, replace_table
 from catalog.errors import Readable
 
+SHRINKS = 2  # fewer than one row in so many of what stands is more likely a broken export
 SLACK = timedelta(hours=1)  # a department's clock may go before ours by so much
 
 
@@ -57,6 +62,14 @@ class Outcome:
     as_of: datetime | None = None
     rows: int | None = None
     refused: Refused | None = None
+    sha256: str | None = None
+
+
+Record = Callable[[Outcome], None]
+
+
+def untold(_outcome: Outcome) -> None:
+    """The `record` of a load that nobody need know of, as in a rehearsal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +91,11 @@ def load_drop(
     tables: Sequence[Shape],
     *,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    record: Record = untold,
 ) -> Loaded:
     """Judge every delivery in `folder`; load what is new and good. Blocks; waits for its turn.
 
-    NoFolder; SnapshotBroken if the snapshot cannot be read or written.
+    NoFolder; SnapshotBroken if the snapshot cannot be read or written; what `record` raises.
     """
     known = {name: shape for shape in tables for name in (shape.table, *shape.names)}
     with locked(snapshot):
@@ -90,7 +104,9 @@ def load_drop(
         good = [m for m in read if isinstance(m, Manifest)]
         bad = tuple(m for m in read if isinstance(m, Outcome))
         good.sort(key=lambda m: (m.as_of, m.name))
-        judged = [_judged(folder, snapshot, known, manifest, now()) for manifest in good]
+        for outcome in bad:
+            record(outcome)
+        judged = [_judged(folder, snapshot, known, m, now(), record) for m in good]
     vouched = {m.file for m in good}
     waiting = (n for n in files if n.lower().endswith(TABLES) and n not in vouched)
     return Loaded((*bad, *judged), tuple(shown(name) for name in waiting))
@@ -114,35 +130,51 @@ def _read(path: Path) -> Manifest | Outcome:
 
 
 def _judged(
-    folder: Path, snapshot: Path, known: dict[str, Shape], manifest: Manifest, now: datetime
+    folder: Path,
+    snapshot: Path,
+    known: dict[str, Shape],
+    manifest: Manifest,
+    now: datetime,
+    record: Record,
 ) -> Outcome:
-    name, as_of, rows = shown(manifest.name), manifest.as_of, manifest.rows
     shape = known.get(manifest.table)
-    table = shape.table if shape else None
+    loaded = Outcome(
+        shown(manifest.name),
+        Fate.LOADED,
+        shape.table if shape else None,
+        manifest.as_of,
+        manifest.rows,
+        sha256=manifest.sha256,
+    )
     try:
         if shape is None:
             why = "table 不是此数据源的表或数据集"
             raise Refused(Refusal.MANIFEST, manifest.name, why)
-        fate = _taken(folder, snapshot, shape, manifest, now)
+        fate = _taken(folder, snapshot, shape, manifest, now, lambda: record(loaded))
     except Refused as refused:
-        return Outcome(name, Fate.REFUSED, table, as_of, rows, refused)
-    return Outcome(name, fate, table, as_of, rows)
+        outcome = replace(loaded, fate=Fate.REFUSED, refused=refused)
+        record(outcome)
+        return outcome
+    return replace(loaded, fate=fate)
 
 
-def _taken(folder: Path, snapshot: Path, shape: Shape, manifest: Manifest, now: datetime) -> Fate:
+def _taken(
+    folder: Path,
+    snapshot: Path,
+    shape: Shape,
+    manifest: Manifest,
+    now: datetime,
+    told: Callable[[], None],
+) -> Fate:
     before = [d for d in deliveries(snapshot) if d.table == shape.table]
     if _is_known(before, manifest) and set(shape.columns) <= {*columns_of(snapshot, shape.table)}:
         return Fate.KNOWN
-    stands = max((d.as_of for d in before if d.current), default=None)
-    if stands is not None and manifest.as_of < stands:
-        why = f"数据时点 {_told(manifest.as_of)} 早于已载入的 {_told(stands)}"
-        raise Refused(Refusal.OLDER, manifest.file, why)
-    if manifest.as_of > now + SLACK:
-        # Taken, it would make every honest delivery before that day an older one.
-        raise Refused(Refusal.AHEAD, manifest.name, f"数据时点 {_told(manifest.as_of)} 尚未到来")
+    stands = max((d for d in before if d.current), key=lambda d: d.as_of, default=None)
+    _refuse_by_date(manifest, stands, now)
     content = read_file(folder, manifest)
+    _refuse_by_size(manifest, stands)
     rows = rows_of(content, manifest, shape.columns, shape.layout)
-    told = Delivery(
+    delivered = Delivery(
         table=shape.table,
         file=manifest.file,
         sha256=manifest.sha256,
@@ -152,8 +184,30 @@ def _taken(folder: Path, snapshot: Path, shape: Shape, manifest: Manifest, now: 
         current=True,
     )
     # INVARIANT: rows that turn out not to be as promised end the writing before the rename.
-    replace_table(snapshot, shape, rows, told)
+    replace_table(snapshot, shape, rows, delivered, before_it_stands=told)
     return Fate.LOADED
+
+
+def _refuse_by_date(manifest: Manifest, stands: Delivery | None, now: datetime) -> None:
+    if stands is not None and manifest.as_of < stands.as_of:
+        why = f"数据时点 {_told(manifest.as_of)} 早于已载入的 {_told(stands.as_of)}"
+        raise Refused(Refusal.OLDER, manifest.file, why)
+    if manifest.as_of > now + SLACK:
+        # Taken, it would make every honest delivery before that day an older one.
+        raise Refused(Refusal.AHEAD, manifest.name, f"数据时点 {_told(manifest.as_of)} 尚未到来")
+
+
+def _refuse_by_size(manifest: Manifest, stands: Delivery | None) -> None:
+    """An export that broke off looks like a county in which nobody is in need any more."""
+    if manifest.shrunk:
+        return
+    if manifest.rows == 0:
+        why = "没有数据行：确无数据的，请部门在清单中写明 shrunk = true"
+        raise Refused(Refusal.EMPTY, manifest.file, why)
+    if stands is not None and manifest.rows * SHRINKS < stands.rows:
+        fewer = f"只有 {manifest.rows} 行，不及已载入的 {stands.rows} 行的一半"
+        why = f"{fewer}：确已减少的，请部门在清单中写明 shrunk = true"
+        raise Refused(Refusal.SHRUNK, manifest.file, why)
 
 
 def _is_known(before: Sequence[Delivery], manifest: Manifest) -> bool:

@@ -154,6 +154,14 @@ class FilesRead:
         return self.inner.describe()
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A snapshot's oldest table, and whether the next list of any table is overdue."""
+
+    as_of: datetime
+    stale: bool
+
+
 class FilesSource:
     """A drop folder's snapshot. `inner` is the SQL source over `pool`; `now` judges the age."""
 
@@ -167,6 +175,7 @@ class FilesSource:
     ) -> None:
         self.name, self.guard, self.json = spec.name, inner.guard, inner.json
         self._title, self._pool, self._inner, self._now = spec.title, pool, inner, now
+        self._datasets = spec.datasets
 
     @property
     def calls(self) -> int:
@@ -187,9 +196,26 @@ class FilesSource:
         # Asked first: if another snapshot comes between, the rows are called too old, not too new.
         as_of = await self._as_of(prepared.tables)
         found = await self._inner.rows(prepared.inner, call)
-        old = self._now() - as_of > UPKEEP[prepared.cycle]
+        old = self._is_old(as_of, prepared.cycle)
         freshness = Freshness.STALE if old else Freshness.LIVE
         return replace(found, as_of=as_of, freshness=freshness)
+
+    @property
+    def known_as_of(self) -> datetime | None:
+        """The oldest table's date, if somebody has read it since this snapshot stands."""
+        return min((self._pool.known or {}).values(), default=None)
+
+    async def standing(self) -> Standing | None:
+        """Of when its tables are; None if nothing was delivered. Nobody is asked for it."""
+        try:
+            dates = await self._pool.dates()
+        except Fault:
+            return None
+        known = [(dates[d.table], d.update_cycle) for d in self._datasets if d.table in dates]
+        if not known:
+            return None
+        stale = any(self._is_old(as_of, cycle) for as_of, cycle in known)
+        return Standing(min(as_of for as_of, _ in known), stale)
 
     async def sample(self, dataset: Dataset, somebody: Somebody) -> Sample:
         """The first rows that stand in the snapshot."""
@@ -202,6 +228,9 @@ class FilesSource:
     async def close(self) -> None:
         """Close the snapshot."""
         await self._inner.close()
+
+    def _is_old(self, as_of: datetime, cycle: UpdateCycle) -> bool:
+        return self._now() - as_of > UPKEEP[cycle]
 
     async def _as_of(self, tables: frozenset[str]) -> datetime:
         """The oldest of the tables read together."""

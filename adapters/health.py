@@ -1,7 +1,8 @@
-"""What the status of a source is: each is really asked, all at once, none waits for another.
+"""What the status of a source is: asked for now, or as its last answer left it.
 
-An answer is `Source.ping`: one small request behind the source's own guard, so that it takes
-no longer than the deadline of that source.
+`health_of` really asks, all at once, none waiting for another: one small request (`Source.ping`)
+behind the source's own guard, so that it takes no longer than the deadline of that source.
+`state_of` asks nobody: it says what this process's guard remembers.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ from enum import StrEnum
 from adapters.contract import Source
 from adapters.database import StatementFault
 from adapters.registry import Absent
+from adapters.resilience import BreakerState, Guard
 from catalog.errors import HubError
 
 
 class State(StrEnum):
-    """How a source stands: it answers, nobody has connected it, or why it does not answer."""
+    """How a source stands: it answers, nobody has connected it, or why it does not answer.
+
+    NOT_ASKED: not since the process began, so that nothing is known; only who asks nobody says so.
+    """
 
     ANSWERS = "ANSWERS"
+    NOT_ASKED = "NOT_ASKED"
     NOT_CONNECTED = "NOT_CONNECTED"
     DOWN = "DOWN"
     TIMEOUT = "TIMEOUT"
@@ -45,6 +51,27 @@ class Health:
     def answers(self) -> bool:
         """It does."""
         return self.state is State.ANSWERS
+
+
+def guard_of(source: Source) -> Guard | None:
+    """What stands before a source; None before one that nobody has connected."""
+    found = getattr(source, "guard", None)
+    return found if isinstance(found, Guard) else None
+
+
+def state_of(source: Source) -> State:
+    """What is known of it without asking: its last call, or what keeps calls from it now."""
+    guard = guard_of(source)
+    if guard is None:
+        return State.NOT_CONNECTED if isinstance(source, Absent) else State.NOT_ASKED
+    known = guard.state
+    if known.closed_now:
+        return State.OUTAGE_WINDOW
+    if known.breaker is BreakerState.OPEN:
+        return State.BREAKER_OPEN
+    if known.last_reason is not None and not known.answered_since:
+        return State(known.last_reason.value)
+    return State.NOT_ASKED if known.last_ok is None else State.ANSWERS
 
 
 async def health_of(sources: Mapping[str, Source]) -> list[Health]:

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import MetaData
 from sqlalchemy.engine import make_url
 
+from adapters.bulkhead import UNBOUNDED, Bulkhead
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from adapters.credential import signer
 from adapters.database import Database, open_database
@@ -17,7 +18,7 @@ from adapters.delivery import SCHEME
 from adapters.files import FilesSource, SnapshotPool, snapshot_of
 from adapters.graphql import GraphqlSource
 from adapters.http import HTTP, Door
-from adapters.resilience import Guard, Window
+from adapters.resilience import Budget, Guard, Seen, Window, unseen
 from adapters.rest import RestSource
 from adapters.sql import SqlSource
 from catalog.datasets import FieldType, Kind, SourceSpec
@@ -26,8 +27,9 @@ from catalog.errors import CatalogError, SourceUnavailable
 from catalog.grades import Mask
 
 MaskText = Callable[[Mask, Any, FieldType], Any]
-STORE = ("hub", "audit", "audit_proof")
-"""Sources that are the hub's own store."""
+STATUS = "source_status"
+STORE = ("hub", "audit", "audit_proof", STATUS)
+"""Sources that are the hub's own: its store, and what it makes itself beside that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,9 @@ class Wiring:
     """Where the sources are: address of the `store`; `addresses` and `keys` by source name.
 
     `locked`: the hub's own tables are locked by place, wherever they lie. `ca_file`: authorities
-    of the county's own for HTTPS. `snapshots`: the folder
-    of what drop folders were loaded into, one file a source.
+    of the county's own for HTTPS. `snapshots`: the folder of what drop folders were loaded into,
+    one file a source. `budget`: who counts the calls of a source that sets limits to them; `seen`:
+    who is told of each call.
     """
 
     store: str
@@ -48,6 +51,8 @@ class Wiring:
     locked: bool = False
     ca_file: Path | None = None
     snapshots: Path = Path("snapshots")
+    budget: Callable[[SourceSpec], Budget | None] = lambda _spec: None
+    seen: Seen = unseen
 
 
 def sources(
@@ -125,8 +130,12 @@ def _askable(spec: SourceSpec) -> None:
 
 def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:
     window = wiring.outages.get(spec.name)
+    own = spec.name in STORE or spec.copy_of is not None
     return Guard(
         spec.name,
+        bulkhead=Bulkhead(UNBOUNDED if own else spec.room),
+        budget=wiring.budget(spec),
+        seen=wiring.seen,
         title=spec.title,
         deadline_s=wiring.deadline_s,
         windows=(window,) if window else (),

@@ -1,4 +1,4 @@
-"""One guard before each source: deadline, bounded retry, breaker, outage window.
+"""One guard before each source: outage window, bulkhead, breaker, budget, deadline, bounded retry.
 
     closed ──`threshold` failures in a row──► open ──`cooldown_s`──► half-open
        ▲                                        ▲                        │ one probe only
@@ -6,7 +6,8 @@
                                                 └──── it fails ──────────┘
 
 Whatever goes wrong leaves as SourceUnavailable with a closed `Reason`, so that one
-department's trouble costs its own facets only.
+department's trouble costs its own facets only. BUSY and QUOTA say nothing about a source's
+health: the breaker does not count them.
 Reads alone pass here: asking twice is harmless. Clocks are injected.
 """
 
@@ -20,11 +21,12 @@ from datetime import UTC, datetime
 from datetime import time as Clock
 from enum import StrEnum
 from functools import partial
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
 import stamina
 
+from adapters.bulkhead import Bulkhead, Full
 from adapters.deadline import Deadlines
 from catalog.errors import SourceUnavailable
 
@@ -33,6 +35,7 @@ ATTEMPTS = 2  # one more try heals a dropped connection; more only adds to a sou
 FIRST_WAIT_S, MAX_WAIT_S, JITTER_S = 0.05, 0.5, 0.05
 THRESHOLD = 5  # failures in a row: not bad luck any more
 COOLDOWN_S = 10.0  # a restarted system is found again within this time
+OK = "OK"  # the outcome of a call that was answered; any other is its Reason
 COUNTY_ZONE = ZoneInfo("Asia/Shanghai")
 
 T = TypeVar("T")
@@ -72,6 +75,25 @@ class Fault(Exception):
     def __init__(self, reason: Reason = Reason.DOWN, *, again: bool = False) -> None:
         super().__init__(reason)
         self.reason, self.again = reason, again
+
+
+BLAMELESS = frozenset({Reason.BUSY, Reason.QUOTA})
+"""A source that says so is well."""
+
+
+class Unpaid(Exception):
+    """A call may not go out. BUSY: not in time; QUOTA: not today; DOWN: nobody can tell."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Budget(Protocol):
+    """What a source lets the whole hub ask: calls a day, and how fast they may follow."""
+
+    async def take(self, until: float) -> None:
+        """Return when one call may go out, before `until` (loop time); Unpaid if it may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +191,37 @@ class GuardState:
     last_fault: datetime | None
     last_reason: Reason | None
     latency_ms: float | None
+    in_flight: int
+
+    @property
+    def answered_since(self) -> bool:
+        """It has answered after its last fault."""
+        if self.last_ok is None or self.last_fault is None:
+            return self.last_ok is not None
+        return self.last_ok > self.last_fault
+
+
+Seen = Callable[[str, str, float | None], None]
+"""Told of each call: source, ``OK`` or its Reason, and the seconds it took if it went out."""
+
+
+def unseen(_source: str, _outcome: str, _seconds: float | None) -> None:
+    """Nobody looks."""
+
+
+class _Paid(Generic[T]):
+    """A question that is paid for each time it is asked; `asked`: it went out at least once."""
+
+    __slots__ = ("_ask", "_budget", "_end", "asked")
+
+    def __init__(self, ask: Callable[[], Awaitable[T]], budget: Budget, end: float) -> None:
+        self._ask, self._budget, self._end = ask, budget, end
+        self.asked = False
+
+    async def __call__(self) -> T:
+        await self._budget.take(self._end)
+        self.asked = True
+        return await self._ask()
 
 
 class Guard:
@@ -184,12 +237,16 @@ class Guard:
         breaker: Breaker | None = None,
         windows: tuple[Window, ...] = (),
         faults: tuple[type[Exception], ...] = (OSError,),
+        bulkhead: Bulkhead | None = None,
+        budget: Budget | None = None,
+        seen: Seen = unseen,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name, self.deadline_s = name, deadline_s
         self._title, self._attempts = title or name, attempts
         self._breaker, self._deadlines = breaker or Breaker(), Deadlines()
-        self._windows, self._now = windows, now
+        self._bulkhead, self._budget = bulkhead or Bulkhead(), budget
+        self._windows, self._seen, self._now = windows, seen, now
         self._caught: tuple[type[Exception], ...] = (Fault, TimeoutError, *faults)
         self._last_ok: datetime | None = None
         self._last_fault: datetime | None = None
@@ -210,15 +267,36 @@ class Guard:
         end = now + self.deadline_s if until is None else until
         self._refuse_unasked(now, end)
         try:
-            answer = await self._deadlines.within(end, partial(self._tries, ask))
+            await self._bulkhead.enter(end)
+        except Full:
+            raise self._refusal(Reason.BUSY) from None
+        try:
+            return await self._admitted(ask, end)
+        finally:
+            self._bulkhead.leave()
+
+    async def _admitted(self, ask: Callable[[], Awaitable[T]], end: float) -> T:
+        # Only now: the breaker may have opened while this call waited, and a probe is one call.
+        if not self._breaker.admit():
+            raise self._unavailable(Reason.BREAKER_OPEN)
+        paid = None if self._budget is None else _Paid(ask, self._budget, end)
+        begun = asyncio.get_running_loop().time()
+        try:
+            answer = await self._deadlines.within(end, partial(self._tries, paid or ask))
+        except Unpaid as unpaid:
+            self._breaker.abandoned()
+            raise self._unpaid(unpaid.reason) from None
         except Fault as fault:
-            raise self._failure(fault.reason) from None
+            raise self._failure(fault.reason, begun) from None
         except TimeoutError:
-            raise self._failure(Reason.TIMEOUT) from None
+            if paid is not None and not paid.asked:
+                self._breaker.abandoned()
+                raise self._unpaid(Reason.DOWN) from None  # the budget itself did not answer
+            raise self._failure(Reason.TIMEOUT, begun) from None
         except BaseException:
             self._breaker.abandoned()
             raise
-        self._success(now)
+        self._success(begun)
         return answer
 
     @property
@@ -233,6 +311,7 @@ class Guard:
             last_fault=self._last_fault,
             last_reason=self._last_reason,
             latency_ms=self._latency_ms,
+            in_flight=self._bulkhead.in_flight,
         )
 
     def _refuse_unasked(self, now: float, end: float) -> None:
@@ -240,7 +319,7 @@ class Guard:
             raise self._unavailable(Reason.OUTAGE_WINDOW)
         if end <= now:
             raise self._unavailable(Reason.TIMEOUT)
-        if not self._breaker.admit():
+        if self._breaker.state is BreakerState.OPEN:
             raise self._unavailable(Reason.BREAKER_OPEN)
 
     async def _tries(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -264,12 +343,14 @@ class Guard:
             with attempt:
                 if attempt.num == 1:
                     raise first  # that try is over; only what follows it is made here
-                return await self._once(ask)
+                return await self._once(ask, first)
         raise Fault(Reason.DOWN)
 
-    async def _once(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _once(self, ask: Callable[[], Awaitable[T]], first: Fault) -> T:
         try:
             return await ask()
+        except Unpaid:
+            raise Fault(first.reason) from None  # no second try is to be had: the first one stands
         except self._caught as error:
             raise self._fault(error) from None
 
@@ -290,16 +371,30 @@ class Guard:
     def _success(self, begun: float) -> None:
         self._breaker.succeeded()
         self._last_ok = self._now()
-        self._latency_ms = (asyncio.get_running_loop().time() - begun) * 1_000
+        spent_s = asyncio.get_running_loop().time() - begun
+        self._latency_ms = spent_s * 1_000
+        self._seen(self.name, OK, spent_s)
 
-    def _failure(self, reason: Reason) -> SourceUnavailable:
-        self._breaker.failed()
+    def _failure(self, reason: Reason, begun: float) -> SourceUnavailable:
+        if reason in BLAMELESS:
+            self._breaker.abandoned()
+        else:
+            self._breaker.failed()
+        return self._refusal(reason, asyncio.get_running_loop().time() - begun)
+
+    def _unpaid(self, reason: Reason) -> SourceUnavailable:
+        # A budget that is away is the hub's trouble, and no news of the source.
+        return self._unavailable(reason) if reason is Reason.DOWN else self._refusal(reason)
+
+    def _refusal(self, reason: Reason, spent_s: float | None = None) -> SourceUnavailable:
         self._last_fault, self._last_reason = self._now(), reason
-        return self._unavailable(reason)
+        return self._unavailable(reason, spent_s)
 
-    def _unavailable(self, reason: Reason) -> SourceUnavailable:
-        return SourceUnavailable(
-            f"{self._title}{SAID[reason]}，其余数据照常给出；请稍后再试",
-            reason=reason.value,
-            source=self.name,
-        )
+    def _unavailable(self, reason: Reason, spent_s: float | None = None) -> SourceUnavailable:
+        self._seen(self.name, reason.value, spent_s)
+        told, where = f"{self._title}{SAID[reason]}，其余数据照常给出", {"source": self.name}
+        if reason is Reason.QUOTA:
+            return SourceUnavailable(
+                f"{told}；请次日再试", reason=reason.value, retryable=False, **where
+            )
+        return SourceUnavailable(f"{told}；请稍后再试", reason=reason.value, **where)

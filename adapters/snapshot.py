@@ -14,7 +14,7 @@ import fcntl
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,10 +180,18 @@ def locked(snapshot: Path) -> Iterator[None]:
         yield
 
 
-def replace_table(snapshot: Path, shape: Shape, rows: Iterable[Row], told: Delivery) -> None:
+def replace_table(
+    snapshot: Path,
+    shape: Shape,
+    rows: Iterable[Row],
+    told: Delivery,
+    *,
+    before_it_stands: Callable[[], None],
+) -> None:
     """A new snapshot with this table replaced takes the old one's place. Holding the lock.
 
-    SnapshotBroken if it cannot be written; the old one then stands, as it does if `rows` raise.
+    `before_it_stands` is called when it is whole and on the disk. SnapshotBroken if it cannot be
+    written; the old one then stands, as it does if `rows` or `before_it_stands` raise.
     """
     handle, name = tempfile.mkstemp(".part", f".{snapshot.name}.", snapshot.parent)
     part = Path(name)
@@ -192,6 +200,7 @@ def replace_table(snapshot: Path, shape: Shape, rows: Iterable[Row], told: Deliv
         with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as connection:
             _fill(connection, snapshot, shape, rows, told)
         _synced(part)
+        before_it_stands()
         part.replace(snapshot)
         _synced(snapshot.parent)
     except (sqlite3.Error, OSError):

@@ -19,6 +19,8 @@ from catalog.states import CodeScheme
 from catalog.subgraph import Subgraph, misfit, read_subgraph
 from catalog.table import Table
 
+ROOM = 16  # calls at once; a department's system is no larger than a county's
+
 
 class Kind(StrEnum):
     """Kinds of source; each has one adapter."""
@@ -222,6 +224,8 @@ class SourceSpec:
 
     `rest`, `graphql`: how it is asked over HTTP, for the kind of that name. `copy_of`: the source
     whose tables it has too, so that its rows are as trusted as that one's.
+    What the department lets the hub ask of its system: `room` calls at once (of each worker), and,
+    all workers together, `rate` calls a second, `quota` calls a day of Beijing; None for no limit.
     """
 
     name: str
@@ -233,6 +237,14 @@ class SourceSpec:
     rest: Interface | None = None
     graphql: Subgraph | None = None
     copy_of: str | None = None
+    room: int = ROOM
+    rate: int | None = None
+    quota: int | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Its calls are counted by all workers together."""
+        return self.rate is not None or self.quota is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +269,7 @@ def read_source(table: Table, words: Words) -> SourceSpec:
     title, kind = head.text("title"), head.choice("kind", Kind)
     scheme = head.choice("code_scheme", CodeScheme)
     rest, graphql = _rest(head, kind), _graphql(head, kind)
+    room, rate, quota = head.positive("room"), head.positive("rate"), head.positive("quota")
     head.done()
     datasets = tuple(
         _dataset(t, words, source=name, provider=department, scheme=scheme)
@@ -265,7 +278,19 @@ def read_source(table: Table, words: Words) -> SourceSpec:
     if graphql is not None:
         _check_fields(head, graphql, datasets)
     table.done()
-    return SourceSpec(name, title, department, kind, scheme, datasets, rest, graphql)
+    return SourceSpec(
+        name,
+        title,
+        department,
+        kind,
+        scheme,
+        datasets,
+        rest,
+        graphql,
+        room=room or ROOM,
+        rate=rate,
+        quota=quota,
+    )
 
 
 def _rest(head: Table, kind: Kind) -> Interface | None:

@@ -61,6 +61,15 @@ class Table:
             raise self.fail(key, "must be a whole number")
         return value
 
+    def positive(self, key: str) -> int | None:
+        """A whole number from 1, or None if the key is absent."""
+        if key not in self._data:
+            return None
+        value = self.number(key, 0)
+        if value < 1:
+            raise self.fail(key, "must be 1 or more; leave it out for no limit")
+        return value
+
     def day(self, key: str) -> date | None:
         """A date without time, or None if the key is absent."""
         value = self._data.pop(key, None)

@@ -32,6 +32,7 @@ from catalog.load import Catalog
 from catalog.placing import OWN
 from hub import followers, limits
 from hub.asking import Askers
+from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
 from hub.cosigning import Cosigning, times, witnesses
 from hub.end_users import EndUsers
@@ -47,6 +48,7 @@ from hub.release import Release
 from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
 from hub.signing import log_id, process_writer, signer_of
+from hub.statuses import states, statuses
 from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
@@ -55,6 +57,7 @@ from resolvers.document import Limits
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
 from schema.build import build
+from store.budgets import Budgets
 from store.engine import open_engine
 from store.lookups import Lookups
 from store.tables import metadata
@@ -87,7 +90,9 @@ def assemble(
     catalog = catalogue(settings)
     demo = settings.profile is Profile.DEMO
     keys = load_keys(settings.keys_dir, create=demo)
+    telemetry = telemetry or Telemetry()
     store = open_engine(settings.store_url)
+    budgets = Budgets(store)
     wiring = registry.Wiring(
         store=settings.store_url,
         metadata=metadata,
@@ -98,9 +103,13 @@ def assemble(
         locked=settings.store_row_lock,
         ca_file=settings.source_ca_file,
         snapshots=settings.snapshots_dir,
+        budget=lambda spec: budget_of(spec, budgets),
+        seen=telemetry.metrics.seen,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     sources[NAME] = Proofs(_ours(sources, NAME), store)
+    sources[registry.STATUS] = statuses(catalog, sources, settings.outages, budgets, mask_text)
+    telemetry.metrics.watch(sources)
     subjects, uid = SubjectTokens(keys.audit), partial(citizen_uid, keys.identity)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     setting = Setting(
@@ -132,6 +141,7 @@ def assemble(
         tokens=tokens,
         store=store,
         sources=sources,
+        budgets=budgets,
         keeper=keeper,
         askers=Askers(
             store, tokens, catalog, keeper, case_files(catalog, sources), register(catalog, sources)
@@ -150,7 +160,7 @@ def assemble(
         rejects=Rejects(log),
         runs=Runs(),
         notes=Notes(store, keys.audit),
-        telemetry=telemetry or Telemetry(),
+        telemetry=telemetry,
     )
 
 
@@ -223,7 +233,8 @@ async def healthz(_request: Request) -> Response:
 async def readyz(request: Request) -> Response:
     """The store answers, the policy is fresh, the log is the one that was signed.
 
-    Where data sets are placed does not decide.
+    Sources do not decide, nor where data sets are placed; how they stand is told beside it, by name
+    and word alone.
     """
     hub: Hub = request.app.state.hub
     try:
@@ -233,9 +244,10 @@ async def readyz(request: Request) -> Response:
         await hub.sources["hub"].ping()
     except HubError as error:
         return JSONResponse({"status": "unready", "code": error.code}, 503)
+    known = states(hub.sources)
     if hub.settings.placed:
-        return JSONResponse({"status": "ready", "placed": _breakers(hub)})
-    return JSONResponse({"status": "ready"})
+        return JSONResponse({"status": "ready", "sources": known, "placed": _breakers(hub)})
+    return JSONResponse({"status": "ready", "sources": known})
 
 
 def _breakers(hub: Hub) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
-from catalog.datasets import KEY_FORMATS, Decode, FieldType, Kind, RegionKind
+from catalog.datasets import KEY_FORMATS, ROOM, Decode, FieldType, Kind, RegionKind
 from catalog.errors import Readable
 from catalog.grades import Mask, Sensitivity, UpdateCycle
 from catalog.load import Catalog
@@ -57,6 +57,7 @@ def form(catalog: Catalog, name: str, kind: Kind, dept: str) -> str:
         table=TABLE[kind],
         object=citizens[0] if citizens else "",
         objects="、".join(objects) or "catalog/objects.toml 中尚无，须先经评审增加",
+        room=ROOM,
         bases=" ".join(catalog.legal_bases),
         cycles=_words(UpdateCycle),
         formats=" ".join(KEY_FORMATS),
@@ -142,6 +143,9 @@ department = "{dept}"
 kind = "{kind}"
 # 区划代码是谁的：{schemes}
 code_scheme = "NBS_STAT"
+# 部门许可的访问量，没有限制就不写：同时 room（缺省 {room}）、每秒 rate、每日 quota 次
+# rate = 5
+# quota = 5000
 {more}
 # 一个数据集即一类行；再有一类，整段照写
 [[dataset]]

@@ -1,4 +1,4 @@
-"""Spans: a closed list of names, a closed list of attributes, and no person in either.
+"""Spans and metrics: a closed list of names, a closed list of attributes, and no person in either.
 
 Never an argument, variable, query text, URL, SQL parameter, header value, error message:
 whoever reads traces has no rights to the data. Exceptions are not recorded on spans, since
@@ -14,15 +14,15 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import Token
 from enum import StrEnum
 
+from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from hub.metrics import SERVICE, Metrics
 from hub.trace import CURRENT, may_hold_person, named
-
-SERVICE = "data-sharing-hub"
 
 
 class SpanName(StrEnum):
@@ -88,9 +88,12 @@ AnySpan = Span | Unexported
 
 
 class Telemetry:
-    """The tracer; `exporter` None exports nothing."""
+    """The tracer and the meters; without `exporter` no span is made, without `reader` no metric."""
 
-    def __init__(self, exporter: SpanExporter | None = None) -> None:
+    def __init__(
+        self, exporter: SpanExporter | None = None, reader: MetricReader | None = None
+    ) -> None:
+        self.metrics = Metrics(reader)
         self._provider = None if exporter is None else _provider(exporter)
         self._tracer = None if self._provider is None else self._provider.get_tracer(SERVICE)
 
@@ -134,6 +137,7 @@ class Telemetry:
 
     def close(self) -> None:
         """Export what is left."""
+        self.metrics.close()
         if self._provider is not None:
             self._provider.shutdown()
 

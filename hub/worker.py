@@ -24,6 +24,7 @@ from hub.runs import Runs
 from hub.settings import Settings
 from hub.telemetry import Telemetry
 from resolvers.answer import Engine
+from store.budgets import Budgets
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Hub:
     tokens: Tokens
     store: AsyncEngine
     sources: Mapping[str, Source]
+    budgets: Budgets
     keeper: BookKeeper
     askers: Askers
     engine: Engine

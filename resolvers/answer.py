@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from cachetools import LRUCache
@@ -33,7 +34,7 @@ from catalog.errors import (
     Internal,
     TooComplex,
 )
-from resolvers.assemble import Introspected, answer, formatted
+from resolvers.assemble import Introspected, answer, formatted, local
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
@@ -330,8 +331,15 @@ def _as_hub_error(error: Exception) -> HubError:
     return Internal("内部错误：请告知请求编号")
 
 
-def _fresh(told: ReadDisclosure) -> str | None:
-    return "STALE" if "STALE" in told.states else None
+def _fared(entry: dict[str, Any], told: ReadDisclosure) -> None:
+    """The worst of a source's reads, and the oldest moment its rows are of."""
+    if told.down is not None:
+        entry["status"] = told.down
+    elif "STALE" in told.states and entry["status"] == "LIVE":
+        entry["status"] = "STALE"
+    if told.as_of is not None:
+        of = local(datetime.fromtimestamp(told.as_of / 1_000_000, UTC))
+        entry["asOf"] = min(of, entry.get("asOf", of))
 
 
 def _extensions(execution: Execution) -> dict[str, Any]:
@@ -340,8 +348,7 @@ def _extensions(execution: Execution) -> dict[str, Any]:
     fields: dict[tuple[str, str], int] = {}
     for told in execution.told():
         if told.asked:
-            entry = sources.setdefault(told.source, {"name": told.source, "status": "LIVE"})
-            entry["status"] = told.down or _fresh(told) or entry["status"]
+            _fared(sources.setdefault(told.source, {"name": told.source, "status": "LIVE"}), told)
         for coordinate, count in told.masked.items():
             fields[coordinate, "MASKED"] = fields.get((coordinate, "MASKED"), 0) + count
         for coordinate in told.hidden:

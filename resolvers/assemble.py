@@ -19,7 +19,7 @@ from graphql import get_location
 from adapters.contract import GRADE, QUALITY
 from authz.lens import CellState
 from catalog.errors import HubError, Internal, SourceUnavailable
-from catalog.states import FieldState
+from catalog.states import DQCode, FieldState
 from resolvers.document import too_complex
 from resolvers.execute import Execution, Result, Row, RowMode
 from resolvers.facet import Env, env_of
@@ -480,15 +480,18 @@ class _Builder:
         layout, dataset = result.layout, result.planned.read.dataset
         grade_at, quality_at = layout.get(GRADE), layout.get(QUALITY)
         as_of = result.as_of
+        quality = (row[quality_at] or "").split() if quality_at is not None else []
+        if result.stale:
+            quality.append(DQCode.DQ11.value)
         return {
             "source": dataset.source,
-            "asOf": _local(as_of) if as_of is not None else None,
+            "asOf": local(as_of) if as_of is not None else None,
             "matchGrade": row[grade_at] if grade_at is not None else None,
-            "quality": (row[quality_at] or "").split() if quality_at is not None else [],
+            "quality": quality,
         }
 
 
-def _local(at: datetime) -> str:
+def local(at: datetime) -> str:
     """The one wire form of an instant: Beijing time, whole seconds."""
     return at.astimezone(BEIJING).isoformat(timespec="seconds")
 

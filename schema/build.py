@@ -21,7 +21,7 @@ from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
 from schema.stats import stats
-from schema.words import catalogue, division, viewer
+from schema.words import catalogue, division, sources, viewer
 
 
 def build(catalog: Catalog) -> Bindings:
@@ -29,7 +29,7 @@ def build(catalog: Catalog) -> Bindings:
     kit = Kit(catalog)
     texts = scalars()
     kit.names |= texts | codes(catalog)
-    words = (shared, division, catalogue, audit, viewer)
+    words = (shared, division, catalogue, sources, audit, viewer)
     for make in (*words, household, case, stats, supervision, citizen):
         make(kit)
     inputs(kit)

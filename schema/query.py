@@ -149,6 +149,9 @@ def query(kit: Kit) -> Any:
         "departments": root("[Department!]", "部门列表", "departments"),
         "dataset": root("Dataset", "按代码查共享目录项", "dataset", BY_NAME),
         "datasets": root("[Dataset!]", "共享目录", "datasets", OF_PROVIDER),
+        "sources": root(
+            "[SourceSystem!]", "各数据源的状态；不另行询问，询问用 hub source ping", "sources"
+        ),
         "auditEvents": root(
             "AuditEventConnection",
             "访问审计，新的在前；仅审计员，读取本身也被记录",

@@ -51,6 +51,23 @@ def catalogue(kit: Kit) -> None:
     kit.rows(kit.catalog.datasets["dataset_field"], {})
 
 
+def sources(kit: Kit) -> None:
+    """SourceSystem: how each source stands, whose it is and what it gives."""
+    kit.rows(
+        kit.catalog.datasets["source_system"],
+        {
+            "department": kit.edge(
+                "Department", "提供单位", EdgeTo("department", "department", "code", many=False)
+            ),
+            "datasets": kit.edge(
+                "[Dataset!]",
+                "此数据源的共享目录项",
+                EdgeTo("dataset", "name", "source", many=True, reached=False),
+            ),
+        },
+    )
+
+
 def viewer(kit: Kit) -> None:
     """Viewer: who asks, with which posts, for what."""
     kit.object(

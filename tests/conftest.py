@@ -166,7 +166,7 @@ class MariaServer:
 
         for _ in range(600):
             try:
-                asyncio.run(_maria_execute(self.url, "SELECT 1"))
+                _maria_execute(self.url, "SELECT 1")
             except pymysql.err.OperationalError:
                 assert process.poll() is None, "the MariaDB server ended at once"
                 time.sleep(0.1)
@@ -184,29 +184,42 @@ def maria_restarted() -> Iterator[MariaServer]:
     server.remove()
 
 
-@pytest.fixture
-def maria_url(maria_server: URL) -> Iterator[str]:
-    """The address of an empty database, utf8mb3 as old systems are, that lives as long as the test.
+@pytest.fixture(scope="session")
+def maria_database(maria_server: URL) -> Iterator[Callable[[], str]]:
+    """``maria_database()``: the address of a new, empty database, utf8mb3 as old systems are.
 
-    Its account may do everything.
+    Its account may do everything. They live as long as the session.
     """
-    name = f"hub_test_{uuid.uuid4().hex}"
-    asyncio.run(_maria_execute(maria_server, f"CREATE DATABASE {name} CHARACTER SET utf8mb3"))
-    yield maria_server.set(database=name).render_as_string(hide_password=False)
-    asyncio.run(_maria_execute(maria_server, f"DROP DATABASE {name}"))
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"hub_test_{uuid.uuid4().hex}"
+        _maria_execute(maria_server, f"CREATE DATABASE {name} CHARACTER SET utf8mb3")
+        made.append(name)
+        return maria_server.set(database=name).render_as_string(hide_password=False)
+
+    yield make
+    for name in made:
+        _maria_execute(maria_server, f"DROP DATABASE {name}")
 
 
-async def _maria_execute(server: URL, statement: str) -> None:
-    import aiomysql
+@pytest.fixture
+def maria_url(maria_database: Callable[[], str]) -> str:
+    """The address of an empty database of a test's own."""
+    return maria_database()
 
-    connection = await aiomysql.connect(
-        host=server.host, port=server.port, user=server.username, password=server.password
+
+def _maria_execute(server: URL, statement: str) -> None:
+    import pymysql
+
+    connection = pymysql.connect(
+        host=server.host or "",
+        port=server.port or 0,
+        user=server.username,
+        password=server.password or "",
     )
-    try:
-        async with connection.cursor() as cursor:
-            await cursor.execute(statement)
-    finally:
-        connection.close()
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

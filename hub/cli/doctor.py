@@ -11,7 +11,9 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,11 +30,17 @@ FREE_SHARE = 0.2  # below a fifth of the disk the log must be moved (audit 1.12)
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: did it hold, and what to do if not."""
+    """One check: did it hold, and what to do if not. `warns`: it is no fault, but to be known."""
 
     ok: bool
     what: str
     remedy: str = ""
+    warns: bool = False
+
+    @property
+    def told(self) -> bool:
+        """Somebody should read the remedy."""
+        return self.warns or not self.ok
 
 
 @click.command(help="检查运行环境，逐项说明如何处理；有一项不通过即以 1 退出。")
@@ -43,7 +51,7 @@ def doctor(folder: Path | None, json_: bool) -> None:
     logs.configure("ERROR")
     findings = list(_checks(folder))
     if json_:
-        as_json([asdict(f) | {"remedy": "" if f.ok else f.remedy} for f in findings])
+        as_json([asdict(f) | ({} if f.told else {"remedy": ""}) for f in findings])
     else:
         for finding in findings:
             click.echo(_line(finding))
@@ -57,7 +65,9 @@ def version() -> None:
 
 
 def _line(finding: Finding) -> str:
-    return f"[正常] {finding.what}" if finding.ok else f"[异常] {finding.what}：{finding.remedy}"
+    if not finding.told:
+        return f"[正常] {finding.what}"
+    return f"[{'注意' if finding.ok else '异常'}] {finding.what}：{finding.remedy}"
 
 
 def _checks(folder: Path | None) -> Iterator[Finding]:
@@ -70,6 +80,7 @@ def _checks(folder: Path | None) -> Iterator[Finding]:
     except SettingsError as error:
         yield Finding(False, "设置", "；".join(error.lines))
         return
+    yield from _plain(settings)
     yield _disk(settings.data_dir)
     yield _store(settings.store_url)
     words = (_catalogue(settings), _keys(settings))
@@ -77,6 +88,27 @@ def _checks(folder: Path | None) -> Iterator[Finding]:
     if all(finding.ok for finding in words):
         yield from _copies(settings)
         yield from _sources(settings, site)
+
+
+def _plain(settings: Settings) -> Iterator[Finding]:
+    """Addresses that are asked in plain text across a network. The address itself is not said."""
+    asked = {f"sources.{name}": address for name, address in settings.sources.items()}
+    asked |= {"alerts.webhook_url": settings.alerts_webhook_url or ""}
+    asked |= {f"witness.urls[{n}]": url for n, url in enumerate(settings.witness_urls)}
+    for key, address in asked.items():
+        if _is_plain(address):
+            remedy = "请改用 https://；暂不能改的，只经专线访问"
+            yield Finding(True, f"{key} 以明文 http:// 访问", remedy, warns=True)
+
+
+def _is_plain(address: str) -> bool:
+    parts = urlsplit(address)
+    if parts.scheme != "http":
+        return False
+    try:
+        return not ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return parts.hostname != "localhost"
 
 
 def _casbin() -> Finding:
@@ -150,6 +182,7 @@ async def _pinged(make: Callable[[], object]) -> list[tuple[str, str]]:
         except HubError as error:
             found.append((name, error.message))
         await source.close()
+    await made.store.dispose()
     return found
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from catalog.workdays import ZONE
 from hub import logs
 from hub.cli.chosen import DIR, chosen
 from hub.cli.grid import grid
@@ -18,6 +19,7 @@ from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.cli.source_sync import sync
 
 if TYPE_CHECKING:
+    from adapters.files import Standing
     from adapters.fit import ColumnFit, Fit
     from adapters.health import Health
     from hub.settings import Settings
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 KINDS = ("sql", "rest", "graphql", "files")
 SAID = {
     "ANSWERS": "应答",
+    "NOT_ASKED": "尚未访问",
     "NOT_CONNECTED": "尚未接入",
     "DOWN": "未能应答",
     "TIMEOUT": "应答超时",
@@ -58,24 +61,12 @@ source.add_command(sync)
 def list_(folder: Path | None, json_: bool) -> None:
     """0 told, whether they answer or not; 3 settings."""
     with _connected(folder) as (settings, hub):
-        found = asyncio.run(_health(hub, tuple(hub.sources)))
-        rows = [_listed(settings, hub, one) for one in found]
+        rows = asyncio.run(_standing(settings, hub))
     if json_:
         as_json(rows)
         return
-    head = ("名称", "部门", "种类", "状态", "停机时段", "数据集")
-    told = [
-        (
-            row["name"],
-            row["department"],
-            row["kind"],
-            SAID[row["state"]],
-            row["outage"] or NOTHING,
-            "、".join(row["datasets"]),
-        )
-        for row in rows
-    ]
-    _echo(grid([head, *told]))
+    head = ("名称", "部门", "种类", "状态", "毫秒", "数据时点", "今日次数", "停机时段", "数据集")
+    _echo(grid([head, *(_line(row) for row in rows)]))
 
 
 @source.command(help="逐个询问数据源（不给名称即全部），互不等候；全部应答为 0，否则为 1。")
@@ -170,11 +161,31 @@ async def _health(hub: Hub, names: tuple[str, ...]) -> list[Health]:
     from adapters.health import health_of
 
     found = await health_of({name: hub.sources[name] for name in names})
+    await _closed(hub)
+    return found
+
+
+async def _standing(settings: Settings, hub: Hub) -> list[dict[str, Any]]:
+    """Every source asked, with what its files and the day's book of calls say."""
+    from adapters.files import FilesSource
+    from adapters.health import health_of
+    from hub.statuses import used_today
+
+    found = await health_of(hub.sources)
+    used, rows = await used_today(hub.budgets), list[dict[str, Any]]()
+    for one in found:
+        source = hub.sources[one.name]
+        files = await source.standing() if isinstance(source, FilesSource) else None
+        rows.append(_listed(settings, hub, one, files, used))
+    await _closed(hub)
+    return rows
+
+
+async def _closed(hub: Hub) -> None:
     for one in hub.sources.values():
         await one.close()
     await hub.store.dispose()
     hub.telemetry.close()
-    return found
 
 
 def _checked(name: str, account: str, folder: Path | None) -> Checked:
@@ -202,18 +213,51 @@ def _echo(lines: Iterator[str]) -> None:
         click.echo(line)
 
 
-def _listed(settings: Settings, hub: Hub, one: Health) -> dict[str, Any]:
+def _listed(
+    settings: Settings,
+    hub: Hub,
+    one: Health,
+    files: Standing | None,
+    used: Mapping[str, int] | None,
+) -> dict[str, Any]:
     spec = hub.catalog.sources[one.name]
     window = settings.outages.get(one.name)
+    counted = spec.limited and used is not None
     return {
         "name": one.name,
         "title": spec.title,
         "department": spec.department,
         "kind": spec.kind,
         "state": one.state,
+        "latencyMs": round(one.latency_ms, 1),
+        "asOf": None if files is None else files.as_of.astimezone(ZONE).isoformat(),
+        "stale": None if files is None else files.stale,
+        "quotaLimit": spec.quota,
+        "quotaUsed": used.get(one.name, 0) if counted and used is not None else None,
         "outage": str(window) if window else None,
         "datasets": [dataset.name for dataset in spec.datasets],
     }
+
+
+def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    as_of = NOTHING if row["asOf"] is None else row["asOf"][:16]
+    return (
+        row["name"],
+        row["department"],
+        row["kind"],
+        SAID[row["state"]],
+        f"{row['latencyMs']:.0f}",
+        f"{as_of}（逾期）" if row["stale"] else as_of,
+        _used(row["quotaUsed"], row["quotaLimit"]),
+        row["outage"] or NOTHING,
+        "、".join(row["datasets"]),
+    )
+
+
+def _used(used: int | None, limit: int | None) -> str:
+    if used is None:
+        return NOTHING
+    return str(used) if limit is None else f"{used}/{limit}"
 
 
 def _pinged(one: Health) -> dict[str, Any]:

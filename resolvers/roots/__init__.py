@@ -17,6 +17,7 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "departments": words.departments,
     "dataset": words.dataset,
     "datasets": words.datasets,
+    "sources": words.sources,
     "case": cases.case,
     "cases": cases.cases,
     "case_stats": stats.case_stats,

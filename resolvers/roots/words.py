@@ -42,3 +42,8 @@ def dataset(args: Args) -> Root:
 def datasets(args: Args) -> Root:
     """Catalogue entries, of one provider or all."""
     return Root("dataset", Mode.LIST, equals(args, "x__provider", "provider"))
+
+
+def sources(_args: Args) -> Root:
+    """How the sources stand."""
+    return Root("source_system", Mode.LIST)

@@ -20,6 +20,7 @@ from typing import Any
 
 import strawberry
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
 from strawberry.schema.config import StrawberryConfig
 
 from adapters.contract import Source
@@ -31,7 +32,6 @@ from adapters.snapshot import shapes
 from catalog.datasets import FieldType
 from catalog.grades import Mask
 from catalog.load import Catalog, load
-from store.engine import open_engine
 from store.tables import metadata
 from tests.servers import Asked, http, serving
 
@@ -202,7 +202,7 @@ def _server(kind: str) -> Callable[..., contextlib.AbstractAsyncContextManager[s
     @contextlib.asynccontextmanager
     async def made(_folder: Path, _catalog: Catalog, database: Made) -> AsyncIterator[str]:
         address = await database(kind)
-        engine = open_engine(address, pool_size=1)
+        engine = create_async_engine(address)
         columns = ", ".join(f"{name} VARCHAR(64)" for name in COLUMNS)
         marks = ", ".join(f":{name}" for name in COLUMNS)
         async with engine.begin() as connection:
@@ -304,6 +304,7 @@ async def _files(folder: Path, catalog: Catalog, _made: Made) -> AsyncIterator[s
 PLACES: Mapping[str, Callable[..., contextlib.AbstractAsyncContextManager[str]]] = {
     "sqlite": _sqlite,
     "postgres": _server("postgres"),
+    "mariadb": _server("mariadb"),
     "rest": _rest,
     "graphql": _graphql,
     "files": _files,
@@ -311,6 +312,7 @@ PLACES: Mapping[str, Callable[..., contextlib.AbstractAsyncContextManager[str]]]
 GONE = {
     "sqlite": "sqlite+aiosqlite:///none/none.sqlite",
     "postgres": "postgresql+asyncpg://hub:geheim@127.0.0.1:9/none",
+    "mariadb": "mysql+aiomysql://hub:geheim@127.0.0.1:9/none",
     "rest": "http://127.0.0.1:9",
     "graphql": "http://127.0.0.1:9",
     "files": "files:///none/none",

@@ -37,7 +37,7 @@ from tests.adapters.kinds import (
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
-MARKS = {"postgres": pytest.mark.postgres}
+MARKS = {"postgres": pytest.mark.postgres, "mariadb": pytest.mark.mariadb}
 KINDS = [pytest.param(k, marks=MARKS[k]) if k in MARKS else k for k in PLACES]
 FIELDS = ("plotNo", "area", "rent", "since", "place", "grade")
 ZHELAI, BANGE = "532622205000", "532622206000"
@@ -60,7 +60,7 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     async def database(kind: str) -> str:
         if kind == "mariadb":
-            return str(request.getfixturevalue("maria_url"))
+            return str(request.getfixturevalue("maria_database")())
         return await pg_database()
 
     async with opened(str(request.param), tmp_path, database) as made:

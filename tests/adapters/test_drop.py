@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from adapters.drop import Fate, NoFolder, load_drop
+from adapters.drop import Fate, NoFolder, Outcome, load_drop
 from adapters.snapshot import SnapshotBroken, deliveries
 from catalog.datasets import Layout
 
@@ -132,6 +132,63 @@ def test_a_correction_of_the_same_day_is_taken(school: Any, roll: Callable[..., 
     assert school.standing()[TABLE][0] == 3
 
 
+def test_a_list_of_nobody_or_of_less_than_half_is_refused_unless_its_department_says_so(
+    school: Any, roll: Callable[..., bytes]
+) -> None:
+    school.deliver(TABLE, FILE, roll(), rows=0)
+    assert school.refused() == (
+        "EMPTY",
+        f"{FILE}：没有数据行：确无数据的，请部门在清单中写明 shrunk = true",
+    )
+    school.deliver(TABLE, FILE, roll(1, 2, 3, 4, 5), rows=5)
+    school.load()
+    school.deliver(TABLE, FILE, roll(1, 2), rows=2, as_of="2026-11-02")
+    assert school.refused() == (
+        "SHRUNK",
+        f"{FILE}：只有 2 行，不及已载入的 5 行的一半：确已减少的，请部门在清单中写明 shrunk = true",
+    )
+    assert school.standing()[TABLE][0] == 5
+    school.deliver(TABLE, FILE, roll(1, 2), rows=2, as_of="2026-11-02", shrunk=True)
+    assert [o.fate for o in school.load().outcomes] == [Fate.LOADED]
+    school.deliver(TABLE, FILE, roll(1), rows=1, as_of="2026-11-03")  # one of two is half
+    assert [o.fate for o in school.load().outcomes] == [Fate.LOADED]
+    school.deliver(TABLE, FILE, roll(), rows=0, as_of="2026-11-04", shrunk=True)
+    assert [o.fate for o in school.load().outcomes] == [Fate.LOADED]
+    assert school.standing()[TABLE][0] == 0
+
+
+def test_a_load_is_told_when_it_is_whole_and_before_it_stands(
+    school: Any, roll: Callable[..., bytes]
+) -> None:
+    stood = list[bool]()
+    school.deliver(TABLE, FILE, roll(1, 2))
+    school.deliver("nothing", "b.csv", roll(1))
+    told = list[tuple[str, str]]()
+
+    def record(outcome: Outcome) -> None:
+        stood.append(school.snapshot.exists())
+        told.append((outcome.manifest, outcome.fate))
+
+    load_drop(school.folder, school.snapshot, school.shapes, record=record)
+    assert stood[told.index((f"{FILE}.manifest.json", "LOADED"))] is False
+    assert ("b.csv.manifest.json", "REFUSED") in told
+    told.clear()
+    load_drop(school.folder, school.snapshot, school.shapes, record=record)
+    assert told == [("b.csv.manifest.json", "REFUSED")]  # what is known is no news
+
+
+def test_a_load_that_cannot_be_told_does_not_stand(good: Any, roll: Callable[..., bytes]) -> None:
+    good.deliver(TABLE, FILE, roll(1, 2, name="韦山"))
+
+    def record(_outcome: Outcome) -> None:
+        raise RuntimeError("no log")
+
+    with pytest.raises(RuntimeError, match="no log"):
+        load_drop(good.folder, good.snapshot, good.shapes, record=record)
+    assert _names(good.snapshot) == ["陆云", "陆云"]
+    assert [f.name for f in good.snapshot.parent.iterdir() if ".part" in f.name] == []
+
+
 def test_tables_stand_beside_each_other_with_their_own_dates(
     school: Any, roll: Callable[..., bytes], lines: Callable[..., bytes]
 ) -> None:
@@ -180,7 +237,11 @@ def test_a_catalogue_with_a_column_more_loads_a_known_file_again(
         ("future", "AHEAD", "bad.csv.manifest.json：数据时点 2027-01-01T00:00+08:00 尚未到来"),
         ("table", "MANIFEST", "bad.csv.manifest.json：table 不是此数据源的表或数据集"),
         ("outside", "MANIFEST", "file 须是同一目录中的文件名，以 .csv、.xlsx、.xls 结尾"),
-        ("key", "MANIFEST", "有不认识的键：请只写 table、file、sha256、as_of、rows、encoding"),
+        (
+            "key",
+            "MANIFEST",
+            "有不认识的键：请只写 table、file、sha256、as_of、rows、encoding、shrunk",
+        ),
         ("link", "UNREADABLE", "bad.csv：不可读，或是链接：请检查权限，送达文件本身"),
         ("workbook", "UNREADABLE", "bad.xlsx：文件内容不是所声明的表格，或已损坏"),
     ],

@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
 from adapters.contract import Source
 from adapters.database import StatementFault
-from adapters.health import State, health_of
+from adapters.health import State, health_of, state_of
 from adapters.registry import Absent
-from adapters.resilience import Guard, Reason
+from adapters.resilience import Breaker, Fault, Guard, Reason, Window
 from catalog.errors import SourceUnavailable
 
 pytestmark = pytest.mark.anyio
@@ -25,10 +26,10 @@ class Pinged:
     """A source whose ping is this, behind a guard of `deadline_s`."""
 
     def __init__(self, ping: Ping, deadline_s: float = 5) -> None:
-        self._ping, self._guard = ping, Guard("x", deadline_s=deadline_s)
+        self._ping, self.guard = ping, Guard("x", deadline_s=deadline_s)
 
     async def ping(self) -> None:
-        await self._guard.run(self._ping)
+        await self.guard.run(self._ping)
 
 
 def source(ping: Ping, deadline_s: float = 5) -> Source:
@@ -82,3 +83,49 @@ async def test_one_that_nobody_connected_is_told_apart_from_one_that_is_down() -
 
 def test_every_reason_of_a_guard_is_a_state() -> None:
     assert {*Reason} <= {*State}
+
+
+# ---- what is known without asking
+
+
+class Guarded:
+    """A source that nobody may ask: only its guard is looked at."""
+
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+
+
+def known(guard: Guard) -> State:
+    return state_of(cast(Source, Guarded(guard)))
+
+
+async def test_who_was_never_asked_says_so_and_who_is_not_there_too() -> None:
+    assert known(Guard("x")) is State.NOT_ASKED
+    assert state_of(Absent("x", "某局")) is State.NOT_CONNECTED
+
+
+@pytest.mark.parametrize("reason", [Reason.DOWN, Reason.TIMEOUT, Reason.QUOTA, Reason.SCHEMA])
+async def test_the_last_call_is_what_is_known(reason: Reason) -> None:
+    ticks = iter(range(100))
+    guard = Guard("x", now=lambda: datetime(2026, 11, 26, 8, 0, next(ticks), tzinfo=UTC))
+
+    async def fail() -> None:
+        raise Fault(reason)
+
+    await guard.run(answers)
+    assert known(guard) is State.ANSWERS
+    with pytest.raises(SourceUnavailable):
+        await guard.run(fail)
+    assert known(guard).value == reason.value
+    await guard.run(answers)
+    assert known(guard) is State.ANSWERS
+
+
+async def test_what_keeps_calls_away_now_goes_before_what_the_last_call_said() -> None:
+    guard = Guard("x", breaker=Breaker(threshold=1))
+    with pytest.raises(SourceUnavailable):
+        await guard.run(raising(Fault()))
+    assert known(guard) is State.BREAKER_OPEN
+    noon = datetime(2026, 11, 26, 4, tzinfo=UTC)
+    closed = Guard("x", windows=(Window.parse("11:00-13:00"),), now=lambda: noon)
+    assert known(closed) is State.OUTAGE_WINDOW

@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 
+from adapters.bulkhead import Bulkhead
 from adapters.resilience import (
     Breaker,
     BreakerState,
     Fault,
     Guard,
     Reason,
+    Unpaid,
     Window,
 )
 from catalog.errors import SourceUnavailable
@@ -203,3 +205,148 @@ async def test_the_state_says_when_it_was_last_well() -> None:
     assert (state.last_ok, state.last_fault, state.last_reason) == (moment, None, None)
     assert state.latency_ms is not None
     assert 0 <= state.latency_ms < 1_000
+
+
+class Hanging:
+    """A source that takes calls and never answers; `asked` how many."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    async def __call__(self) -> str:
+        self.asked += 1
+        await asyncio.Event().wait()
+        return "never"
+
+
+async def settled() -> None:
+    """Let every task run until it waits."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+async def left(tasks: list[asyncio.Task[str]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_a_hanging_source_is_asked_by_no_more_than_its_room() -> None:
+    hanging, guard = Hanging(), Guard("x", deadline_s=60, bulkhead=Bulkhead(room=4, queue=8))
+    tasks = [asyncio.create_task(guard.run(hanging)) for _ in range(20)]
+    await settled()
+    refused_ = [task for task in tasks if task.done()]
+    assert (hanging.asked, guard.state.in_flight) == (4, 4)
+    assert [reason_of(task) for task in refused_] == ["BUSY"] * 8  # the queue holds eight
+    await left(tasks)
+    assert guard.state.in_flight == 0
+    assert guard.state.failures == 0
+
+
+def reason_of(task: asyncio.Task[str]) -> str | None:
+    error = task.exception()
+    assert isinstance(error, SourceUnavailable)
+    return error.reason
+
+
+async def test_busy_is_told_at_the_deadline_and_never_opens_the_breaker() -> None:
+    hanging = Hanging()
+    guard = Guard("x", bulkhead=Bulkhead(room=1), breaker=Breaker(threshold=1))
+    first = asyncio.create_task(guard.run(hanging, until=guard.until() + 60))
+    await settled()
+    ask = Asked("answer")
+    with pytest.raises(SourceUnavailable) as caught:
+        await guard.run(ask, until=asyncio.get_running_loop().time() + 0.02)
+    assert (caught.value.reason, ask.calls) == ("BUSY", 0)
+    assert caught.value.extensions()["retryable"] is True
+    state = guard.state
+    assert (state.failures, state.breaker, state.last_reason) == (0, "CLOSED", "BUSY")
+    await left([first])
+    assert await guard.run(ask) == "answer"
+
+
+async def test_who_waited_while_the_breaker_opened_asks_nobody() -> None:
+    gate, asked = asyncio.Event(), 0
+
+    async def fail() -> str:
+        nonlocal asked
+        asked += 1
+        await gate.wait()
+        raise Fault
+
+    guard = Guard("x", bulkhead=Bulkhead(room=1), breaker=Breaker(threshold=1))
+    tasks = [asyncio.create_task(guard.run(fail)) for _ in range(3)]
+    await settled()
+    gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert [reason_of(task) for task in tasks] == ["DOWN", "BREAKER_OPEN", "BREAKER_OPEN"]
+    assert asked == 1
+
+
+@pytest.mark.parametrize("reason", [Reason.QUOTA, Reason.BUSY])
+async def test_a_source_that_says_it_has_had_enough_is_not_sick(reason: Reason) -> None:
+    ask, guard = Asked(Fault(reason)), Guard("x", breaker=Breaker(threshold=1))
+    errors = [await refused(guard, ask) for _ in range(3)]
+    assert [error.reason for error in errors] == [reason] * 3
+    assert (ask.calls, guard.state.failures, guard.state.breaker) == (3, 0, "CLOSED")
+    assert errors[0].extensions()["retryable"] is (reason is not Reason.QUOTA)
+
+
+class Purse:
+    """A budget of so many calls; `after` is what is said when they are spent."""
+
+    def __init__(self, calls: int, after: Reason = Reason.QUOTA) -> None:
+        self.calls, self._after = calls, after
+
+    async def take(self, until: float) -> None:
+        if self.calls == 0:
+            raise Unpaid(self._after)
+        self.calls -= 1
+
+
+async def test_each_attempt_is_paid_for() -> None:
+    purse, ask = Purse(5), Asked(ConnectionResetError(), "answer")
+    assert await Guard("x", budget=purse).run(ask) == "answer"
+    assert (ask.calls, purse.calls) == (2, 3)
+
+
+async def test_a_second_try_that_cannot_be_paid_leaves_the_first_ones_fault() -> None:
+    purse, ask = Purse(1), Asked(ConnectionResetError())
+    guard = Guard("x", budget=purse)
+    assert (await refused(guard, ask)).reason == "DOWN"
+    assert (ask.calls, purse.calls, guard.state.failures) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "noted"),
+    [(Reason.QUOTA, Reason.QUOTA), (Reason.BUSY, Reason.BUSY), (Reason.DOWN, None)],
+)
+async def test_a_call_that_is_not_paid_is_not_made(reason: Reason, noted: Reason | None) -> None:
+    ask, guard = Asked("answer"), Guard("x", budget=Purse(0, reason), breaker=Breaker(threshold=1))
+    error = await refused(guard, ask)
+    assert (error.reason, ask.calls) == (reason, 0)
+    assert error.extensions()["retryable"] is (reason is not Reason.QUOTA)
+    state = guard.state
+    assert (state.failures, state.breaker, state.last_reason) == (0, "CLOSED", noted)
+
+
+async def test_a_budget_that_does_not_answer_is_not_the_sources_fault() -> None:
+    class Stuck:
+        async def take(self, until: float) -> None:
+            await asyncio.Event().wait()
+
+    ask, guard = Asked("answer"), Guard("x", deadline_s=0.05, budget=Stuck())
+    assert (await refused(guard, ask)).reason == "DOWN"
+    assert (ask.calls, guard.state.failures, guard.state.in_flight) == (0, 0, 0)
+
+
+async def test_an_unpaid_probe_frees_its_place() -> None:
+    clock, purse = Seconds(), Purse(1)
+    breaker = Breaker(threshold=1, cooldown_s=10, clock=clock)
+    guard = Guard("x", breaker=breaker, budget=purse)
+    await refused(guard, Asked(Fault()))
+    clock.at += 10
+    assert (await refused(guard, Asked("answer"))).reason == "QUOTA"
+    purse.calls = 1
+    assert await guard.run(Asked("answer")) == "answer"
+    assert breaker_of(guard) is BreakerState.CLOSED

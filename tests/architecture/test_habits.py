@@ -22,7 +22,8 @@ RESPONSES = {
     "FileResponse",
     "RedirectResponse",
 }
-STATUS = ("status", "code", "placed")  # the last: source names and words of BreakerState
+STATUS = ("status", "code", "sources", "placed")
+"""The last two: source names and words of health.State and of BreakerState."""
 MESSAGES = {"http.response.start", "http.response.body", "http.response.pathsend"}
 UNSAFE_LIMITS = {
     "QueryDepthLimiter",

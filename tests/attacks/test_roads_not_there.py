@@ -17,7 +17,7 @@ KNOWN = {
     "caseStats", "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
-    "mySubjectAccess",
+    "mySubjectAccess", "sources",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 

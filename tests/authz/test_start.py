@@ -126,7 +126,7 @@ def test_personal_objects_stay_bounded_whatever_their_sharing(catalog: Catalog) 
     open_people = AuthObject("Citizen.basic", "人员基本", "rev", SharingKind.UNCONDITIONAL)
     changed = replace(catalog, objects={**catalog.objects, open_people.name: open_people})
     opened = {rule.object for rule in shared_rules(changed) if rule.allows}
-    assert opened == {"Division.basic", "Department.basic", "Dataset.basic"}
+    assert opened == {"Division.basic", "Department.basic", "Dataset.basic", "Source.health"}
     # An object nothing shows is not opened either.
     nothing = AuthObject("Nothing.basic", "无", "rev", SharingKind.UNCONDITIONAL)
     assert not is_open(nothing, catalog)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.datasets import FieldType, KeyKind, RegionKind
+from catalog.datasets import ROOM, FieldType, KeyKind, RegionKind
 from catalog.errors import CatalogError
 from catalog.grades import Mask, Sensitivity
 from catalog.load import load
@@ -22,6 +22,11 @@ NINE = {
     "wj_resident": "hea",
     "xczx_monitor": "rev",
     "sj_exchange": "rev",
+}
+LIMITED = {
+    "rs_jiuye": (ROOM, 5, None),
+    "sj_exchange": (ROOM, None, 5000),
+    "wj_resident": (4, None, None),
 }
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
@@ -107,6 +112,13 @@ FAULTS = [
         'order = ["-day"]\nfile = { headers = 2 }\n',
         "file.headers: is unknown: remove it or correct its spelling",
     ),
+    (
+        'kind = "sql"\n',
+        'kind = "sql"\nroom = 0\n',
+        "source.room: must be 1 or more; leave it out for no limit",
+    ),
+    ('kind = "sql"\n', 'kind = "sql"\nrate = 0.5\n', "source.rate: must be a whole number"),
+    ('kind = "sql"\n', 'kind = "sql"\nquota = "5000"\n', "source.quota: must be a whole number"),
     ("[source]", "[source", "syntax: is not TOML in UTF-8"),
 ]
 
@@ -134,6 +146,23 @@ def test_each_source_belongs_to_its_department() -> None:
     kinds |= dict.fromkeys(("jt_xueji", "sw_gongcheng", "xczx_monitor"), "files")
     assert {name: str(sources[name].kind) for name in NINE} == kinds
     assert sources["mz_assist"].scheme is CodeScheme.CIVIL_GB10114
+
+
+def test_a_source_says_how_much_it_may_be_asked(tmp_path: Path) -> None:
+    limits = 'kind = "sql"\nroom = 2\nrate = 5\nquota = 300\n'
+    (tmp_path / "sample.toml").write_text(SAMPLE.replace('kind = "sql"\n', limits))
+    spec = load(tmp_path).sources["sample"]
+    assert (spec.room, spec.rate, spec.quota, spec.limited) == (2, 5, 300, True)
+    sources = load().sources
+    unlimited = sources["mz_assist"]
+    assert (unlimited.room, unlimited.rate, unlimited.quota, unlimited.limited) == (
+        ROOM,
+        None,
+        None,
+        False,
+    )
+    found = {n: (s.room, s.rate, s.quota) for n, s in sources.items() if n in LIMITED}
+    assert found == LIMITED
 
 
 def test_everything_is_named_and_described_in_chinese() -> None:

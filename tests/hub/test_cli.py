@@ -33,7 +33,7 @@ OK, FAILED, USAGE, OPERATOR = 0, 1, 2, 3
 
 Hub = Callable[..., Any]
 
-HEAD = "audit_evidence"  # the newest migration
+HEAD = "source_budgets"  # the newest migration
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -413,14 +413,14 @@ def test_a_store_is_upgraded_once(hub: Hub, store_url: str, tmp_path: Path) -> N
     empty = hub("db", "status", **settings)
     assert (empty.code, empty.out, empty.err) == (
         FAILED,
-        "数据库版本 空，程序需要 audit_evidence\n",
+        "数据库版本 空，程序需要 source_budgets\n",
         "",
     )
     for _ in range(2):
         upgraded = hub("db", "upgrade", **settings)
         assert (upgraded.code, upgraded.out, upgraded.err) == (
             OK,
-            "数据库已是版本 audit_evidence\n",
+            "数据库已是版本 source_budgets\n",
             "",
         )
     assert hub("db", "status", **settings).code == OK
@@ -482,11 +482,11 @@ def test_a_demonstration_at_hand_does_not_stand_in_for_settings(
 ) -> None:
     copy.rename(tmp_path / "demo-data")
     chosen = hub("db", "status", **production)
-    assert chosen.out == "数据库版本 空，程序需要 audit_evidence\n"
+    assert chosen.out == "数据库版本 空，程序需要 source_budgets\n"
     partly = hub("db", "status", HUB_STORE_URL=production["HUB_STORE_URL"])
     assert partly.code == OPERATOR
     assert "`data_dir`" in partly.err
-    assert hub("db", "status").out == "数据库版本 audit_evidence，程序需要 audit_evidence\n"
+    assert hub("db", "status").out == "数据库版本 source_budgets，程序需要 source_budgets\n"
 
 
 def test_the_state_of_things_is_also_told_to_programs(
@@ -497,7 +497,7 @@ def test_the_state_of_things_is_also_told_to_programs(
     shown = json.loads(hub("config", "show", "--json", **production).out)
     assert shown["port"] == {"value": "8532", "origin": "内置默认值"}
     found = json.loads(hub("doctor", "--dir", county, "--json").out)
-    assert {"ok": True, "what": "数据源 yb_settle", "remedy": ""} in found
+    assert {"ok": True, "what": "数据源 yb_settle", "remedy": "", "warns": False} in found
     assert all(bool(f["remedy"]) is not f["ok"] for f in found)
 
 

@@ -11,7 +11,10 @@ from typing import Any
 
 import pytest
 
+from audit.note import Cosigner
+
 Hub = Callable[..., Any]
+WITNESSES = (("audit.invalid/w1", bytes(32)), ("audit.invalid/w2", bytes(range(32))))
 
 
 @pytest.fixture
@@ -31,8 +34,30 @@ def test_a_demonstration_in_order_passes(hub: Hub, county: Path) -> None:
     assert ran.code == (1 if wrong(ran.out) else 0)
     named = [line.split()[2] for line in ran.out.splitlines() if " 数据源 " in line]
     assert named == sorted(named)
-    assert len(named) == 12  # nine departments, the hub's own store, its log and the log's proofs
+    assert len(named) == 13  # nine departments; the hub's store, log, proofs and sources' states
     assert "[正常] 数据源 yb_settle" in ran.out  # its program was started for the question
+
+
+def test_plain_text_across_a_network_is_a_warning_and_no_fault(
+    hub: Hub, production: dict[str, str]
+) -> None:
+    given = {
+        "HUB_SOURCES_YB_SETTLE": "http://192.0.2.7:9001",
+        "HUB_SOURCES_AWAY": "https://192.0.2.8",
+        "HUB_WITNESS_URLS": "http://127.0.0.1:1 http://witness.invalid",
+        "HUB_WITNESS_KEYS": " ".join(Cosigner(n, s).verifier.vkey for n, s in WITNESSES),
+        "HUB_ALERTS_WEBHOOK_URL": "http://192.0.2.9/geheim",
+        "HUB_ALERTS_WEBHOOK_KEY": "0" * 64,
+    }
+    ran = hub("doctor", **production, **given)
+    warned = [line for line in ran.out.splitlines() if line.startswith("[注意] ")]
+    remedy = "以明文 http:// 访问：请改用 https://；暂不能改的，只经专线访问"
+    assert warned == [
+        f"[注意] sources.yb_settle {remedy}",
+        f"[注意] alerts.webhook_url {remedy}",
+        f"[注意] witness.urls[1] {remedy}",
+    ]
+    assert "geheim" not in ran.out
 
 
 @pytest.mark.parametrize("source", ["mz_assist", "wj_resident"])

@@ -18,6 +18,8 @@ from typing import Any
 import httpx
 import pytest
 
+from adapters.health import State
+
 PROGRAM = Path(sys.executable).parent / "hub"
 STARTED_S = 30  # a cold start on a loaded machine takes five
 OPERATOR = 3
@@ -65,7 +67,7 @@ def answering(address: str, process: subprocess.Popen[str]) -> httpx.Response:
 def test_production_refuses_an_empty_store(hub: Hub, production: dict[str, str]) -> None:
     ran = hub("serve", **production)
     assert (ran.code, ran.out) == (OPERATOR, "")
-    assert ran.err == "数据库版本为 空，程序需要 audit_evidence：请先运行 hub db upgrade\n"
+    assert ran.err == "数据库版本为 空，程序需要 source_budgets：请先运行 hub db upgrade\n"
 
 
 def test_production_makes_no_keys(hub: Hub, production: dict[str, str], tmp_path: Path) -> None:
@@ -100,7 +102,10 @@ def test_production_answers_refuses_strangers_and_ends(
     address = f"http://127.0.0.1:{port}"
     with started("serve", cwd=tmp_path, **production, HUB_PORT=str(port)) as process:
         ready = answering(address, process)
-        assert (ready.status_code, ready.json()) == (200, {"status": "ready"})
+        assert (ready.status_code, ready.json()["status"]) == (200, "ready")
+        assert set(ready.json()) == {"status", "sources"}
+        assert {*ready.json()["sources"].values()} <= {*State}
+        assert "://" not in ready.text
         stranger = httpx.post(f"{address}/graphql", json={"query": "{ viewer { account } }"})
         assert stranger.status_code == 401
         assert stranger.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import socket
@@ -14,6 +15,7 @@ import pytest
 
 from adapters.fit import NO_ROWS, REFUSED, UNSEEN
 from adapters.health import State
+from adapters.snapshot import shapes
 from catalog.datasets import Kind
 from catalog.load import load
 from hub.cli.source import SAID
@@ -74,42 +76,77 @@ def line(text: str, name: str) -> list[str]:
     return found
 
 
+def _untimed(words: list[str]) -> list[str]:
+    """A line of the list without its name and its milliseconds, which must be a number."""
+    assert words[4].isdigit()
+    return [*words[1:4], *words[5:]]
+
+
 def test_every_source_is_listed_with_how_it_stands(
     hub: Hub, county: Path, extra: dict[str, str]
 ) -> None:
     ran = hub("source", "list", "--dir", county, **extra)
     assert (ran.code, ran.err) == (0, "")
     head, *rows = ran.out.splitlines()
-    assert head.split() == ["名称", "部门", "种类", "状态", "停机时段", "数据集"]
+    assert head.split() == [
+        *("名称", "部门", "种类", "状态", "毫秒", "数据时点", "今日次数", "停机时段", "数据集"),
+    ]
     assert [row.split()[0] for row in rows] == [
         *("audit", "audit_proof", "hub", "jt_xueji", "mz_assist", "rs_jiuye", "sj_exchange"),
-        *("sw_gongcheng", "wfgz", "wj_resident", "xczx_monitor", "yb_settle"),
+        *("source_status", "sw_gongcheng", "wfgz", "wj_resident", "xczx_monitor", "yb_settle"),
         *("away", "hangs", "later"),
     ]
-    assert line(ran.out, "jt_xueji") == [
-        "jt_xueji",
-        "edu",
-        "files",
-        "应答",
-        "—",
-        "enrolment、dropout",
-    ]
-    assert line(ran.out, "away") == ["away", "med", "rest", "未能应答", "—", "away"]
-    assert line(ran.out, "hangs") == ["hangs", "med", "rest", "应答超时", "—", "hangs"]
-    assert line(ran.out, "later") == ["later", "med", "rest", "尚未接入", "—", "later"]
-    assert line(ran.out, "wfgz")[3:5] == ["停机时段", "00:00-23:59"]
+    told = {row.split()[0]: _untimed(row.split()) for row in rows}
+    assert told["jt_xueji"] == ["edu", "sql", "应答", "—", "—", "—", "enrolment、dropout"]
+    assert told["away"] == ["med", "rest", "未能应答", "—", "—", "—", "away"]
+    assert told["hangs"] == ["med", "rest", "应答超时", "—", "—", "—", "hangs"]
+    assert told["later"] == ["med", "rest", "尚未接入", "—", "—", "—", "later"]
+    assert (told["wfgz"][2], told["wfgz"][5]) == ("停机时段", "00:00-23:59")
+    # It was asked whether it is there, and that is a call, too.
+    used, limit = told["sj_exchange"][4].split("/")
+    assert (int(used) >= 1, limit) == (True, "5000")
+    assert int(told["rs_jiuye"][4]) >= 1
     assert line(ran.out, "yb_settle")[3] == "应答"
+
+
+def test_a_source_of_files_is_listed_with_the_age_of_its_oldest_list(
+    hub: Hub, county: Path, extra: dict[str, str], tmp_path: Path
+) -> None:
+    copy = shutil.copytree(county, tmp_path / "county")
+    spec = load(Path(extra["HUB_CATALOG_EXTRA_DIR"])).sources["later"]
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    (shape,) = shapes(spec)
+    content = f"{','.join(shape.columns)}\n{','.join('x' for _ in shape.columns)}\n".encode()
+    (drop / "a.csv").write_bytes(content)
+    manifest = {"table": shape.table, "file": "a.csv", "as_of": "2020-01-31", "rows": 1}
+    manifest |= {"encoding": "utf-8", "sha256": hashlib.sha256(content).hexdigest()}
+    (drop / "a.manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    given = extra | {"HUB_SOURCES_LATER": f"files://{drop}"}
+    before = hub("source", "list", "--dir", copy, **given)
+    assert line(before.out, "later")[3:6:2] == ["未能应答", "—"]
+    assert hub("source", "sync", "later", "--dir", copy, **given).code == 0
+    after = hub("source", "list", "--dir", copy, **given)
+    assert line(after.out, "later")[3:6:2] == ["应答", "2020-01-31T00:00（逾期）"]
+    told = json.loads(hub("source", "list", "--dir", copy, "--json", **given).out)
+    (found,) = [row for row in told if row["name"] == "later"]
+    assert (found["asOf"], found["stale"]) == ("2020-01-31T00:00:00+08:00", True)
 
 
 def test_the_list_for_programs(hub: Hub, county: Path) -> None:
     ran = hub("source", "list", "--dir", county, "--json")
     (found,) = [row for row in json.loads(ran.out) if row["name"] == "yb_settle"]
+    assert found.pop("latencyMs") >= 0
     assert found == {
         "name": "yb_settle",
         "title": "医疗保障结算系统",
         "department": "med",
         "kind": "rest",
         "state": "ANSWERS",
+        "asOf": None,
+        "stale": None,
+        "quotaLimit": None,
+        "quotaUsed": None,
         "outage": None,
         "datasets": ["medical_enrolment", "medical_settlement", "medical_self_pay"],
     }

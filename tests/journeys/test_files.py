@@ -42,7 +42,8 @@ LISTED = """{ citizens(first: 100) { nodes { name
   household { householdNo water { supply { workNo name state faultOn repairedOn households } } }
 } } }"""
 DATED = """{ citizens(first: 100) { nodes {
-  education { enrolment { grade provenance { source asOf matchGrade } } } } } }"""
+  education { enrolment { grade provenance { source asOf matchGrade quality } } } } } }"""
+STANDING = "{ sources { name kind state asOf stale } }"
 
 
 def _delivered(site: Site, source: str, as_of: str = AS_OF) -> tuple[dict[str, object], int]:
@@ -139,10 +140,48 @@ async def test_answer_and_record_say_of_when_the_file_is(
             if n["education"]["enrolment"]
         }
         assert told == {AS_OF}
+        assert _said(answer) == {"name": "jt_xueji", "status": "LIVE", "asOf": AS_OF}
+        assert not _overdue(found)
         (read,) = [r for r in (await filed.record(answer))["reads"] if r["d"] == "enrolment"]
         assert read["src"] == "jt_xueji"
         moment = datetime.fromisoformat(AS_OF)
         assert read["as_of"] == int(moment.timestamp() * 1_000_000)
+
+
+def _said(answer: Any) -> dict[str, str]:
+    """What the answer says of the school's source beside its data."""
+    told = answer.json()["extensions"]["sources"]
+    return next(one for one in told if one["name"] == "jt_xueji")
+
+
+def _overdue(nodes: list[Any]) -> list[bool]:
+    """Of each pupil who has quality codes: is the list's age one of them?"""
+    found = [n["education"]["enrolment"] for n in nodes if n["education"]["enrolment"]]
+    return [one for one in ("DQ11" in f["provenance"]["quality"] for f in found) if one]
+
+
+async def test_an_overdue_list_is_told_where_it_is_seen_and_where_sources_are(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    school, _ = _delivered(site_copy, "jt_xueji", LAST_YEAR)
+    water, _ = _delivered(site_copy, "sw_gongcheng")
+    async with open_desk(site_copy, **school, **water) as filed:
+        answer = await filed.ask(TOWN, DATED, purpose="aid.review")
+        standing = (await filed.ask(TOWN, STANDING)).json()["data"]["sources"]
+    found = answer.json()["data"]["citizens"]["nodes"]
+    pupils = [n for n in found if n["education"]["enrolment"]]
+    assert len(_overdue(found)) == len(pupils) > 0
+    assert _said(answer) == {"name": "jt_xueji", "status": "STALE", "asOf": LAST_YEAR}
+    told = {one["name"]: one for one in standing}
+    assert told["jt_xueji"] == {
+        "name": "jt_xueji",
+        "kind": "FILES",
+        "state": "ANSWERS",
+        "asOf": LAST_YEAR,
+        "stale": True,
+    }
+    assert (told["sw_gongcheng"]["state"], told["sw_gongcheng"]["stale"]) == ("NOT_ASKED", False)
+    assert (told["mz_assist"]["asOf"], told["mz_assist"]["stale"]) == (None, None)
 
 
 async def test_an_overdue_list_is_given_and_called_stale(

@@ -466,9 +466,11 @@ async def test_a_breaker_opens_and_readiness_tells_of_it(
     (error,) = answer.json()["errors"]
     assert _what(error) == ("SOURCE_UNAVAILABLE", "BREAKER_OPEN", "events")
     placed = {"cases": "CLOSED", "events": "CLOSED"}
-    assert before.json() == {"status": "ready", "placed": placed}
-    assert after.json() == {"status": "ready", "placed": placed | {"events": "OPEN"}}
-    assert after.status_code == 200
+    told = [ready.json() for ready in (before, after)]
+    assert [one["placed"] for one in told] == [placed, placed | {"events": "OPEN"}]
+    assert [one["sources"]["events"] for one in told] == ["NOT_ASKED", "BREAKER_OPEN"]
+    assert (after.status_code, told[1]["status"]) == (200, "ready")
+    assert "://" not in after.text
 
 
 def _what(error: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -24,6 +24,7 @@ from store.derived import DERIVED
 
 Row = dict[str, Any]
 STORE = ("hub", "audit", "audit_proof")
+MADE = ("source_status",)  # of what a running hub knows: no file holds its rows
 
 
 class Tables:
@@ -33,6 +34,8 @@ class Tables:
         self.catalog = catalog
         self._rows: dict[str, list[Row]] = {}
         for name, spec in catalog.sources.items():
+            if name in MADE:
+                continue
             file = store if name in STORE else sources / f"{name}.sqlite"
             connection = sqlite3.connect(file)
             connection.row_factory = sqlite3.Row

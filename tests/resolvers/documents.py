@@ -45,7 +45,7 @@ OFFICERS = (
     *("auditHealth", "spotSample", "auditProof", "mySubjectAccess"),
 )
 """What only the officer reads beside the events: compared with the records themselves."""
-APART = ("auditEvents", "caseStats", *OFFICERS)
+APART = ("auditEvents", "caseStats", "sources", *OFFICERS)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
 UNFILTERED = ("since", "until", "shown")
 NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
