@@ -117,6 +117,12 @@ class _Job:
             self.answer.set_result(rows or [])
 
 
+def _not_so(error: Exception) -> bool:
+    """SQLite's own word for a statement it cannot make sense of: no such table, no such column."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, sqlite3.OperationalError) and code == sqlite3.SQLITE_ERROR
+
+
 class _Reader(threading.Thread):
     """A thread and its connection, which no other thread touches but to interrupt it."""
 
@@ -143,10 +149,11 @@ class _Reader(threading.Thread):
                 job.tell(rows, None)
         except OURS as error:
             job.tell(None, StatementFault(type(error).__name__))
-        except Exception:
+        except Exception as error:
             # The file may be gone or another one by now: the next statement opens it anew.
             self._drop()
-            job.tell(None, Fault(again=True))
+            ours = StatementFault(type(error).__name__) if _not_so(error) else None
+            job.tell(None, ours or Fault(again=True))
 
     def _connect(self) -> sqlite3.Connection:
         # mode=rw: a missing file is refused, not made.

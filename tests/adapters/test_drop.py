@@ -30,13 +30,15 @@ TABLE = "在校生名册"
 ATTEMPTS = 20  # to meet a loader between its last write and its rename
 LOADER = """
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from adapters.drop import load_drop
 from adapters.snapshot import shapes
+from catalog.datasets import Layout
 from catalog.load import load
 
-made = shapes(load().sources["jt_xueji"])
+made = tuple(replace(s, layout=Layout()) for s in shapes(load().sources["jt_xueji"]))
 now = datetime(2026, 11, 26, 12, tzinfo=UTC)
 print("ready", flush=True)
 loaded = load_drop(Path(sys.argv[1]), Path(sys.argv[2]), made, now=lambda: now)

@@ -154,12 +154,8 @@ async def test_a_missing_table_is_the_sources_fault_and_never_its_text(
     await engine.dispose()
     with pytest.raises(SourceUnavailable) as caught:
         await source.read(source.prepare(_plots(catalog)), Call([OWNER], {}, limit=1))
-    # SQLite calls a missing table an operational fault; PostgreSQL knows it is the statement.
-    lite = store_url.startswith("sqlite")
-    assert (caught.value.reason, caught.value.extensions()["retryable"]) == (
-        ("DOWN", True) if lite else ("SCHEMA", False)
-    )
-    assert source.guard.state.failures == int(lite)
+    assert (caught.value.reason, caught.value.extensions()["retryable"]) == ("SCHEMA", False)
+    assert source.guard.state.failures == 0
     said = f"{caught.value}{caught.value.__cause__}{[vars(r) for r in caplog.records]}"
     assert OWNER not in said
     assert "SELECT" not in said
