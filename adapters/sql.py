@@ -113,7 +113,7 @@ class SqlSource:
             columns=columns,
             reader=reader,
             spelled=self._spelling(request),
-            marked=None if self.json else Marked.of(text, rendering.paramstyle),
+            marked=None if self._statements else Marked.of(text, rendering.paramstyle),
         )
 
     async def read(self, prepared: Prepared, call: Call) -> Rows:

@@ -22,9 +22,11 @@ from sqlalchemy.schema import CreateTable
 from adapters.contract import Source
 from adapters.database import Row, dialect_of
 from adapters.files import FilesSource
+from adapters.graphql import GraphqlSource
 from adapters.health import guard_of, state_of
 from adapters.registry import STATUS, STORE, Absent, MaskText
 from adapters.resilience import Guard, Window
+from adapters.rest import RestSource
 from adapters.sql import SqlSource
 from catalog.datasets import Kind, SourceSpec
 from catalog.load import Catalog
@@ -120,7 +122,7 @@ class Told:
             "name": spec.name,
             "title": spec.title,
             "department": spec.department,
-            "kind": kind_of(spec, source),
+            "kind": kind_of(source),
             "state": state_of(source).value,
             **_remembered(guard_of(source)),
             "as_of": None if standing is None else _us(standing.as_of),
@@ -144,13 +146,18 @@ def states(sources: Mapping[str, Source]) -> dict[str, str]:
     return {n: state_of(s).value for n, s in sources.items() if n == OWN or n not in STORE}
 
 
-def kind_of(spec: SourceSpec, source: Source) -> str | None:
+CONNECTED: Mapping[type[Source], Kind] = {
+    FilesSource: Kind.FILES,
+    RestSource: Kind.REST,
+    GraphqlSource: Kind.GRAPHQL,
+}
+
+
+def kind_of(source: Source) -> str | None:
     """How a source is connected now, by its address; None if it is not."""
     if isinstance(source, Absent):
         return None
-    if isinstance(source, FilesSource):
-        return Kind.FILES.name
-    return Kind.SQL.name if spec.kind is Kind.FILES else spec.kind.name
+    return CONNECTED.get(type(source), Kind.SQL).name
 
 
 def _remembered(guard: Guard | None) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def test_plain_text_across_a_network_is_a_warning_and_no_fault(
     assert "geheim" not in ran.out
 
 
-@pytest.mark.parametrize("source", ["mz_assist", "wj_resident"])
+@pytest.mark.parametrize("source", ["mz_assist", "wfgz"])
 def test_a_missing_source_is_named(hub: Hub, copy: Path, source: str) -> None:
     (copy / f"sources/{source}.sqlite").unlink()
     ran = hub("doctor", "--dir", copy)

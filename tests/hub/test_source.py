@@ -97,7 +97,8 @@ def test_every_source_is_listed_with_how_it_stands(
         *("away", "hangs", "later"),
     ]
     told = {row.split()[0]: _untimed(row.split()) for row in rows}
-    assert told["jt_xueji"] == ["edu", "sql", "应答", "—", "—", "—", "enrolment、dropout"]
+    assert told["jt_xueji"][:3] == ["edu", "files", "应答"]
+    assert told["jt_xueji"][3].removesuffix("（逾期）") == "2026-11-01T00:00"
     assert told["away"] == ["med", "rest", "未能应答", "—", "—", "—", "away"]
     assert told["hangs"] == ["med", "rest", "应答超时", "—", "—", "—", "hangs"]
     assert told["later"] == ["med", "rest", "尚未接入", "—", "—", "—", "later"]

@@ -58,7 +58,7 @@ async def test_a_source_is_told_as_its_guard_knows_it_and_is_not_asked(
         "stale": None,
         "outage": None,
         "quotaLimit": 5000,
-        "quotaUsed": 1,
+        "quotaUsed": first["sj_exchange"]["quotaUsed"] + 1,
         "datasets": [{"name": "provincial_record"}],
     }
     assert datetime.fromisoformat(province["lastAnswerAt"]) <= datetime.now(UTC)

@@ -32,6 +32,7 @@ from catalog.datasets import Dataset, Field, FieldType, KeyKind, RegionKind
 from catalog.divisions import COUNTY
 from catalog.grades import Mask
 from catalog.states import DQCode, FieldState, MatchGrade
+from hub.demo.site import HTTP_SOURCE
 from resolvers.binding import (
     AccessOf,
     Bindings,
@@ -322,7 +323,7 @@ class Oracle:
             _, fault = self._decoded(column, seen, self._state(column, seen, info))
             if fault is not None:
                 faults[fault] = None
-        remote = self.tables.catalog.sources[seen.dataset.source].kind == "rest"
+        remote = seen.dataset.source == HTTP_SOURCE
         return {
             "source": seen.dataset.source,
             "asOf": info.context.now if remote else None,
