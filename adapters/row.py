@@ -8,7 +8,7 @@ and goes no further.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adapters.contract import EXTRA, GRADE, KEY, QUALITY, Call, ReadRequest
@@ -23,6 +23,11 @@ from catalog.states import DQCode, MatchGrade
 MaskText = Callable[[Mask, Any, FieldType], Any]
 Cell = Callable[[Any], tuple[Any, DQCode | None]]
 NOTHING = (Mask.HIDE, Mask.BAND)
+CONFLICTS: Mapping[MatchGrade | None, DQCode] = {
+    MatchGrade.M2: DQCode.DQ06,
+    MatchGrade.M3: DQCode.DQ12,
+}
+"""What a name that is not the register's says of a row (领域设计 2.5): shown, never merged."""
 
 
 class RowReader:
@@ -75,8 +80,8 @@ class RowReader:
     def _one(self, key: str, row: Sequence[Any], call: Call) -> tuple[Any, ...]:
         faults: dict[str, None] = {}
         sure = self._grade(key, row, call)
-        if sure is MatchGrade.M2:
-            faults[DQCode.DQ06] = None
+        if sure in CONFLICTS:
+            faults[CONFLICTS[sure]] = None
         values = []
         for name, cell in self._cells:
             value, fault = cell(row[self._at[name]] if name in self._at else None)

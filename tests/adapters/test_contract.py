@@ -45,7 +45,7 @@ EVERY = [
     (ENDS_IN_X, "M1", "", "P1", "120", "1200.50", "2020-03-01", ZHELAI, "GOOD"),
     (ENDS_IN_X, "M1", "", "P2", "80.5", "0.00", "2021-04-01", BANGE, "POOR"),
     (OLD, "M2", "DQ06 DQ10", "P3", "60", None, "2022-05-01", ZHELAI, "GOOD"),
-    (OTHER, "M3", "DQ10 DQ07", "P4", "40", "-10.00", None, None, None),
+    (OTHER, "M3", "DQ12 DQ10 DQ07", "P4", "40", "-10.00", None, None, None),
 ]
 ASKED = [ENDS_IN_X, OLD, OTHER, NOBODY]
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import shutil
 import sqlite3
+import tomllib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -23,7 +25,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from adapters.drop import load_drop
+from adapters.files import snapshot_of
 from adapters.resilience import COUNTY_ZONE
+from adapters.snapshot import shapes
 from hub.demo.department import insurance
 from hub.demo.site import Site
 from store.audit import audit_event
@@ -43,6 +48,8 @@ QUERY = """query Sick($id: ID!) { citizen(by: {id: $id}) { name
   medicalInsurance { enrolment { state } }
   provincial { registration { state married } }
   access { field state source } } }"""
+SCHOOL = """query School { citizens(first: 100) { nodes { id
+  education { enrolment { schoolCode grade provenance { asOf } } } } } }"""
 WELL = """query Well($id: ID!) { citizen(by: {id: $id}) { name
   civilAffairs { minLiving { status monthlyAmount } } access { field state source } } }"""
 FACET = {
@@ -427,3 +434,48 @@ def _without_number(site: Site, people: Collection[str]) -> set[str]:
     found = "SELECT id FROM citizen WHERE id18 IS NULL"
     with contextlib.closing(sqlite3.connect(site.folder / "store.sqlite")) as connection:
         return {who for (who,) in connection.execute(found)} & {*people}
+
+
+# ---- what is handed over -------------------------------------------------------------------------
+
+
+def _half(whole: bytes) -> bytes:
+    return whole[: len(whole) // 2]
+
+
+def _other_charset(whole: bytes) -> bytes:
+    return whole.decode("gb18030").encode("utf-16")
+
+
+@pytest.mark.parametrize(
+    ("damage", "vouched", "reason"),
+    [(_half, False, "CHECKSUM"), (_half, True, "ROW"), (_other_charset, True, "CHARSET")],
+    ids=["half a file", "half a file, vouched for", "wrong charset"],
+)
+async def test_a_list_that_arrives_broken_leaves_the_last_one_standing(
+    damage: Callable[[bytes], bytes],
+    vouched: bool,
+    reason: str,
+    site_copy: Site,
+    listening: Listening,
+) -> None:
+    drop = site_copy.folder / "drop" / "jt_xueji"
+    given = {"sources.jt_xueji": f"files://{drop}", **PATIENT}
+    async with listening(site_copy, **given) as (hub, address):
+        before = await ask(hub, address, site_copy, SCHOOL)
+        (good,) = (f for f in drop.glob("*.csv"))
+        told = tomllib.loads(good.with_suffix(".manifest.toml").read_text(encoding="utf-8"))
+        broken = damage(good.read_bytes())
+        (drop / "new.csv").write_bytes(broken)
+        told |= {"file": "new.csv", "as_of": "2026-11-20"}
+        if vouched:
+            told["sha256"] = hashlib.sha256(broken).hexdigest()
+        (drop / "new.manifest.json").write_text(json.dumps(told, default=str), encoding="utf-8")
+        snapshot = snapshot_of(site_copy.folder / "snapshots", "jt_xueji")
+        loaded = load_drop(drop, snapshot, shapes(hub.catalog.sources["jt_xueji"]))
+        assert [one.reason for one in loaded.refused] == [reason]
+        after = await ask(hub, address, site_copy, SCHOOL)
+    pupils = [n["education"]["enrolment"] for n in after["data"]["citizens"]["nodes"]]
+    assert sum(one is not None for one in pupils) > 5
+    assert "errors" not in after
+    assert after["data"] == before["data"]

@@ -317,7 +317,8 @@ class Oracle:
 
     def _provenance(self, seen: Seen, info: Info) -> dict[str, Any]:
         sure = self._grade(seen)
-        faults = {DQCode.DQ06: None} if sure is MatchGrade.M2 else {}
+        doubts = {MatchGrade.M2: DQCode.DQ06, MatchGrade.M3: DQCode.DQ12}
+        faults = {doubts[sure]: None} if sure in doubts else {}
         for name in self._asked(seen, info).columns:
             column = seen.dataset.by_name[name]
             _, fault = self._decoded(column, seen, self._state(column, seen, info))
