@@ -53,6 +53,9 @@ bench-audit: $(STAMPS)/dev ## the access log: appends, verify, a million records
 bench-authz: $(STAMPS)/dev ## what rights cost, a line a number beside what is demanded, three minutes
 	@$(BIN)/python -m bench.authz
 
+bench-sick: $(STAMPS)/dev ## does a sick department slow those who do not ask it, three minutes
+	@$(BIN)/python -m bench.sick
+
 fix: $(STAMPS)/dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
@@ -87,5 +90,5 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test mariadb test-nightly mutation check bench bench-smoke bench-audit bench-authz fix schema lock \
+.PHONY: help demo serve test mariadb test-nightly mutation check bench bench-smoke bench-audit bench-authz bench-sick fix schema lock \
   install

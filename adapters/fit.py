@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from adapters.crosswalk import parse_place, place_spellings, to_canonical
-from adapters.database import StatementFault
+from adapters.databases.database import StatementFault
 from adapters.decode import Decoder, decoder
 from adapters.identity import canonical, spellings
 from adapters.sample import Sample, Sampled, columns_of

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from adapters.contract import Source
-from adapters.database import StatementFault
+from adapters.databases.database import StatementFault
 from adapters.registry import Absent
 from adapters.resilience import BreakerState, Guard
 from catalog.errors import HubError

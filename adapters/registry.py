@@ -12,15 +12,15 @@ from sqlalchemy.engine import make_url
 
 from adapters.bulkhead import UNBOUNDED, Bulkhead
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
-from adapters.credential import signer
-from adapters.database import Database, open_database
-from adapters.delivery import SCHEME
-from adapters.files import FilesSource, SnapshotPool, snapshot_of
-from adapters.graphql import GraphqlSource
-from adapters.http import HTTP, Door
+from adapters.databases.database import Database, open_database
+from adapters.databases.sql import SqlSource
+from adapters.drops.delivery import SCHEME
+from adapters.drops.files import FilesSource, SnapshotPool, snapshot_of
 from adapters.resilience import Budget, Guard, Seen, Window, unseen
-from adapters.rest import RestSource
-from adapters.sql import SqlSource
+from adapters.web.credential import signer
+from adapters.web.graphql import GraphqlSource
+from adapters.web.http import HTTP, Door
+from adapters.web.rest import RestSource
 from catalog.datasets import FieldType, Kind, SourceSpec
 from catalog.divisions import Divisions
 from catalog.errors import CatalogError, SourceUnavailable

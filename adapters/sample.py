@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from sqlalchemy import Integer, literal, select, table
 
-from adapters.dialect import plain_table
+from adapters.databases.dialect import plain_table
 from catalog.datasets import Dataset
 
 ROWS = 200  # enough to see a wrong decoder, little enough for a department at work

@@ -252,7 +252,7 @@ class _Asked:
 
 async def _raw_ms(made: Server, database: str) -> list[float]:
     """The same count as a bare statement, through the same pool."""
-    from adapters.database import open_database
+    from adapters.databases.database import open_database
 
     bare = open_database(made.url(database, "postgresql+asyncpg"), statement_s=10)
     spent = []

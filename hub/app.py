@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters import registry
 from adapters.contract import Source
+from adapters.databases.sql import SqlSource
 from adapters.identity import citizen_uid
-from adapters.sql import SqlSource
 from audit.batch import now_us
 from audit.log import HALTED, AuditLog
 from audit.quorum import Quorum

@@ -14,7 +14,7 @@ from typing import Protocol
 from sqlalchemy import Select, Table, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from adapters.database import Database
+from adapters.databases.database import Database
 from adapters.resilience import Guard
 from catalog.errors import SourceUnavailable
 from store.cases import case_file

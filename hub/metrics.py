@@ -17,7 +17,7 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 
 from adapters.contract import Source
-from adapters.files import FilesSource
+from adapters.drops.files import FilesSource
 from adapters.health import guard_of
 from adapters.resilience import BreakerState, Guard
 

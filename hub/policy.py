@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy import select
 
-from adapters.database import Database, StatementFault
+from adapters.databases.database import Database, StatementFault
 from adapters.resilience import Fault
 from store.policy import policy_version
 

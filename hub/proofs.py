@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from adapters.contract import EXTRA, Call, Prepared, ReadRequest, Rows
-from adapters.sql import SqlSource
+from adapters.databases.sql import SqlSource
 from audit.proving import Damaged, Uncovered, proof_of
 from audit.tiles import Roots
 from catalog.errors import SourceUnavailable

@@ -22,10 +22,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from adapters.delivery import SCHEME, drop_folder
-from adapters.http import HTTP, is_address, trusted
+from adapters.drops.delivery import SCHEME, drop_folder
 from adapters.resilience import DEADLINE_S as SOURCE_DEADLINE_S
 from adapters.resilience import Window
+from adapters.web.http import HTTP, is_address, trusted
 from audit.note import COSIGNATURE, VerifierKey
 from audit.quorum import ALERT_S, REFUSE_S, WARN_S
 from audit.record import is_code

@@ -21,10 +21,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from adapters.delivery import SCHEME, drop_folder
-from adapters.drop import Fate, Loaded, Outcome, load_drop
-from adapters.files import snapshot_of
-from adapters.snapshot import shapes
+from adapters.drops.delivery import SCHEME, drop_folder
+from adapters.drops.drop import Fate, Loaded, Outcome, load_drop
+from adapters.drops.files import snapshot_of
+from adapters.drops.snapshot import shapes
 from audit.log import AuditLog
 from audit.record import Draft, Kind, Op
 from audit.record import Outcome as Ended

@@ -20,14 +20,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from adapters.contract import Source
-from adapters.database import Row, dialect_of
-from adapters.files import FilesSource
-from adapters.graphql import GraphqlSource
+from adapters.databases.database import Row, dialect_of
+from adapters.databases.sql import SqlSource
+from adapters.drops.files import FilesSource
 from adapters.health import guard_of, state_of
 from adapters.registry import STATUS, STORE, Absent, MaskText
 from adapters.resilience import Guard, Window
-from adapters.rest import RestSource
-from adapters.sql import SqlSource
+from adapters.web.graphql import GraphqlSource
+from adapters.web.rest import RestSource
 from catalog.datasets import Kind, SourceSpec
 from catalog.load import Catalog
 from catalog.placing import OWN

@@ -46,7 +46,7 @@ OBJECTS = 50_000
 """Objects of one answer. A page of 100 with ten facets of ten rows has 10,000; what is larger
 comes of relations followed to and fro, where every step multiplies."""
 RIDE_OBJECT = 100  # bytes of riding text that count as one object
-HOLE_TEXT = "\\u001f"  # how a hole stands in JSON text (adapters/dialect.py)
+HOLE_TEXT = "\\u001f"  # how a hole stands in JSON text (adapters/databases/dialect.py)
 HOLE_BYTES = HOLE_TEXT.encode()
 
 

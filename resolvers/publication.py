@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from adapters.grouped import COUNT, SUPPRESSED
+from adapters.databases.grouped import COUNT, SUPPRESSED
 from catalog.errors import Internal
 from domain import tally
 from resolvers.roots.stats import DIMENSIONS

@@ -19,7 +19,7 @@ from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.cli.source_sync import sync
 
 if TYPE_CHECKING:
-    from adapters.files import Standing
+    from adapters.drops.files import Standing
     from adapters.fit import ColumnFit, Fit
     from adapters.health import Health
     from hub.settings import Settings
@@ -167,7 +167,7 @@ async def _health(hub: Hub, names: tuple[str, ...]) -> list[Health]:
 
 async def _standing(settings: Settings, hub: Hub) -> list[dict[str, Any]]:
     """Every source asked, with what its files and the day's book of calls say."""
-    from adapters.files import FilesSource
+    from adapters.drops.files import FilesSource
     from adapters.health import health_of
     from hub.statuses import used_today
 

@@ -13,7 +13,7 @@ from hub.cli.chosen import DIR, chosen
 from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, stop
 
 if TYPE_CHECKING:
-    from adapters.drop import Outcome
+    from adapters.drops.drop import Outcome
     from catalog.datasets import SourceSpec
     from catalog.load import Catalog
     from hub.settings import Settings
@@ -60,7 +60,7 @@ def _dropped(settings: Settings, catalog: Catalog) -> list[SourceSpec]:
 
 
 def _one(settings: Settings, catalog: Catalog, name: str) -> SourceSpec:
-    from adapters.delivery import drop_folder
+    from adapters.drops.delivery import drop_folder
 
     spec = catalog.sources.get(name)
     if spec is None:

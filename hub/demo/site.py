@@ -19,10 +19,10 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters.decode import CST
-from adapters.delivery import SCHEME
-from adapters.drop import load_drop
-from adapters.files import snapshot_of
-from adapters.snapshot import shapes
+from adapters.drops.delivery import SCHEME
+from adapters.drops.drop import load_drop
+from adapters.drops.files import snapshot_of
+from adapters.drops.snapshot import shapes
 from catalog.errors import Readable
 from catalog.load import load
 from hub.demo.accounts import DemoAccount, accounts

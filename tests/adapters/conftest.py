@@ -14,9 +14,9 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from adapters.drop import Loaded, load_drop
+from adapters.drops.drop import Loaded, load_drop
+from adapters.drops.snapshot import Shape, deliveries, shapes
 from adapters.identity import with_check_digit
-from adapters.snapshot import Shape, deliveries, shapes
 from catalog.datasets import Layout
 from catalog.load import load
 

@@ -24,11 +24,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from strawberry.schema.config import StrawberryConfig
 
 from adapters.contract import Source
-from adapters.drop import load_drop
-from adapters.files import snapshot_of
+from adapters.drops.drop import load_drop
+from adapters.drops.files import snapshot_of
+from adapters.drops.snapshot import shapes
 from adapters.identity import with_check_digit
 from adapters.registry import Wiring, sources
-from adapters.snapshot import shapes
 from catalog.datasets import FieldType
 from catalog.grades import Mask
 from catalog.load import Catalog, load

@@ -9,9 +9,9 @@ import json
 
 import pytest
 
-from adapters.credential import Signer, signer
-from adapters.http import Door
 from adapters.resilience import Fault
+from adapters.web.credential import Signer, signer
+from adapters.web.http import Door
 from catalog.interface import Credential, Login, TokenDesk
 from tests.servers import Asked, http, serving
 

@@ -1,4 +1,4 @@
-"""adapters/database.py: which road an address takes, and that all say the same of faults."""
+"""Which road an address takes, and that all say the same of faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from adapters.database import EngineDatabase, StatementFault, open_database
+from adapters.databases.database import EngineDatabase, StatementFault, open_database
 from adapters.resilience import Fault
 from store.engine import open_engine
 

@@ -1,4 +1,4 @@
-"""adapters/drop.py: good deliveries replace the snapshot, bad ones leave it and are named."""
+"""adapters/drops/drop.py: good deliveries replace the snapshot, bad ones leave it and are named."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from adapters.drop import Fate, NoFolder, Outcome, load_drop
-from adapters.snapshot import SnapshotBroken, deliveries
+from adapters.drops.drop import Fate, NoFolder, Outcome, load_drop
+from adapters.drops.snapshot import SnapshotBroken, deliveries
 from catalog.datasets import Layout
 
 HOLLOW = (
@@ -33,8 +33,8 @@ import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from adapters.drop import load_drop
-from adapters.snapshot import shapes
+from adapters.drops.drop import load_drop
+from adapters.drops.snapshot import shapes
 from catalog.datasets import Layout
 from catalog.load import load
 

@@ -1,4 +1,4 @@
-"""adapters/files.py: a snapshot answers as any SQL source does, and says of when it is."""
+"""adapters/drops/files.py: a snapshot answers as any SQL source does, and says of when it is."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from adapters.contract import (
     Rows,
     Source,
 )
-from adapters.delivery import drop_folder
-from adapters.drop import load_drop
-from adapters.files import FilesSource, SnapshotPool
+from adapters.databases.sql import SqlSource
+from adapters.drops.delivery import drop_folder
+from adapters.drops.drop import load_drop
+from adapters.drops.files import FilesSource, SnapshotPool
+from adapters.drops.snapshot import shapes
 from adapters.identity import with_check_digit
 from adapters.resilience import BreakerState, Guard
-from adapters.snapshot import shapes
-from adapters.sql import SqlSource
 from catalog.datasets import SourceSpec
 from catalog.errors import SourceUnavailable
 from catalog.load import Catalog, load

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adapters.database import StatementFault
+from adapters.databases.database import StatementFault
 from adapters.fit import NO_ROWS, REFUSED, UNSEEN, Fit, fit, mostly
 from adapters.identity import with_check_digit
 from adapters.sample import Sample, Somebody, columns_of

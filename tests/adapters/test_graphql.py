@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from adapters.contract import Call, ReadRequest, Rows
-from adapters.credential import signer
-from adapters.graphql import GraphqlSource
-from adapters.http import Door
 from adapters.identity import with_check_digit
 from adapters.resilience import Breaker, Guard
 from adapters.sample import Sample, Sampled
+from adapters.web.credential import signer
+from adapters.web.graphql import GraphqlSource
+from adapters.web.http import Door
 from catalog.datasets import Dataset, FieldType, Key, SourceSpec
 from catalog.errors import SourceUnavailable
 from catalog.grades import Mask

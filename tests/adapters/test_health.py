@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from adapters.contract import Source
-from adapters.database import StatementFault
+from adapters.databases.database import StatementFault
 from adapters.health import State, health_of, state_of
 from adapters.registry import Absent
 from adapters.resilience import Breaker, Fault, Guard, Reason, Window

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.http import MAX_BODY, Door, decoded, inside
 from adapters.resilience import Fault, Reason
+from adapters.web.http import MAX_BODY, Door, decoded, inside
 from tests.servers import Asked, Authority, http, serving
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]

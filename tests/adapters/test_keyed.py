@@ -1,4 +1,4 @@
-"""adapters/keyed.py: a department's columns may have real types; the answer is their texts'."""
+"""A department's columns may have real types; the answer is their texts'."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from adapters.contract import EXTRA, Call, Output, ReadRequest, Ride
-from adapters.database import open_database
+from adapters.databases.database import open_database
+from adapters.databases.sql import SqlSource
 from adapters.resilience import Guard
-from adapters.sql import SqlSource
 from catalog.datasets import Dataset, Decode, Field, FieldType
 from catalog.load import Catalog, load
 from tests.adapters.plots import OTHER, OWNER, WORDS, unmasked

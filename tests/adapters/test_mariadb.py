@@ -1,4 +1,4 @@
-"""adapters/mariadb.py: a real server is asked what became of our statements."""
+"""adapters/databases/mariadb.py: a real server is asked what became of our statements."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import aiomysql
 import pytest
 from sqlalchemy.engine import make_url
 
-from adapters.database import StatementFault, open_database
-from adapters.mariadb import CONNECTIONS, MariaDatabase
+from adapters.databases.database import StatementFault, open_database
+from adapters.databases.mariadb import CONNECTIONS, MariaDatabase
 from adapters.resilience import Fault, Guard, Reason
 from catalog.errors import SourceUnavailable
 

@@ -1,4 +1,4 @@
-"""adapters/postgres_pool.py: a real server is asked what became of our statements."""
+"""adapters/databases/postgres_pool.py: a real server is asked what became of our statements."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 from sqlalchemy.engine import make_url
 
-from adapters.database import StatementFault, open_database
-from adapters.postgres_pool import CONNECTIONS, PostgresPool
+from adapters.databases.database import StatementFault, open_database
+from adapters.databases.postgres_pool import CONNECTIONS, PostgresPool
 from adapters.resilience import Fault, Guard, Reason
 from catalog.errors import SourceUnavailable
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.database import Database, open_database
+from adapters.databases.database import Database, open_database
 from store import migrate
 from store.engine import open_engine
 from store.row_lock import COUNTY, TOWN, lock

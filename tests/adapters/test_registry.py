@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from adapters.contract import Source
-from adapters.files import FilesSource
+from adapters.databases.sql import SqlSource
+from adapters.drops.files import FilesSource
 from adapters.registry import Absent, Wiring, sources
-from adapters.rest import RestSource
-from adapters.sql import SqlSource
+from adapters.web.rest import RestSource
 from catalog.errors import CatalogError, SourceUnavailable
 from catalog.load import load
 from hub.app import mask_text

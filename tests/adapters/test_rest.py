@@ -19,11 +19,11 @@ import httpx
 import pytest
 
 from adapters.contract import Call, ReadRequest, Rows
-from adapters.credential import signer
-from adapters.http import Door
 from adapters.identity import spellings, with_check_digit
 from adapters.resilience import Breaker, Guard
-from adapters.rest import RestSource
+from adapters.web.credential import signer
+from adapters.web.http import Door
+from adapters.web.rest import RestSource
 from catalog.datasets import FieldType
 from catalog.errors import SourceUnavailable
 from catalog.grades import Mask

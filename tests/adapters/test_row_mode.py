@@ -1,4 +1,4 @@
-"""adapters/row_mode.py: departments' databases that are read in rows, on a real MariaDB and on one
+"""Departments' databases that are read in rows, on a real MariaDB and on one
 the hub has never heard of."""
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import tests.adapters.elsewhere  # registers its dialect  # noqa: F401
 from adapters.contract import EXTRA, KEY, Call, ReadRequest
-from adapters.database import EngineDatabase, open_database
+from adapters.databases.database import EngineDatabase, open_database
+from adapters.databases.row_mode import MOST, Marked, batches
+from adapters.databases.sql import SqlSource
 from adapters.identity import with_check_digit
 from adapters.resilience import Guard
-from adapters.row_mode import MOST, Marked, batches
-from adapters.sql import SqlSource
 from catalog.datasets import Dataset, Key, KeyKind
 from catalog.errors import Readable
 from catalog.load import Catalog, load

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from adapters.database import open_database
+from adapters.databases.database import open_database
+from adapters.databases.sql import SqlSource
 from adapters.resilience import Guard
 from adapters.sample import ROWS, Sample, columns_of, tables_of
-from adapters.sql import SqlSource
 from catalog.datasets import Dataset
 from catalog.load import load
 from store.engine import open_engine

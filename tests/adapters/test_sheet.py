@@ -1,4 +1,4 @@
-"""adapters/sheet.py: character sets, title rows, merged headers, typed cells."""
+"""adapters/drops/sheet.py: character sets, title rows, merged headers, typed cells."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from adapters.delivery import Manifest, Refused
-from adapters.sheet import rows_of
+from adapters.drops.delivery import Manifest, Refused
+from adapters.drops.sheet import rows_of
 from catalog.datasets import Decode, Layout
 
 PLAIN = {"姓名": Decode.PLAIN, "身份证号": Decode.PLAIN}

@@ -1,4 +1,4 @@
-"""adapters/sql.py: a department's database read by key, in rows and with a clean nest riding."""
+"""A department's database read by key, in rows and with a clean nest riding."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from sqlalchemy import MetaData, text
 
 from adapters.contract import EXTRA, KEY, SEPARATOR, Call, Output, ReadRequest, Ride
-from adapters.database import StatementFault, open_database
+from adapters.databases.database import StatementFault, open_database
+from adapters.databases.sql import SqlSource
 from adapters.resilience import THRESHOLD, Guard
-from adapters.sql import SqlSource
 from catalog.errors import SourceUnavailable
 from catalog.grades import Mask
 from catalog.load import Catalog, load

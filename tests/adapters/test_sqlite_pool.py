@@ -1,4 +1,4 @@
-"""adapters/sqlite_pool.py: real files, real threads; a runaway statement is seen to end."""
+"""Real files, real threads; a runaway statement is seen to end."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from adapters.database import StatementFault, open_database
+from adapters.databases.database import StatementFault, open_database
+from adapters.databases.sqlite_pool import THREADS, SqlitePool
 from adapters.resilience import Fault, Guard
-from adapters.sqlite_pool import THREADS, SqlitePool
 from catalog.errors import SourceUnavailable
 
 pytestmark = pytest.mark.anyio

@@ -40,7 +40,7 @@ PLANTED = [
     ("hub/cli/say.py", "import hub.witness.record", {HUB}),
     ("hub/witness/service.py", "import store.audit", {WITNESS}),
     ("hub/witness/service.py", "import audit.log", {WITNESS}),
-    ("adapters/row.py", "import adapters.sql", {KINDS}),
+    ("adapters/row.py", "import adapters.databases.sql", {KINDS}),
     ("hub/app.py", "import casbin", {CASBIN}),
     ("resolvers/binding.py", "import strawberry", {STRAWBERRY}),
     ("resolvers/execute.py", "import graphql", {GRAPHQL}),

@@ -12,6 +12,7 @@ import pytest
 VAGUE = re.compile(r"(^|_)(utils?|helpers?|manager|common|misc)(_|$)")
 
 TESTED = {
+    "adapters": ("adapters", "adapters/databases", "adapters/drops", "adapters/web"),
     "audit": ("audit", "audit/verify"),
     "demo": ("hub/demo", "hub/demo/sources"),
     "departments": ("examples/departments",),

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from adapters.decode import CST
-from adapters.delivery import drop_folder
-from adapters.files import snapshot_of
-from adapters.snapshot import deliveries
+from adapters.drops.delivery import drop_folder
+from adapters.drops.files import snapshot_of
+from adapters.drops.snapshot import deliveries
 from hub.demo.county import AS_OF
 from hub.demo.site import (
     FILE_SOURCES,

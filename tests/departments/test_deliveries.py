@@ -17,8 +17,8 @@ import pytest
 from openpyxl import load_workbook
 
 from adapters.decode import EXCEL_DAY_0
-from adapters.drop import Fate, Loaded, load_drop
-from adapters.snapshot import shapes
+from adapters.drops.drop import Fate, Loaded, load_drop
+from adapters.drops.snapshot import shapes
 from catalog.load import load
 from hub.demo.county import County
 from tests.departments.conftest import FOLDER, PATIENT_S, Ask

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from adapters.sql import SqlSource
+from adapters.databases.sql import SqlSource
 from audit.verify import Exit
 from audit.verify import run as verify
 from store.audit import audit_event

@@ -25,10 +25,10 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from adapters.drop import load_drop
-from adapters.files import snapshot_of
+from adapters.drops.drop import load_drop
+from adapters.drops.files import snapshot_of
+from adapters.drops.snapshot import shapes
 from adapters.resilience import COUNTY_ZONE
-from adapters.snapshot import shapes
 from hub.demo.department import insurance
 from hub.demo.site import Site
 from store.audit import audit_event

@@ -15,7 +15,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from adapters.sql import SqlSource
+from adapters.databases.sql import SqlSource
 from audit.batch import now_us
 from audit.note import Note, opened
 from audit.quorum import SECOND, Level

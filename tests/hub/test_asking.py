@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import event, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.database import Database, open_database
+from adapters.databases.database import Database, open_database
 from adapters.resilience import Guard
 from authz.keeper import BookKeeper
 from catalog.errors import Forbidden, PurposeRequired, Unauthenticated

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import insert
 
-from adapters.database import Database, open_database
+from adapters.databases.database import Database, open_database
 from adapters.resilience import THRESHOLD, Guard
 from catalog.errors import SourceUnavailable
 from hub.case_files import CaseFiles, Filed

@@ -10,7 +10,7 @@ import pytest
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from adapters.contract import Source
-from adapters.files import FilesSource, SnapshotPool
+from adapters.drops.files import FilesSource, SnapshotPool
 from adapters.registry import Absent
 from adapters.resilience import Breaker, Fault, Guard, Reason
 from catalog.errors import SourceUnavailable

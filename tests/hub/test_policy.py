@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from adapters.database import Database, open_database
+from adapters.databases.database import Database, open_database
 from hub.policy import version_in
 from store.engine import open_engine
 from store.policy import bump_version, policy_version

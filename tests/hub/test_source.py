@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from adapters.drops.snapshot import shapes
 from adapters.fit import NO_ROWS, REFUSED, UNSEEN
 from adapters.health import State
-from adapters.snapshot import shapes
 from catalog.datasets import Kind
 from catalog.load import load
 from hub.cli.source import SAID

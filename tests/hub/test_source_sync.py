@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from adapters.drops.snapshot import deliveries, shapes
 from adapters.identity import with_check_digit
-from adapters.snapshot import deliveries, shapes
 from catalog.load import load
 from hub.cli import cli
 from hub.settings import SettingsError

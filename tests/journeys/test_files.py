@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from adapters.decode import CST
-from adapters.drop import Fate, load_drop
-from adapters.files import snapshot_of
-from adapters.snapshot import shapes
+from adapters.drops.drop import Fate, load_drop
+from adapters.drops.files import snapshot_of
+from adapters.drops.snapshot import shapes
 from catalog.datasets import Layout
 from catalog.load import load
 from hub.demo.site import FILE_SOURCES

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from adapters.sql import SqlSource
+from adapters.databases.sql import SqlSource
 from hub.demo.department import PROGRAMS, departments
 from hub.demo.run import sample
 from hub.demo.serve_sql import serve_sql

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
-from adapters.credential import signer
-from adapters.http import Door
 from adapters.resilience import Guard
-from adapters.rest import RestSource
+from adapters.web.credential import signer
+from adapters.web.http import Door
+from adapters.web.rest import RestSource
 from catalog.errors import SourceUnavailable
 from catalog.load import Catalog
 from hub.app import DOCUMENT_LIMITS, mask_text

@@ -17,10 +17,10 @@ import pytest
 from sqlalchemy import text
 
 from adapters.contract import EXTRA, Call, ReadRequest
-from adapters.database import open_database
+from adapters.databases.database import open_database
+from adapters.databases.sql import SqlSource
 from adapters.identity import canonical, citizen_uid, grade
 from adapters.resilience import Guard
-from adapters.sql import SqlSource
 from catalog.datasets import KEY_FORMATS
 from catalog.load import load
 from catalog.states import DQCode, MatchGrade

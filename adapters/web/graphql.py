@@ -23,10 +23,13 @@ from itertools import islice
 from typing import Any
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows
-from adapters.credential import Signer
-from adapters.http import JSON, Door, decoded, inside
 from adapters.identity import canonical
-from adapters.persons import (
+from adapters.resilience import Fault, Guard, Reason
+from adapters.row import NOTHING, MaskText, RowReader
+from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
+from adapters.web.credential import Signer
+from adapters.web.http import JSON, Door, decoded, inside
+from adapters.web.persons import (
     AT_ONCE,
     NOBODY,
     KeyedRead,
@@ -37,10 +40,7 @@ from adapters.persons import (
     together,
     wanted,
 )
-from adapters.question import Question, asking, least, variables
-from adapters.resilience import Fault, Guard, Reason
-from adapters.row import NOTHING, MaskText, RowReader
-from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
+from adapters.web.question import Question, asking, least, variables
 from catalog.datasets import Dataset, SourceSpec
 from catalog.divisions import Divisions
 from catalog.interface import Way

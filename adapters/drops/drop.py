@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from adapters.delivery import (
+from adapters.drops.delivery import (
     MANIFESTS,
     TABLES,
     Manifest,
@@ -32,8 +32,8 @@ from adapters.delivery import (
     read_manifest,
     shown,
 )
-from adapters.sheet import rows_of
-from adapters.snapshot import Delivery, Shape, columns_of, deliveries, locked, replace_table
+from adapters.drops.sheet import rows_of
+from adapters.drops.snapshot import Delivery, Shape, columns_of, deliveries, locked, replace_table
 from catalog.errors import Readable
 
 SHRINKS = 2  # fewer than one row in so many of what stands is more likely a broken export

@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import String, bindparam, column, func, literal_column, select, table
 from sqlalchemy.engine import Dialect as Rendering
 
-from adapters.dialect import DIALECTS, Dialect, Plain
+from adapters.databases.dialect import DIALECTS, Dialect, Plain
 
 MOST = 500  # values in a list: MariaDB still looks each up in the index, and text stays short
 

@@ -32,7 +32,7 @@ from sqlalchemy import (
 )
 
 from adapters.contract import EXTRA, REGION, Output, ReadRequest, Ride, Side, Whole, rides_of
-from adapters.dialect import Dialect
+from adapters.databases.dialect import Dialect
 from catalog.datasets import Dataset
 
 INT_MAX = 2**31 - 1  # GraphQL's Int has 32 bits

@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from adapters.http import Door, decoded, inside
 from adapters.resilience import Fault
+from adapters.web.http import Door, decoded, inside
 from catalog.interface import Credential, Login, TokenDesk, filled
 
 EARLY_S = 30.0  # a token is not used in its last seconds: it would end on the way

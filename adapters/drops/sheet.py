@@ -17,8 +17,8 @@ from itertools import zip_longest
 from typing import Any, TypeAlias
 
 from adapters.decode import EXCEL_DAY_0
-from adapters.delivery import SHEETS, Manifest, Refusal, Refused
-from adapters.workbook import NoSheet, NotAWorkbook, sheet_rows
+from adapters.drops.delivery import SHEETS, Manifest, Refusal, Refused
+from adapters.drops.workbook import NoSheet, NotAWorkbook, sheet_rows
 from catalog.datasets import Decode, Layout
 
 Line: TypeAlias = tuple[int, Sequence[Any]]

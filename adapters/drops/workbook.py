@@ -1,6 +1,6 @@
 """A stranger's workbook, opened in a process of its own: XLSX and XLS as lines of cells.
 
-    loader ──bytes──► python -m adapters.workbook ──one JSON list a row──► loader
+    loader ──bytes──► python -m adapters.drops.workbook ──one JSON list a row──► loader
 
 Two kilobytes can claim seventeen thousand million cells, and a reader that believes them is
 ended by the system, not by an exception. Here that is the end of the child: it may have so much
@@ -39,7 +39,13 @@ def sheet_rows(content: bytes, sheet: str | None) -> Iterator[Sequence[Any]]:
     Cells are text, int, float, bool, date, datetime or ``""``. NotAWorkbook, NoSheet.
     """
     # -P: whatever lies in the working directory is not our package.
-    asked = [sys.executable, "-P", "-m", "adapters.workbook", *([] if sheet is None else [sheet])]
+    asked = [
+        sys.executable,
+        "-P",
+        "-m",
+        "adapters.drops.workbook",
+        *([] if sheet is None else [sheet]),
+    ]
     try:
         done = subprocess.run(  # noqa: S603  our own module; the sheet's name is the catalogue's
             asked,

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from adapters.sheet import Row
+from adapters.drops.sheet import Row
 from catalog.datasets import Dataset, Decode, Layout, SourceSpec
 from catalog.errors import Readable
 
@@ -258,7 +258,7 @@ def _new_table(connection: sqlite3.Connection, shape: Shape, rows: Iterable[Row]
     connection.execute(f"CREATE TABLE {table} ({columns})")
     connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
     for number, key in enumerate(shape.keys):
-        # The very expression that rows are searched by (adapters/statement.py), or SQLite
+        # The very expression that rows are searched by (adapters/databases/statement.py), or SQLite
         # would not use the index.
         searched = " || '/' || ".join(_quoted(column) for column in key)
         index = _quoted(f"ix_{shape.table}_{number}")

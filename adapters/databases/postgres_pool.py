@@ -23,7 +23,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy.engine import URL
 
-from adapters.database import Row, StatementFault, dialect_of
+from adapters.databases.database import Row, StatementFault, dialect_of
 from adapters.resilience import Fault, Reason
 from store.engine import ZONE
 from store.row_lock import COUNTY, REACH, TOWN

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import MetaData, table
 
 from adapters.contract import EXTRA
-from adapters.dialect import plain_table
+from adapters.databases.dialect import plain_table
 from catalog.datasets import Dataset
 
 

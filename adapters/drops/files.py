@@ -19,11 +19,11 @@ from typing import Protocol
 from sqlalchemy.engine import Dialect, make_url
 
 from adapters.contract import Call, Freshness, Prepared, ReadRequest, Rows
-from adapters.database import Row, dialect_of
+from adapters.databases.database import Row, dialect_of
+from adapters.databases.sqlite_pool import SqlitePool
+from adapters.drops.snapshot import ASKED, delivery
 from adapters.resilience import Fault, Guard
 from adapters.sample import Sample, Somebody
-from adapters.snapshot import ASKED, delivery
-from adapters.sqlite_pool import SqlitePool
 from catalog.datasets import Dataset, SourceSpec
 from catalog.errors import SourceUnavailable
 from catalog.grades import UpdateCycle

@@ -19,14 +19,14 @@ from sqlalchemy import MetaData
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows
 from adapters.crosswalk import place_spellings
-from adapters.database import Database, Row, StatementFault
+from adapters.databases.database import Database, Row, StatementFault
+from adapters.databases.keyed import Keyed
+from adapters.databases.row_mode import Marked, batches, json_of, plain_of
+from adapters.databases.statement import Statements
 from adapters.identity import spellings
-from adapters.keyed import Keyed
 from adapters.resilience import SAID, Guard, Reason
 from adapters.row import MaskText, RowReader
-from adapters.row_mode import Marked, batches, json_of, plain_of
 from adapters.sample import Known, Sample, Somebody, first_rows, in_any_case, tables_of, there
-from adapters.statement import Statements
 from catalog.datasets import Dataset, KeyKind, SourceSpec
 from catalog.divisions import Divisions
 from catalog.errors import Readable, SourceUnavailable

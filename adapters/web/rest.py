@@ -20,10 +20,13 @@ from itertools import islice
 from typing import Any, NoReturn
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows
-from adapters.credential import Signer
-from adapters.http import Door, decoded, inside
 from adapters.identity import canonical
-from adapters.persons import (
+from adapters.resilience import Fault, Guard, Reason
+from adapters.row import MaskText, RowReader
+from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
+from adapters.web.credential import Signer
+from adapters.web.http import Door, decoded, inside
+from adapters.web.persons import (
     AT_ONCE,
     NOBODY,
     KeyedRead,
@@ -34,9 +37,6 @@ from adapters.persons import (
     together,
     wanted,
 )
-from adapters.resilience import Fault, Guard, Reason
-from adapters.row import MaskText, RowReader
-from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
 from catalog.datasets import Dataset, SourceSpec
 from catalog.divisions import Divisions
 from catalog.interface import Interface, filled

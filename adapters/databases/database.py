@@ -15,8 +15,8 @@ from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from adapters.databases.row_mode import MARIADB_NAMES, POSITIONAL, json_of
 from adapters.resilience import Fault
-from adapters.row_mode import MARIADB_NAMES, POSITIONAL, json_of
 from store.engine import open_engine
 
 Row = tuple[Any, ...]
@@ -53,15 +53,17 @@ def open_database(url: str, *, statement_s: float, locked: bool = False) -> Data
     """
     address = make_url(url)
     if address.drivername == "postgresql+asyncpg":
-        from adapters.postgres_pool import PostgresPool  # its driver is not always installed
+        from adapters.databases.postgres_pool import (
+            PostgresPool,  # its driver is not always installed
+        )
 
         return PostgresPool(address, statement_s=statement_s, locked=locked)
     if address.drivername == "sqlite+aiosqlite" and address.database and not address.query:
-        from adapters.sqlite_pool import SqlitePool
+        from adapters.databases.sqlite_pool import SqlitePool
 
         return SqlitePool(Path(address.database), dialect_of(address))
     if address.get_backend_name() in MARIADB_NAMES:
-        from adapters.mariadb import MariaDatabase
+        from adapters.databases.mariadb import MariaDatabase
 
         return MariaDatabase(address, statement_s=statement_s)
     ours = json_of(dialect_of(address)) is not None

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy import MetaData, String, case, literal_column, or_, select
 
 from adapters.contract import EXTRA, KEY, ReadRequest, Ride
-from adapters.dialect import Dialect, Plain
-from adapters.riding import Built
-from adapters.tables import Tables
+from adapters.databases.dialect import Dialect, Plain
+from adapters.databases.riding import Built
+from adapters.databases.tables import Tables
 from catalog.datasets import Dataset
 from catalog.grades import Mask
 

@@ -2,7 +2,7 @@
 
 Rows with rights of their own are selected from the Lens's source and from nothing else;
 filters, order, cursor, count and rides are all built on that same subquery. (Rows under their
-citizen's rights come by key: `adapters/keyed.py`.)
+citizen's rights come by key: `adapters/databases/keyed.py`.)
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from adapters.contract import (
     ReadRequest,
     TableMap,
 )
-from adapters.dialect import Dialect, is_whole
-from adapters.grouped import grouped
-from adapters.riding import RIDING, Built, Riding, below_of, columns_of, order_of, unique
-from adapters.tables import Tables
+from adapters.databases.dialect import Dialect, is_whole
+from adapters.databases.grouped import grouped
+from adapters.databases.riding import RIDING, Built, Riding, below_of, columns_of, order_of, unique
+from adapters.databases.tables import Tables
 from catalog.datasets import Dataset
 
 PLACE = "__n"  # a row's place among those of its parent

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import Dialect
 
-from adapters.database import Row, StatementFault
+from adapters.databases.database import Row, StatementFault
 from adapters.resilience import Fault
 from store.engine import BUSY_MS, READING
 

@@ -21,7 +21,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DataError, DBAPIError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
-from adapters.database import EngineDatabase, Row, StatementFault, dialect_of
+from adapters.databases.database import EngineDatabase, Row, StatementFault, dialect_of
 from adapters.resilience import Fault, Reason
 
 CONNECTIONS = 8  # as many as of a PostgreSQL

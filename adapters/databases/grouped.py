@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from adapters.contract import Bucket, Count, GroupKey, Measure
-from adapters.dialect import Dialect, Postgres, Sqlite
+from adapters.databases.dialect import Dialect, Postgres, Sqlite
 
 COUNT, SUPPRESSED = "count", "suppressed"
 TOWNSHIP_DIGITS: Any = literal_column("9")

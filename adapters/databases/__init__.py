@@ -1,0 +1,1 @@
+"""Departments whose database answers: statements, dialects, pools."""

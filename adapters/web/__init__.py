@@ -1,0 +1,1 @@
+"""Departments who answer over HTTP, about persons only: REST interfaces and subgraphs."""
