@@ -129,8 +129,12 @@ class MariaServer:
     @property
     def _where(self) -> list[str]:
         who = ["--user=root"] if os.getuid() == 0 else []
+        # A server that starts clears its folder for temporary tables, another's too if it is one.
+        temporary = self._folder / "tmp"
+        temporary.mkdir(exist_ok=True)
         # The machine's asynchronous input and output is scarce where many servers run.
-        return [f"--datadir={self._folder / 'data'}", "--innodb-use-native-aio=0", *who]
+        folders = [f"--datadir={self._folder / 'data'}", f"--tmpdir={temporary}"]
+        return [*folders, "--innodb-use-native-aio=0", *who]
 
     def start(self) -> None:
         """Return when it answers."""
