@@ -15,34 +15,29 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows
 from adapters.identity import canonical
-from adapters.resilience import Fault, Guard, Reason
-from adapters.row import NOTHING, MaskText, RowReader
+from adapters.resilience import Fault, Reason
+from adapters.row import NOTHING, RowReader
 from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
-from adapters.web.credential import Signer
-from adapters.web.http import JSON, Door, decoded, inside
+from adapters.web.http import JSON, decoded, inside
 from adapters.web.persons import (
-    AT_ONCE,
     NOBODY,
     KeyedRead,
+    PersonsSource,
     Raw,
-    batches,
+    in_batches,
     masked,
     refusal,
-    together,
     wanted,
 )
 from adapters.web.question import Question, asking, least, variables
 from catalog.datasets import Dataset, SourceSpec
-from catalog.divisions import Divisions
 from catalog.interface import Way
 from catalog.subgraph import Ask, Subgraph
 
@@ -98,35 +93,15 @@ class Heard:
         return self.perhaps - self.entities.keys()
 
 
-class GraphqlSource:
-    """A department's subgraph, read by id number.
+class GraphqlSource(PersonsSource[Subgraph]):
+    """A department's subgraph, read by id number."""
 
-    `mask` turns a decoded value into its masked shape (authz owns the shapes; an adapter may
-    not import it). `door` leads to the address, `signer` makes the headers that let us in.
-    """
+    way = "in GraphQL"
 
-    def __init__(
-        self,
-        spec: SourceSpec,
-        door: Door,
-        signer: Signer,
-        *,
-        guard: Guard,
-        divisions: Divisions,
-        mask: MaskText,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        if spec.graphql is None:
-            raise ValueError(f"{spec.name}: the catalogue does not say how it is asked in GraphQL")
-        self.name, self.guard, self.json = spec.name, guard, False
-        self._subgraph = spec.graphql
-        self._door, self._signer = door, signer
-        self._divisions, self._mask, self._now = divisions, mask, now
-
-    @property
-    def calls(self) -> int:
-        """Calls sent, for the tests of cost."""
-        return self._door.calls
+    @staticmethod
+    def words_of(spec: SourceSpec) -> Subgraph | None:
+        """``[source.graphql]``."""
+        return spec.graphql
 
     def prepare(self, request: ReadRequest) -> Prepared:
         """Write the document; ValueError for anything but a plain read by id number."""
@@ -136,14 +111,14 @@ class GraphqlSource:
             raise ValueError(f"{self.name}.{dataset.name}: {refused}")
         found, raw = wanted(request, NOTHING)
         # What sorts the rows is asked for, too, and goes no further.
-        question = asking(self._subgraph, dataset, [*raw, *(name for name, _ in order)])
+        question = asking(self._words, dataset, [*raw, *(name for name, _ in order)])
         return GraphqlRead(
             dataset=dataset,
             raw=raw,
             reader=RowReader(request, found, self._divisions, self._mask),
             order=order,
             single=dataset.facet is not None and not dataset.facet.many,
-            shape=_shape(self._subgraph, question, request),
+            shape=_shape(self._words, question, request),
             question=question,
         )
 
@@ -159,14 +134,14 @@ class GraphqlSource:
 
     async def ping(self) -> None:
         """Ask for nobody: no entity shows that the system is up and lets us in."""
-        await self.guard.run(partial(self._ask, least(self._subgraph), {NOBODY: NOBODY}))
+        await self.guard.run(partial(self._ask, least(self._words), {NOBODY: NOBODY}))
 
     async def sample(self, dataset: Dataset, somebody: Somebody) -> Sample:
         """The first rows of some persons of the register, of the columns that are there."""
         names = await self._there(dataset)
         if not names:
             return Sample((dataset.table,), frozenset(), ())
-        question, people = asking(self._subgraph, dataset, names), await somebody(PEOPLE)
+        question, people = asking(self._words, dataset, names), await somebody(PEOPLE)
         found = list[Raw]()
         async for heard in self._heard(question, dataset, people, self.guard.until()):
             for entities in (*heard.entities.values(), heard.masked):
@@ -184,7 +159,7 @@ class GraphqlSource:
         return [name for name in names if await self._reads(dataset, [name])]
 
     async def _reads(self, dataset: Dataset, names: Sequence[str]) -> bool:
-        question = asking(self._subgraph, dataset, names)
+        question = asking(self._words, dataset, names)
 
         async def ask() -> bool:
             try:
@@ -197,21 +172,18 @@ class GraphqlSource:
 
         return await self.guard.run(ask)
 
-    async def close(self) -> None:
-        """Give connections back."""
-        await self._door.close()
-
     async def _heard(
         self, question: Question, dataset: Dataset, people: Iterable[str], until: float
     ) -> AsyncIterator[Heard]:
-        asked = batches(people, dataset.key.formats, self._subgraph.batch)
-        while some := list(islice(asked, AT_ONCE)):
-            jobs = [partial(self._ask, question, _whose(texts)) for texts in some]
-            for heard in await together([self.guard.run(job, until=until) for job in jobs]):
-                yield heard
+        def ask(texts: Sequence[str]) -> Coroutine[Any, Any, Heard]:
+            return self.guard.run(partial(self._ask, question, _whose(texts)), until=until)
+
+        formats, size = dataset.key.formats, self._words.batch
+        async for heard in in_batches(people, formats, size, ask):
+            yield heard
 
     async def _ask(self, question: Question, asked: Asked) -> Heard:
-        subgraph = self._subgraph
+        subgraph = self._words
         said = {"query": question.document, "variables": variables(subgraph, asked)}
         body = json.dumps(said).encode()
         # Without this some servers answer a refused document with another status.
@@ -231,12 +203,12 @@ class GraphqlSource:
         for entity, candidates in zip(entities, self._candidates(entities, asked), strict=True):
             if entity is not None:
                 _check(entity, question)
-                _judge(heard, entity, self._subgraph.key, candidates)
+                _judge(heard, entity, self._words.key, candidates)
         return heard
 
     def _candidates(self, entities: Sequence[Any], asked: Asked) -> Sequence[Asked]:
         """Whom each entity may be: of `_entities` the one who stands at its place."""
-        if self._subgraph.by is Ask.QUERY:
+        if self._words.by is Ask.QUERY:
             return [asked] * len(entities)
         if len(entities) != len(asked):
             raise Fault(Reason.SCHEMA)

@@ -8,16 +8,29 @@ reader. Nobody else's rows pass.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import chain
-from typing import Any, TypeAlias, TypeVar
+from datetime import UTC, datetime
+from itertools import chain, islice
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from adapters.contract import KEY, Call, ReadRequest, Rows
 from adapters.identity import spellings
-from adapters.row import RowReader
-from catalog.datasets import Dataset, KeyKind
+from adapters.resilience import Guard
+from adapters.row import MaskText, RowReader
+from adapters.web.credential import Signer
+from adapters.web.http import Door
+from catalog.datasets import Dataset, KeyKind, SourceSpec
+from catalog.divisions import Divisions
 from catalog.grades import Mask
 
 NAME = "__name"  # the row reader's word for the source's own spelling of the name
@@ -26,6 +39,7 @@ NOBODY = "0" * 18  # no checksum makes this a person
 
 Raw: TypeAlias = Mapping[str, Any]
 T = TypeVar("T")
+W = TypeVar("W")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +121,62 @@ def batches(keys: Iterable[str], formats: Sequence[str], size: int) -> Iterator[
     texts = list(dict.fromkeys(chain.from_iterable(spellings(key, formats) for key in keys)))
     for start in range(0, len(texts), size):
         yield texts[start : start + size]
+
+
+class PersonsSource(Generic[W]):
+    """A department's system asked over HTTP, read by id number, by the `words` of its kind.
+
+    `mask` turns a decoded value into its masked shape (authz owns the shapes; an adapter may
+    not import it). `door` leads to the address, `signer` makes the headers that let us in.
+    """
+
+    json = False
+    way = "over HTTP"
+
+    def __init__(
+        self,
+        spec: SourceSpec,
+        door: Door,
+        signer: Signer,
+        *,
+        guard: Guard,
+        divisions: Divisions,
+        mask: MaskText,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        words = self.words_of(spec)
+        if words is None:
+            raise ValueError(f"{spec.name}: the catalogue does not say how it is asked {self.way}")
+        self.name, self.guard, self._words = spec.name, guard, words
+        self._spec, self._door, self._signer = spec, door, signer
+        self._divisions, self._mask, self._now = divisions, mask, now
+
+    @staticmethod
+    def words_of(spec: SourceSpec) -> W | None:
+        """What the catalogue says of this kind."""
+        raise NotImplementedError
+
+    @property
+    def calls(self) -> int:
+        """Calls sent, for the tests of cost."""
+        return self._door.calls
+
+    async def close(self) -> None:
+        """Give connections back."""
+        await self._door.close()
+
+
+async def in_batches(
+    keys: Iterable[str],
+    formats: Sequence[str],
+    size: int,
+    ask: Callable[[Sequence[str]], Coroutine[Any, Any, T]],
+) -> AsyncIterator[T]:
+    """What each batch gives, in order; AT_ONCE of them are on their way together."""
+    asked = batches(keys, formats, size)
+    while some := list(islice(asked, AT_ONCE)):
+        for answer in await together([ask(texts) for texts in some]):
+            yield answer
 
 
 async def together(jobs: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -13,66 +13,39 @@ here: what nobody asked for, and whoever nobody asked about, is dropped before a
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import Any, NoReturn
 
 from adapters.contract import Call, Prepared, ReadRequest, Rows
 from adapters.identity import canonical
-from adapters.resilience import Fault, Guard, Reason
-from adapters.row import MaskText, RowReader
+from adapters.resilience import Fault, Reason
+from adapters.row import RowReader
 from adapters.sample import PEOPLE, ROWS, Sample, Somebody, columns_of
-from adapters.web.credential import Signer
-from adapters.web.http import Door, decoded, inside
+from adapters.web.http import decoded, inside
 from adapters.web.persons import (
-    AT_ONCE,
     NOBODY,
     KeyedRead,
+    PersonsSource,
     Raw,
-    batches,
+    in_batches,
     masked,
     refusal,
-    together,
     wanted,
 )
 from catalog.datasets import Dataset, SourceSpec
-from catalog.divisions import Divisions
 from catalog.interface import Interface, filled
 
 MAX_PAGES = 200  # 20,000 rows for 100 persons: a source that never ends is broken
 
 
-class RestSource:
-    """A department's HTTP interface, read by id number.
+class RestSource(PersonsSource[Interface]):
+    """A department's HTTP interface, read by id number."""
 
-    `mask` turns a decoded value into its masked shape (authz owns the shapes; an adapter may
-    not import it). `door` leads to the address, `signer` makes the headers that let us in.
-    """
-
-    def __init__(
-        self,
-        spec: SourceSpec,
-        door: Door,
-        signer: Signer,
-        *,
-        guard: Guard,
-        divisions: Divisions,
-        mask: MaskText,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        if spec.rest is None:
-            raise ValueError(f"{spec.name}: the catalogue does not say how it is asked over HTTP")
-        self.name, self.guard, self.json = spec.name, guard, False
-        self._spec, self._interface = spec, spec.rest
-        self._door, self._signer = door, signer
-        self._divisions, self._mask, self._now = divisions, mask, now
-
-    @property
-    def calls(self) -> int:
-        """Calls sent, for the tests of cost."""
-        return self._door.calls
+    @staticmethod
+    def words_of(spec: SourceSpec) -> Interface | None:
+        """``[source.rest]``."""
+        return spec.rest
 
     def prepare(self, request: ReadRequest) -> Prepared:
         """Compile the cells; ValueError for anything but a plain read by id number."""
@@ -87,7 +60,7 @@ class RestSource:
             reader=RowReader(request, found, self._divisions, self._mask),
             order=request.order or dataset.order,
             single=dataset.facet is not None and not dataset.facet.many,
-            shape=_shape(self._interface, request, raw),
+            shape=_shape(self._words, request, raw),
         )
 
     async def read(self, prepared: Prepared, call: Call) -> Rows:
@@ -113,20 +86,16 @@ class RestSource:
                 break
         return _sampled(dataset, found)
 
-    async def close(self) -> None:
-        """Give connections back."""
-        await self._door.close()
-
     async def _rows(
         self, dataset: Dataset, people: Iterable[str], until: float
     ) -> AsyncIterator[Raw]:
-        asked = batches(people, dataset.key.formats, self._interface.batch)
-        while some := list(islice(asked, AT_ONCE)):
-            for rows in await together([self._pages(dataset, b, until) for b in some]):
-                for row in rows:
-                    yield row
+        ask = partial(self._pages, dataset, until)
+        formats, size = dataset.key.formats, self._words.batch
+        async for rows in in_batches(people, formats, size, ask):
+            for row in rows:
+                yield row
 
-    async def _pages(self, dataset: Dataset, keys: Sequence[str], until: float) -> list[Raw]:
+    async def _pages(self, dataset: Dataset, until: float, keys: Sequence[str]) -> list[Raw]:
         found = list[Raw]()
         for page in range(1, MAX_PAGES + 1):
             ask = partial(self._ask, dataset, keys, page)
@@ -137,14 +106,14 @@ class RestSource:
         return await self.guard.run(_endless, until=until)
 
     def _more(self, total: int | None, seen: int, last: int) -> bool:
-        if not self._interface.paged or not last:
+        if not self._words.paged or not last:
             return False
-        return last >= self._interface.page if total is None else seen < total
+        return last >= self._words.page if total is None else seen < total
 
     async def _ask(
         self, dataset: Dataset, keys: Sequence[str], page: int
     ) -> tuple[int | None, list[Raw]]:
-        interface = self._interface
+        interface = self._words
         body = json.dumps(filled(interface.body, _slots(interface, dataset, keys, page))).encode()
         headers = {**interface.headers, **await self._signer.headers(body)}
         answer = await self._door.post(_path(interface, dataset), body, headers)
@@ -152,7 +121,7 @@ class RestSource:
 
     def _opened(self, answer: Any, dataset: Dataset) -> tuple[int | None, list[Raw]]:
         """Total and rows; Fault if the answer is none, or says that the system failed."""
-        interface = self._interface
+        interface = self._words
         if interface.success is not None:
             way, good = interface.success
             self._judge(inside(answer, way), good)
@@ -169,10 +138,10 @@ class RestSource:
             raise Fault(Reason.SCHEMA)
         if str(code) == good:
             return
-        if str(code) == self._interface.exhausted:
+        if str(code) == self._words.exhausted:
             raise Fault(Reason.QUOTA)
         # The second try of the guard brings the new token.
-        renewed = str(code) == self._interface.expired and self._signer.refused()
+        renewed = str(code) == self._words.expired and self._signer.refused()
         raise Fault(again=renewed)
 
 
