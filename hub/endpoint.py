@@ -11,33 +11,21 @@ from __future__ import annotations
 
 import re
 import socket
-from dataclasses import replace
 from ipaddress import ip_address
 
-import structlog
 from starlette.types import Receive, Scope, Send
 
-from authz.rule import EMERGENCY
-from catalog.errors import (
-    DeadlineExceeded,
-    HubError,
-    Internal,
-    MethodNotAllowed,
-    Unauthenticated,
-)
-from hub import decoding, end_users, notes
-from hub.asking import CASE_HEADER, Headers, Known
+from catalog.errors import MethodNotAllowed
+from hub import decoding
+from hub.asking import Headers
 from hub.body import body_of
-from hub.decoding import JSON
+from hub.passage import Passage
 from hub.release import Sent, Visit
-from hub.runs import looked_up
-from hub.strict import answered
-from hub.telemetry import AnySpan, Attribute, SpanName, mark, trace_id
+from hub.telemetry import Attribute, SpanName, mark, trace_id
 from hub.worker import Hub
-from resolvers.answer import Answer, Question
+from resolvers.answer import Question
 
 MEDIA_KEPT = 64  # clients name few combinations of media types
-_log = structlog.get_logger("hub.endpoint")
 _KEPT = re.compile(rb"(?!.*\d{7})[\w/+*;=.,\" -]{0,200}\Z")  # never what might be about a person
 
 
@@ -61,60 +49,16 @@ class Endpoint:
         await send({"type": "http.response.body", "body": sent.body})
 
     async def _handled(self, method: str, headers: Headers, receive: Receive, visit: Visit) -> Sent:
-        hub, media = self._hub, JSON
+        passage = Passage(self._hub, headers, visit)
         try:
-            media = self._checked(method, headers)
-            known = await hub.askers.known(headers)
-            visit = Visit(visit.request_id, known.client, visit.ip, known.gate.asker, known.basis)
-            hub.quorum.demand()
-            if CASE_HEADER in headers or end_users.HEADER in headers:
-                known = await hub.askers.narrowed(known, headers)
-                who = hub.release.token(known.gate.asker.end_user)
-                visit = replace(visit, asker=known.gate.asker, end_user=who)
-            purpose = known.gate.asker.purpose
-            if notes.HEADER in headers or purpose == EMERGENCY:
-                visit = await self._explained(headers, visit, purpose)
-            body = await body_of(receive, hub.settings.deadline_s)
+            passage.media = self._checked(method, headers)
+            known = await passage.admit()
+            body = await body_of(receive, self._hub.settings.deadline_s)
             params = decoding.decode_body(body)
             question = Question(params.query, params.operation_name, params.variables)
-            return await self._answered(question, headers, known, visit, media)
-        except HubError as error:
-            visit = self._as_known(headers, visit)
-            if visit.asker is None:
-                hub.rejects.add(visit.ip, error.reason or error.code)
-            return await hub.release.refusal(error, visit, media)
-        except TimeoutError:
-            late = DeadlineExceeded("处理超时：请缩小查询范围后重试")
-            return await hub.release.refusal(late, visit, media)
-        except Exception as error:  # the door must close on whatever happened behind it
-            _log.error("internal error", exception=type(error).__name__, request=visit.request_id)
-            return await hub.release.refusal(Internal("内部错误：请告知请求编号"), visit, media)
-
-    async def _explained(self, headers: Headers, visit: Visit, purpose: str) -> Visit:
-        """The visit with what the asker said of it; an emergency's is in the log from now on."""
-        words = notes.words(headers, purpose)
-        if words:
-            visit = replace(visit, note=await self._hub.notes.keep(words))
-        if purpose == EMERGENCY:
-            intent = await self._hub.release.intent(visit)
-            visit = replace(visit, intent=str(intent.idx))
-        return visit
-
-    async def _answered(
-        self, question: Question, headers: Headers, known: Known, visit: Visit, media: str
-    ) -> Sent:
-        hub = self._hub
-        with hub.telemetry.span(SpanName.PLAN) as span:
-            with looked_up() as numbers:
-                answer, known = await answered(hub, question, headers, known)
-            visit.asker = known.gate.asker
-            visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
-            if answer.fault is not None:
-                _log.error("internal error", exception=answer.fault, request=visit.request_id)
-            if span.is_recording():
-                _tell(span, answer)
-        with hub.telemetry.span(SpanName.AUDIT):
-            return await hub.release.answer(answer, visit, media)
+            return await passage.answer(question, known)
+        except Exception as error:
+            return await passage.refuse(error)
 
     def _checked(self, method: str, headers: Headers) -> str:
         """The media type of the answer to a request that may be read at all."""
@@ -138,25 +82,6 @@ class Endpoint:
             if len(self._media) >= MEDIA_KEPT:
                 self._media.clear()
             self._media[given] = media
-
-    def _as_known(self, headers: Headers, visit: Visit) -> Visit:
-        """A refusal before the purpose was settled still belongs to the token's account."""
-        if visit.asker is not None:
-            return visit
-        try:
-            claims = self._hub.askers.claims(headers)
-        except Unauthenticated:
-            return visit
-        return self._hub.askers.visit_of(claims, visit)
-
-
-def _tell(span: AnySpan, answer: Answer) -> None:
-    told = answer.disclosure
-    mark(span, Attribute.OPERATION_TYPE, told.operation)
-    mark(span, Attribute.DECISION, told.outcome)
-    mark(span, Attribute.ROWS, sum(read.rows for read in told.reads))
-    if told.digest:
-        mark(span, Attribute.DOCUMENT, told.digest)
 
 
 def _address(scope: Scope) -> str:
