@@ -181,7 +181,8 @@ class Dataset:
     `birth` decides the class of minors, `bound` the household a case number narrows to,
     `person_name` the source's own spelling of the name, for the match grade. `clean`: the
     source's own text is the wire text, so that rows may ride as JSON without a decoder.
-    `tally`: the object of its published counts, for those who may not list its rows.
+    `tally`: the object of its published counts, for those who may not list its rows. `entity`:
+    the fields a federation gateway may name one row by, the first of them first.
     """
 
     name: str
@@ -211,6 +212,7 @@ class Dataset:
     clean: bool = False
     tally: str | None = None
     layout: Layout = Layout()
+    entity: tuple[str, ...] = ()
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -356,6 +358,7 @@ def _dataset(
         clean=table.flag("clean", False),
         tally=_tally(table, words),
         layout=_layout(table),
+        entity=table.texts("entity"),
         fields=fields,
     )
     if not fields:

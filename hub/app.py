@@ -74,6 +74,7 @@ DOCUMENT_LIMITS = Limits(
     introspection_fields=limits.INTROSPECTION_FIELDS,
     introspection_depth=limits.INTROSPECTION_DEPTH,
     cost=limits.COST,
+    representations=limits.REPRESENTATIONS,
 )
 
 

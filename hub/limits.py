@@ -25,6 +25,7 @@ COST: Final = 20_000  # rows: a page of 100 with ten facets of ten rows could br
 # What is asked for
 PAGE_DEFAULT: Final = 20  # rows of a page when `first` and `last` are absent
 PAGE_MAX: Final = 100  # the largest `first` or `last`
+REPRESENTATIONS: Final = 500  # of all `_entities`: a gateway asks for a page's rows, 100 at most
 
 # Who is looked up, per account
 LOOKUPS_PER_HOUR: Final = 60  # a window serves a person a minute

@@ -38,11 +38,21 @@ from resolvers.assemble import Introspected, answer, formatted, local
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
-from resolvers.document import Documents, Limits, Operation
+from resolvers.document import Documents, Limits, Operation, too_complex
 from resolvers.execute import Execution, RowMode, Setting
-from resolvers.plan import Disclosure, OutFault, OutIntrospection, Plan, ReadDisclosure, Shape
+from resolvers.plan import (
+    SERVICE,
+    Disclosure,
+    Kind,
+    OutFault,
+    OutIntrospection,
+    Plan,
+    ReadDisclosure,
+    Shape,
+)
 from resolvers.quota import counted, taken
 from resolvers.ready import Ready, ready
+from resolvers.roots.entities import KEYS, References, by_read, how_many, references
 from resolvers.shape import Shaper, arguments, signature, unfit
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
@@ -91,6 +101,11 @@ class Engine:
         self.judged = 0  # sets of variables that graphql-core had to coerce
         self._version = 0
 
+    @property
+    def subgraph(self) -> str:
+        """The SDL a composer is given."""
+        return self._bindings.subgraph
+
     async def answer(self, question: Question, gate: Gate, context: Mapping[str, Any]) -> Answer:
         """Never raises a HubError: a refused or invalid operation is an Answer too."""
         operation: Operation | None = None
@@ -100,6 +115,7 @@ class Engine:
             values = self._variables(operation, question.variables)
             shape = self._shape(operation, values)
             self._may_introspect(shape, gate)
+            self._may_federate(shape, gate)
             return await self._run(operation, shape, values, gate, context)
         except HubError as error:
             return _refused(operation, error, gate.book.version)
@@ -157,7 +173,7 @@ class Engine:
         patterns = tuple(
             gate.lens(r.dataset, r.mode, r.identifier).pattern
             for r in shape.walk()
-            if r.kind in ("root", "edge")
+            if r.kind in (Kind.ROOT, Kind.ENTITY, Kind.EDGE)
         )
         key = (shape.key, json_mode, gate.book.version, patterns)
         plan = self.plans.get(key)
@@ -175,16 +191,18 @@ class Engine:
         gate: Gate,
         context: Mapping[str, Any],
     ) -> Answer:
-        arguments = _arguments(shape, values)
+        referred = self._referred(shape, values)
+        arguments = _arguments(shape, values) | _keyed(referred)
         spent = check(shape, arguments, self._setting, self._limits.cost)
         introspection = self._introspect(operation, shape, values)
+        context = {**context, SERVICE: {"sdl": self.subgraph}}
         asker, lookups = gate.asker.principal_id, self._setting.lookups
         for again, json_mode in enumerate((self._json_mode, False)):
             made = self._ready(shape, gate, json_mode)
-            execution = Execution(made, gate, self._setting, arguments)
+            execution = Execution(made, gate, self._setting, arguments, referred)
             try:
                 if not again:
-                    await taken(lookups, asker, len(execution.lookups))
+                    await taken(lookups, asker, execution.looked_up)
                 end = asyncio.get_running_loop().time() + self._setting.operation_s
                 await self._deadlines.within(end, execution.run)
                 data, errors = answer(execution, context, introspection, self._bindings.leaves)
@@ -197,6 +215,24 @@ class Engine:
         disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
         return Answer(data, True, tuple(errors), extensions, disclosure, strict=made.strict)
+
+    # -- what gateways ask
+
+    def _may_federate(self, shape: Shape, gate: Gate) -> None:
+        if not shape.federated:
+            return
+        verdict = gate.demand("Schema.federation", "read", COUNTY, "rev")
+        if not verdict.allowed:
+            said = "您的岗位不能使用联邦接口（_service、_entities）"
+            raise Forbidden(said, reason=str(verdict.reason), ask=verdict.ask)
+
+    def _referred(self, shape: Shape, values: VariableValues) -> dict[str, References]:
+        """What each ``_entities`` refers to. OPERATION_TOO_COMPLEX if it is too much in all."""
+        given = [(out, arguments(out.slot.arguments, values)) for out in shape.entities]
+        most, sent = self._limits.representations, sum(how_many(args) for _, args in given)
+        if sent > most:
+            raise too_complex("representations", most, sent)
+        return {out.key: references(args, out.reads) for out, args in given}
 
     # -- introspection, by graphql-core
 
@@ -243,6 +279,12 @@ def _unanswered(error: GraphQLError) -> dict[str, Any]:
 
 def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, Any] | HubError]:
     return {number: arguments(slot.arguments, values) for number, slot in shape.slots}
+
+
+def _keyed(referred: Mapping[str, References]) -> dict[int, Mapping[str, Any] | HubError]:
+    """The keys of each Read by which something is referred to, each once."""
+    found = (by_read(one) for one in referred.values())
+    return {read: {KEYS: keys} for one in found for read, keys in one.items()}
 
 
 # ---- what is told ------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from resolvers.plan import (
     OutConnection,
     OutConstant,
     OutContext,
+    OutEntities,
     OutFault,
     OutGroup,
     OutIntrospection,
@@ -39,6 +40,7 @@ from resolvers.plan import (
     Part,
     Read,
 )
+from resolvers.roots.entities import Reference
 
 Path = tuple[Any, ...]
 BEIJING = timezone(timedelta(hours=8))
@@ -171,6 +173,7 @@ class _Builder:
         self, execution: Execution, errors: Errors, leaves: Mapping[str, Callable[[Any], Any]]
     ) -> None:
         self._results, self._plan = execution.results, execution.plan
+        self._references = execution.references
         self._seal = execution.seal
         self._errors, self._leaves = errors, leaves
         self._reads = execution.plan.shape.by_id
@@ -190,7 +193,32 @@ class _Builder:
             return self._connected(out, None, None, (out.key,))
         if isinstance(out, OutRead):
             return self._root_rows(out)
-        raise TypeError("a root is rows or a connection")
+        if isinstance(out, OutEntities):
+            return self._entities(out)
+        raise TypeError("a root is rows, a connection or entities")
+
+    def _entities(self, out: OutEntities) -> list[Any]:
+        """One object a representation, in their order; Nulled if they could not be read."""
+        path: Path = (out.key,)
+        sent = self._references[out.key]
+        if isinstance(sent, HubError):
+            self._errors.add(sent, path, out.nodes)
+            raise Nulled
+        return [self._entity(out, one, (*path, at)) for at, one in enumerate(sent)]
+
+    def _entity(self, out: OutEntities, sent: Reference | HubError, path: Path) -> Any:
+        """Null for nobody and for one not seen alike; only what he sent wrong is told."""
+        if isinstance(sent, HubError):
+            return self._errors.add(sent, path, out.nodes)
+        result = self._results[sent.read]
+        if result.error is not None:
+            return self._errors.add(result.error, path, out.nodes)
+        rows = result.groups.get(sent.key, ())
+        try:
+            outs = self._reads[sent.read].outs
+            return self._object(outs, result, rows[0], None, path) if rows else None
+        except Nulled:
+            return None
 
     def _whole(self, out: OutRead | OutConnection, result: Result) -> Any:
         """A closed root: its text as it is, below the parts of its connection."""

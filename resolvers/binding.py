@@ -59,6 +59,26 @@ class RootOf:
 
 
 @dataclass(frozen=True, slots=True)
+class ByKey:
+    """One ``@key`` of an entity: rows of a data set by the raw `column` behind its `field`.
+
+    `lookup`: the column belongs to a group with rights of its own, so who asks by it looks up.
+    """
+
+    dataset: str
+    field: str
+    column: str
+    lookup: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntitiesOf:
+    """``_entities``: rows of each entity type by the keys it has, in their order."""
+
+    keys: Mapping[str, tuple[ByKey, ...]]
+
+
+@dataclass(frozen=True, slots=True)
 class AccessOf:
     """``access``: the states of the columns asked beside it that are not OK."""
 
@@ -93,6 +113,7 @@ Binding = (
     | FacetOf
     | FacetRows
     | RootOf
+    | EntitiesOf
     | AccessOf
     | ProvenanceOf
     | ContextOf
@@ -106,13 +127,14 @@ class Bindings:
     """The executable schema and the binding of each coordinate ``Type.field``.
 
     `datasets` maps a GraphQL type to its data set's name. `leaves` turns a source's text of a
-    custom scalar into its wire value, where the two differ.
+    custom scalar into its wire value, where the two differ. `subgraph` is what ``_service`` gives.
     """
 
     schema: GraphQLSchema
     by_coordinate: Mapping[str, Binding]
     datasets: Mapping[str, str]
     leaves: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    subgraph: str = ""
 
     def of(self, type_name: str, field_name: str) -> Binding:
         """The binding of a field; KeyError means the start-up check was skipped."""

@@ -13,10 +13,11 @@ from typing import Any
 from catalog.errors import HubError
 from resolvers.document import too_complex
 from resolvers.execute import Setting
-from resolvers.plan import Read, Shape
+from resolvers.plan import Kind, Read, Shape
+from resolvers.roots.entities import KEYS
 
 LIST = 10  # rows of a list without pages: a household has four members, a case two orders
-SIZES = 64  # sets of page sizes kept for one Shape: a document names them, few leave them open
+SIZES = 64  # sets of sizes kept for one Shape: a document names them, few leave them open
 GROUPED = 100  # a grouping reads every row of its Lens: no less than the largest page
 
 Arguments = Mapping[int, Mapping[str, Any] | HubError]
@@ -30,9 +31,9 @@ def cost(shape: Shape, arguments: Arguments, setting: Setting) -> int:
 def check(shape: Shape, arguments: Arguments, setting: Setting, allowed: int) -> int:
     """The cost, if it is allowed; OPERATION_TOO_COMPLEX with limit ``cost`` if not.
 
-    It depends on the sizes of the pages alone: what was worked out for them is kept.
+    It depends on the sizes of pages and the numbers of keys alone: what was worked out is kept.
     """
-    sizes = tuple([_size(arguments.get(number)) for number in shape.paged])
+    sizes = tuple([_size(arguments.get(number)) for number in shape.sized])
     actual = shape.costs.get(sizes)
     if actual is None:
         actual = cost(shape, arguments, setting)
@@ -51,6 +52,8 @@ def _below(read: Read, parents: int, arguments: Arguments, setting: Setting) -> 
 def _rows(read: Read, arguments: Arguments, setting: Setting) -> int:
     if read.group is not None:
         return GROUPED
+    if read.kind is Kind.ENTITY:
+        return _size(arguments.get(read.id)) or 0
     if not read.connection:
         return LIST if read.many else 1
     size = _size(arguments.get(read.id))
@@ -59,10 +62,12 @@ def _rows(read: Read, arguments: Arguments, setting: Setting) -> int:
 
 
 def _size(given: Mapping[str, Any] | HubError | None) -> int | None:
-    """What a page was asked for; None for the size that pages have by themselves."""
+    """What a page was asked for, or how many keys; None for a page's size by itself."""
     if given is None:
         return None
     if isinstance(given, HubError):
         return 1
+    if KEYS in given:
+        return len(given[KEYS])
     first: int | None = given.get("first")
     return given.get("last") if first is None else first

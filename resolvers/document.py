@@ -63,6 +63,7 @@ class Limits:
     introspection_fields: int
     introspection_depth: int
     cost: int
+    representations: int
 
 
 @dataclass(frozen=True, slots=True)

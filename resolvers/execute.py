@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -36,6 +37,7 @@ from resolvers.publication import Published, Tallies, published
 from resolvers.quota import Lookups
 from resolvers.ready import Ready
 from resolvers.refusal import refused
+from resolvers.roots.entities import KEYS, References
 from resolvers.roots.root import ME, Words
 
 Row = tuple[Any, ...]
@@ -43,6 +45,9 @@ Item = tuple[Row, Env | None]
 FACET_ROWS = 100  # rows of one facet shown per person
 WHOLE = 0  # where a whole root's text lies in its one row
 LINKED = 3  # facets of so many providers on one person are their own risk class (1.1.8)
+
+
+NOTHING_REFERRED: Mapping[str, References] = MappingProxyType({})
 
 
 class RowMode(Exception):
@@ -120,9 +125,10 @@ class Execution:
         gate: Gate,
         setting: Setting,
         arguments: Mapping[int, Mapping[str, Any] | HubError],
+        references: Mapping[str, References] = NOTHING_REFERRED,
     ) -> None:
         self.plan, self._ready, self._gate, self._setting = ready.plan, ready, gate, setting
-        self._arguments = arguments
+        self._arguments, self.references = arguments, references
         self.results: dict[int, Result] = {}
         self.disclosures: dict[int, ReadDisclosure] = {}
         self.sought: dict[str | bytes, None] = {}
@@ -135,10 +141,15 @@ class Execution:
         return [read for read in self.plan.shape.lookups if read.id in self.plan.reads]
 
     @property
+    def looked_up(self) -> int:
+        """How many persons they look up: a root one, an entity's key one a reference."""
+        return sum(len(self._keys(r)) if r.kind is Kind.ENTITY else 1 for r in self.lookups)
+
+    @property
     def missed(self) -> int:
-        """How many of them found nobody, or nobody for this asker."""
-        told = [self.disclosures[read.id] for read in self.lookups]
-        return sum("NO_RECORD" in one.states for one in told)
+        """How many of these were nobody, or nobody for this asker."""
+        told = (self.disclosures.get(read.id) for read in self.lookups)
+        return sum(one.states.get("NO_RECORD", 0) for one in told if one is not None)
 
     def seek(self) -> None:
         """Note who is looked for; a run notes it by itself, one that was not let begin does not."""
@@ -172,6 +183,9 @@ class Execution:
     # -- roots
 
     async def _root(self, read: Read) -> None:
+        if read.kind is Kind.ENTITY:
+            await self._entity(read)
+            return
         planned = self.plan.reads.get(read.id)
         fault = self._arguments.get(read.id)
         if isinstance(fault, HubError):  # his own words: told whatever his rights, nothing is asked
@@ -195,6 +209,28 @@ class Execution:
             return
         shown = _shown(result.rows, result.window)
         await self._children(read, [(row, env_of(row, result.layout)) for row in shown])
+
+    async def _entity(self, read: Read) -> None:
+        """The rows of one key, if something was referred to by it: one batch, as of an edge."""
+        keys, planned = self._keys(read), self.plan.reads.get(read.id)
+        if not keys:
+            return
+        if planned is None:
+            self._refuse(read, refused(self._gate, read))
+            return
+        result = self.results[read.id] = Result(planned, planned.layout)
+        told = self._disclose(read)
+        await self._keyed(read, result, told, keys)
+        if result.error is None and (missing := len(keys) - len(result.groups)):
+            told.states["NO_RECORD"] = missing
+
+    def _keys(self, read: Read) -> list[str]:
+        """The keys by which this Read's rows were referred to."""
+        given = self._arguments.get(read.id, {})
+        if isinstance(given, HubError):
+            return []
+        found: list[str] = given.get(KEYS, [])
+        return found
 
     def _refuse(self, read: Read, error: HubError | None) -> None:
         self.results[read.id] = Result(_unplanned(read), {}, error=error, denied=True)
@@ -290,6 +326,10 @@ class Execution:
         given = self._arguments.get(read.id, {})
         if isinstance(given, HubError):
             raise given
+        if read.kind is Kind.ENTITY:  # bound as keys; who is looked up is named by his own uid
+            if read.identifier is not None:
+                self.sought |= dict.fromkeys(self._keys(read))
+            return {}
         params: dict[str, Any] = {}
         for bind in read.binds:
             value: Any = given
@@ -391,6 +431,12 @@ class Execution:
             return
         at = layout[str(read.parent)]
         keys = list(dict.fromkeys(str(r[at]) for r, _ in items if r[at] is not None))
+        await self._keyed(read, result, told, keys)
+
+    async def _keyed(
+        self, read: Read, result: Result, told: ReadDisclosure, keys: list[str]
+    ) -> None:
+        """The rows of these keys and all below them; a source that fails is the result's error."""
         try:
             if keys:
                 await self._fetch_edge(read, result, keys)

@@ -21,7 +21,14 @@ from resolvers.refusal import refused
 
 EXACT = "本人范围内精确计数"
 PUBLISHED = "本期发布的汇总表（过少的不公布，取整；每期只做一次，人人相同）"
-HOW = {Kind.ROOT: "根", Kind.EDGE: "关系", Kind.FACET: "部门数据", Kind.NEST: "下级数据"}
+HOW = {
+    Kind.ROOT: "根",
+    Kind.ENTITY: "按键",
+    Kind.EDGE: "关系",
+    Kind.FACET: "部门数据",
+    Kind.NEST: "下级数据",
+}
+TOP = (Kind.ROOT, Kind.ENTITY)
 
 
 def explain(plan: Plan, gate: Gate, catalog: Catalog, sources: Mapping[str, Source]) -> str:
@@ -55,10 +62,13 @@ class _Printer:
         source = read.dataset.source
         what = f"{read.coordinate} → {read.dataset.title}（{source}）"
         yield f"{pad}[{read.id}] {HOW[read.kind]} {what}"
-        error = refused(self._gate, read) if read.kind is Kind.ROOT else None
+        error = refused(self._gate, read) if read.kind in TOP else None
         if error is not None:
             yield f"{pad}    拒绝：{error.message}（{error.reason}），不取任何数据"
             return
+        if read.kind is Kind.ENTITY:
+            by = f"{read.dataset.type}.{read.child}"
+            yield f"{pad}    键：{by}；有引用以此为键才取，一次取完"
         if read.unreadable:
             yield f"{pad}    选择：@skip 或 @include 的条件为空，逐个对象报错，不给出内容"
         if read.group is not None:

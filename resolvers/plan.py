@@ -20,11 +20,15 @@ from catalog.datasets import Dataset
 from catalog.errors import HubError
 from resolvers.coerce import Arguments
 
+SERVICE = "service"
+"""The name of the context value behind ``_service``."""
+
 
 class Kind(StrEnum):
     """How a Read hangs on its parent."""
 
     ROOT = "root"
+    ENTITY = "entity"
     EDGE = "edge"
     FACET = "facet"
     NEST = "nest"
@@ -145,6 +149,20 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class OutEntities:
+    """``_entities``: one object a representation, in their order.
+
+    `reads`: for each type its key fields and the Reads that go by them; `slot` holds the
+    representations.
+    """
+
+    key: str
+    slot: Slot
+    reads: Mapping[str, Mapping[str, int]]
+    nodes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OutContext:
     """A value of the request itself, e.g. ``viewer``."""
 
@@ -180,6 +198,7 @@ Out = (
     | OutAccess
     | OutProvenance
     | OutConnection
+    | OutEntities
     | OutContext
     | OutIntrospection
     | OutFault
@@ -311,14 +330,25 @@ class Shape:
         return tuple((r.id, r.slot) for r in self._all if r.slot is not None)
 
     @cached_property
+    def entities(self) -> tuple[OutEntities, ...]:
+        """Each ``_entities`` of the operation."""
+        return tuple(out for out in self.outs if isinstance(out, OutEntities))
+
+    @cached_property
+    def federated(self) -> bool:
+        """True if it asks what only a gateway asks."""
+        asked = (out.name for out in self.outs if isinstance(out, OutContext))
+        return bool(self.entities) or SERVICE in asked
+
+    @cached_property
     def lookups(self) -> tuple[Read, ...]:
         """The roots that look a person up."""
         return tuple(root for root in self.roots if root.identifier is not None)
 
     @cached_property
-    def paged(self) -> tuple[int, ...]:
-        """The numbers of the Reads that are pages."""
-        return tuple(r.id for r in self._all if r.connection)
+    def sized(self) -> tuple[int, ...]:
+        """The numbers of the Reads that bring as many rows as they are asked for."""
+        return tuple(r.id for r in self._all if r.connection or r.kind is Kind.ENTITY)
 
     @cached_property
     def by_id(self) -> Mapping[int, Read]:

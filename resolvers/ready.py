@@ -93,7 +93,7 @@ def _unmasks(gate: Gate, read: Read) -> bool:
 
 
 def _by_lens(read: Read) -> bool:
-    return read.kind in (Kind.ROOT, Kind.EDGE)
+    return read.kind in (Kind.ROOT, Kind.ENTITY, Kind.EDGE)
 
 
 def _riding(plan: Plan, read: Read) -> list[Read]:
@@ -118,6 +118,8 @@ def _reach(plan: Plan, gate: Gate, read: Read) -> str | None:
 
 def _head(gate: Gate, read: Read) -> Head:
     by = coordinates(read)
+    if read.kind is Kind.ENTITY:
+        by += (f"{read.dataset.type}.{read.child}",)
     by += tuple(f"{read.dataset.type}.{_plain(w.column)}" for w in read.where)
     head = Head(read.dataset.name, read.dataset.source, HOW[read.mode], by)
     if not _by_lens(read):

@@ -42,9 +42,11 @@ from catalog.load import Catalog
 from resolvers.binding import (
     AccessOf,
     Bindings,
+    ByKey,
     ColumnOf,
     ContextOf,
     EdgeTo,
+    EntitiesOf,
     FacetOf,
     FacetRows,
     GroupOf,
@@ -63,6 +65,7 @@ from resolvers.plan import (
     OutConnection,
     OutConstant,
     OutContext,
+    OutEntities,
     OutFault,
     OutGroup,
     OutIntrospection,
@@ -226,6 +229,8 @@ class Shaper:
         binding = self._bindings.of(asked.kind.name, asked.name)
         if isinstance(binding, ContextOf):
             return OutContext(asked.key, binding.name, self._parts(asked.type, asked.details))
+        if isinstance(binding, EntitiesOf):
+            return self._entities(asked, binding, reads)
         if not isinstance(binding, RootOf):
             raise TypeError(f"{asked.coordinate} is no root")
         return self._root_read(asked, binding, reads)
@@ -250,6 +255,34 @@ class Shaper:
         read, out = self._finish(seed, asked, args)
         reads.append(read)
         return out
+
+    def _entities(self, asked: Asked, binding: EntitiesOf, reads: list[Read]) -> Out:
+        """A Read for every key of every type: which of them are asked the request will say."""
+        found: dict[str, dict[str, int]] = {}
+        for name, keys in binding.keys.items():
+            made = [(key.field, self._entity(asked, name, key)) for key in keys]
+            reads.extend(read for _, read in made)
+            found[name] = {field: read.id for field, read in made}
+        slot = Slot(Arguments(asked.definition, asked.node), connection=False)
+        return OutEntities(asked.key, slot, found, asked.nodes)
+
+    def _entity(self, asked: Asked, type_name: str, key: ByKey) -> Read:
+        """The Read by one key, with what the selection asks of this one type."""
+        mode = Mode.LOOKUP if key.lookup else Mode.KEY
+        seed = self._seed(asked, (), Kind.ENTITY, key.dataset, mode, False, False)
+        identifier = key.field if key.lookup else None
+        seed = replace(seed, child=key.column, identifier=identifier, required=False)
+        kind = self._bindings.schema.type_map[type_name]
+        assert isinstance(kind, GraphQLObjectType)  # noqa: S101  the start-up check saw to it
+        builder = _Builder(seed.dataset, seed.kind, seed.path)
+        outs = self._object(kind, asked.details, builder)
+        return replace(
+            seed,
+            columns=tuple(builder.columns),
+            extra=tuple(builder.extra),
+            children=tuple(builder.children),
+            outs=outs,
+        )
 
     def _arguments(self, asked: Asked) -> Mapping[str, Any]:
         """The arguments this Shape is made for; none where they cannot be what is declared."""

@@ -23,6 +23,7 @@ from resolvers.binding import (
     ColumnOf,
     ContextOf,
     EdgeTo,
+    EntitiesOf,
     FacetOf,
     FacetRows,
     GroupOf,
@@ -154,6 +155,12 @@ class Kit:
         """A root field; a connection takes the arguments of a page besides its own."""
         pages = PAGE if type_text.endswith("Connection") else {}
         return self._field(type_text, description, RootOf(name), {**(arguments or {}), **pages})
+
+    def entities(self, binding: EntitiesOf) -> StrawberryField:
+        """``_entities``, which every subgraph has."""
+        about = "按键取实体，与引用同序；查无此项与不在辖区同样为空。仅供联邦网关"
+        sent = {"representations": ("[_Any!]!", "实体引用，最多 500 个")}
+        return self._field("[_Entity]!", about, binding, sent)
 
     def input(
         self, name: str, description: str, fields: Arguments, *, one_of: bool = False

@@ -17,6 +17,7 @@ from schema.bound import Kit
 from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
+from schema.entities import entities, machinery, subgraph
 from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
@@ -33,10 +34,13 @@ def build(catalog: Catalog) -> Bindings:
     for make in (*words, household, case, stats, supervision, citizen):
         make(kit)
     inputs(kit)
-    config = StrawberryConfig(auto_camel_case=False, scalar_map=definitions(texts))
+    keys = entities(catalog)
+    travel = definitions(texts) | machinery(kit)
+    config = StrawberryConfig(auto_camel_case=False, scalar_map=travel)
     made = strawberry.Schema(query=query(kit), config=config)
     schema: GraphQLSchema = made._schema
-    return Bindings(schema, bindings(schema), kit.datasets, _leaves(schema))
+    found = bindings(schema)
+    return Bindings(schema, found, kit.datasets, _leaves(schema), subgraph(schema, keys))
 
 
 def _leaves(schema: GraphQLSchema) -> dict[str, Callable[[Any], Any]]:

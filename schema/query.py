@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schema.bound import Arguments, Kit
+from schema.entities import roots as gateways
 
 BY_KEY: Arguments = {"by": ("CitizenKey!", "查找键")}
 BY_ID: Arguments = {"id": ("ID!", "全局标识")}
@@ -159,6 +160,7 @@ def query(kit: Kit) -> Any:
             _filter("AuditFilter"),
         ),
         **_audit_roots(kit),
+        **gateways(kit),
     }
     return kit.object("Query", "数据共享中心的查询入口", roots)
 

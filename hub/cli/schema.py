@@ -13,8 +13,10 @@ def schema() -> None:
 
 
 @schema.command("print", help="打印 SDL。")
-def print_() -> None:
-    """The SDL as it stands in git."""
+@click.option("--subgraph", is_flag=True, help="交给联邦合成器的 SDL")
+def print_(subgraph: bool) -> None:
+    """The SDL as it stands in git, or as a composer wants it."""
     from schema.build import build, sdl
 
-    click.echo(sdl(build(load())), nl=False)
+    built = build(load())
+    click.echo(built.subgraph if subgraph else sdl(built), nl=False)

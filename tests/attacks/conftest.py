@@ -1,8 +1,10 @@
 """The demo county and every road into it, for whoever means no good.
 
 A road is a way by which a person's data could be reached. Those that do not exist yet
-(`_entities`, `node`, mutations, subscriptions) are counted in test_roads_not_there.py: who adds
+(`node`, mutations, subscriptions) are counted in test_roads_not_there.py: who adds
 one adds it to each attack here.
+
+Everybody here comes through a gateway if he likes: the right to ask `_entities` opens nobody.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -39,6 +41,13 @@ PERSON = "name phone idNumber address birthDate birthBand access { field state }
 """What is asked of a person: name and decade are clear to a township that corrects, no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class Person(Demonstration):
+    """A person to show, and by which digest subgraphs name him."""
+
+    digest: str
+
+
 @dataclass(frozen=True)
 class Road:
     """A document that reaches a person (`%s`: what is asked of him), and its variables."""
@@ -50,9 +59,16 @@ class Road:
         """The document asking these fields of the person."""
         return self.text.replace("%s", fields)
 
-    def variables(self, who: Demonstration) -> dict[str, Any]:
+    def variables(self, who: Person) -> dict[str, Any]:
         """The keys of this road that lead to a person."""
         return {name: getattr(who, name) for name in self.given}
+
+
+def _entity(kind: str, key: str, given: str, below: str = "%s") -> Road:
+    """A road through ``_entities``, as a gateway asks: its variables hold the keys."""
+    sent = f'[{{__typename: "{kind}", {key}: ${given}}}]'
+    root = f"_entities(representations: {sent}) {{ ... on {kind} {{ {below} }} }}"
+    return Road(f"query(${given}: String!) {{ {root} }}", (given,))
 
 
 ROADS: Mapping[str, Road] = {
@@ -77,6 +93,13 @@ ROADS: Mapping[str, Road] = {
         " cases(first: 1) { nodes { applicant { %s } } } } } } } }",
         ("case_no",),
     ),
+    "entity by key": _entity("Citizen", "id", "citizen"),
+    "entity by digest": _entity("Citizen", "idDigest", "digest"),
+    "entity of a household": _entity("Household", "id", "household", "members { %s }"),
+    "entity of a case": _entity("Case", "caseNo", "case_no", "applicant { %s }"),
+    "entity of an order": _entity(
+        "SupervisionOrder", "orderNo", "order_no", "case { applicant { %s } }"
+    ),
 }
 """Roads to persons themselves. Facets, counts and the access log have roads of their own."""
 
@@ -91,9 +114,10 @@ class County:
         """A cold Engine."""
         return self.desk.engine(json_mode)
 
-    def shown(self, label: str = "zhelai") -> Demonstration:
+    def shown(self, label: str = "zhelai") -> Person:
         """A person to show: of the own township, or of the neighbouring one (``bange``)."""
-        return self.desk.site.shown(label)
+        found = self.desk.site.shown(label)
+        return Person(**asdict(found), digest=self.desk.setting.uid(found.id18))
 
     def asker(self, *accounts: str, purpose: str, **more: Any) -> Asker:
         """Somebody who holds the posts of these accounts."""
@@ -137,7 +161,7 @@ class County:
 
 @pytest.fixture(scope="session")
 def county(desk: Desk) -> County:
-    return County(desk)
+    return County(desk.behind_a_gateway())
 
 
 def told(answer: Answer) -> bytes:

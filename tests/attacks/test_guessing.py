@@ -19,6 +19,7 @@ NOBODY = {
     "household": "00000000-0000-8000-8000-000000000000",
     "case_no": "SQ20620199999",
     "order_no": "DB20620199999",
+    "digest": "1-00000000000000000000000000000000",
     "id18": with_check_digit("53992219990228998"),
 }
 KEYED = [name for name, road in ROADS.items() if road.given]

@@ -117,7 +117,7 @@ def test_the_auditor_reaches_nobody(county: County, road: str) -> None:
     answer = county.answer(way.document(), way.variables(who), account=AUDITOR, purpose="audit")
     assert {e["extensions"]["code"] for e in answer.errors} <= {"FORBIDDEN"}
     data = data_of(answer)
-    assert [v for v in data.values() if v is not None] in ([], [{"case": None}])
+    assert [v for v in data.values() if v is not None] in ([], [{"case": None}], [[None]])
     assert who.name not in told(answer).decode()
     if way.text.startswith("query($citizen") or "citizens" in way.text:
         assert county.desk.sent() == before

@@ -23,7 +23,9 @@ from click.testing import CliRunner
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
+from catalog.load import load
 from hub.cli import VERBS, cli
+from schema.build import build
 from store.audit import trigger_names
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "township_clerk.graphql"
@@ -509,3 +511,9 @@ def test_the_schema_is_printed_as_it_stands_in_git(hub: Hub) -> None:
     file = Path(__file__).parents[2] / "schema/schema.graphql"
     assert (ran.code, ran.err) == (OK, "")
     assert ran.out == file.read_text(encoding="utf-8")
+
+
+def test_the_subgraph_is_printed_as_a_composer_wants_it(hub: Hub) -> None:
+    ran = hub("schema", "print", "--subgraph")
+    assert (ran.code, ran.err, ran.out) == (OK, "", build(load()).subgraph)
+    assert ran.out.startswith("extend schema @link(")

@@ -24,6 +24,7 @@ from graphql import (
     OperationDefinitionNode,
     get_named_type,
     get_variable_values,
+    is_abstract_type,
     is_enum_type,
     is_list_type,
     is_non_null_type,
@@ -170,7 +171,9 @@ class Leaves:
             for one in value:
                 self._value(kind.of_type, nodes, selection, one, to)
         elif isinstance(kind, GraphQLObjectType):
-            self._object(kind, selection.below(nodes), selection, value, to)
+            self._object(kind, selection.below(nodes, kind.name), selection, value, to)
+        elif is_abstract_type(kind):
+            to["entity"] += 1  # what it is of the answer does not always say
         else:
             to["enum" if is_enum_type(kind) else get_named_type(kind).name] += 1
 

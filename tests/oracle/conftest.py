@@ -211,7 +211,7 @@ def benched(
     made = runner.run(opened(site, site.store_url, catalog, bindings, runner))
     tables = Tables(site.folder / "store.sqlite", site.folder / "sources", catalog)
     try:
-        yield _bench(made, Oracle(tables, build(catalog)))
+        yield _bench(made.behind_a_gateway(), Oracle(tables, build(catalog)))
     finally:
         runner.run(closed(made))
 
@@ -258,4 +258,4 @@ def dirty(new_bench: NewBench) -> Iterator[Bench]:
 @pytest.fixture
 def pg_bench(pg_desk: Desk, bench: Bench) -> Bench:
     """The hub's own store in PostgreSQL; the oracle reads the files the rows came from."""
-    return _bench(pg_desk, bench.oracle)
+    return _bench(pg_desk.behind_a_gateway(), bench.oracle)

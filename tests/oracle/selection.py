@@ -19,6 +19,8 @@ from graphql import (
     parse,
 )
 
+UNIONS = ("_Entity",)
+"""The schema's abstract types. What stands where one is asked for belongs to it."""
 Grouped = dict[str, list[FieldNode]]
 
 
@@ -36,25 +38,22 @@ class Selection:
     ) -> None:
         self._fragments, self._variables = fragments, variables
 
-    def below(self, nodes: Sequence[FieldNode]) -> Grouped:
-        """Sub-fields of merged fields by response key, in the order met.
-
-        No type of the schema is abstract, so every fragment that validates applies.
-        """
+    def below(self, nodes: Sequence[FieldNode], kind: str) -> Grouped:
+        """Sub-fields of merged fields by response key, in the order met, asked of this type."""
         found: Grouped = {}
         seen: set[str] = set()
         for node in nodes:
             if node.selection_set is not None:
-                self._add(node.selection_set, found, seen)
+                self._add(node.selection_set, found, seen, kind)
         return found
 
     def of(self, selections: SelectionSetNode) -> Grouped:
-        """The same of a selection set itself."""
+        """The same of an operation's own selection."""
         found: Grouped = {}
-        self._add(selections, found, set())
+        self._add(selections, found, set(), "Query")
         return found
 
-    def _add(self, selections: SelectionSetNode, found: Grouped, seen: set[str]) -> None:
+    def _add(self, selections: SelectionSetNode, found: Grouped, seen: set[str], kind: str) -> None:
         for node in selections.selections:
             if not self._asked(node):
                 continue
@@ -63,9 +62,15 @@ class Selection:
             elif isinstance(node, FragmentSpreadNode):
                 if node.name.value not in seen:
                     seen.add(node.name.value)
-                    self._add(self._fragments[node.name.value].selection_set, found, seen)
+                    self._apply(self._fragments[node.name.value], found, seen, kind)
             else:
-                self._add(node.selection_set, found, seen)  # type: ignore[attr-defined]
+                self._apply(node, found, seen, kind)
+
+    def _apply(self, node: Any, found: Grouped, seen: set[str], kind: str) -> None:
+        """A fragment, if it is on this type, on a union it belongs to, or on none."""
+        on = node.type_condition
+        if on is None or on.name.value in (kind, *UNIONS):
+            self._add(node.selection_set, found, seen, kind)
 
     def _asked(self, node: Any) -> bool:
         for directive in node.directives or ():

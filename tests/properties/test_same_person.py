@@ -28,6 +28,21 @@ PATHS = {
         "query($v: String!) { case(caseNo: $v) { applicant { household { members { %s } } } } }",
         "case",
     ),
+    "entity": (
+        'query($v: ID!) { _entities(representations: [{__typename: "Citizen", id: $v}]) {'
+        " ... on Citizen { %s } } }",
+        "id",
+    ),
+    "entity by digest": (
+        "query($v: [_Any!]!) { _entities(representations: $v) { ... on Citizen { %s } } }",
+        "digest",
+    ),
+    "member of an entity": (
+        "query($v: ID!) { _entities("
+        'representations: [{__typename: "Household", id: $v}]) { ...H } }'
+        " fragment H on Household { members { %s } }",
+        "household",
+    ),
     "listed": (
         "query($v: DivisionCode) { citizens(division: $v, first: 100) { nodes { %s } } }",
         "place",
@@ -49,7 +64,7 @@ def cells(desk: Desk) -> str:
     kind = desk.bindings.schema.type_map["Citizen"]
     assert isinstance(kind, GraphQLObjectType)
     columns = [n for n, f in kind.fields.items() if is_leaf_type(get_named_type(f.type))]
-    assert len(columns) == 11
+    assert len(columns) == 12
     facets = "civilAffairs { minLiving { name status access { field state } } }"
     facets += " housing { house { houseNo structure } } health { chronic { disease } }"
     return f"{' '.join(columns)} {facets} division {{ code }} access {{ field state source }}"
@@ -64,7 +79,8 @@ def people(desk: Desk, facts: Facts) -> list[dict[str, Any]]:
         connection.row_factory = sqlite3.Row
         rows = connection.execute(
             "SELECT c.id, c.id18 AS number, c.household_id AS household, f.case_no AS 'case',"
-            " o.order_no AS 'order', substr(c.region_path || '000000', 1, 12) AS place"
+            " o.order_no AS 'order', c.citizen_uid AS digest,"
+            " substr(c.region_path || '000000', 1, 12) AS place"
             " FROM citizen c LEFT JOIN case_file f ON f.applicant_id = c.id"
             " LEFT JOIN supervision_order o ON o.case_id = f.id"
             " WHERE c.region_path LIKE '532622205%' AND (f.id IS NOT NULL OR c.household_id IN"
@@ -92,14 +108,16 @@ def persons(value: Any) -> list[dict[str, Any]]:
 def test_by_every_path_the_same_cells_in_the_same_states(
     desk: Desk, facts: Facts, account: str, purpose: str, json_mode: bool
 ) -> None:
+    desk = desk.behind_a_gateway()
     engine, asked, met = desk.engine(json_mode), cells(desk), Counter[str]()
     for one in people(desk, facts):
         found: dict[str, dict[str, Any]] = {}
         for path, (text, key) in PATHS.items():
             if one[key] is None:
                 continue
+            given = {"__typename": "Citizen", "idDigest": one[key]} if key == "digest" else one[key]
             answer = desk.ask(
-                engine, account, text.replace("%s", asked), {"v": one[key]}, purpose=purpose
+                engine, account, text.replace("%s", asked), {"v": given}, purpose=purpose
             )
             codes = {e["extensions"]["code"] for e in answer.errors}
             assert codes <= {"FORBIDDEN"}  # a path that is shut, never a fault
@@ -112,6 +130,8 @@ def test_by_every_path_the_same_cells_in_the_same_states(
         met["compared"] += len(found) > 1
     assert met["compared"] >= (3 if account == "zhelai-village-01" else PERSONS // 2)
     assert min(met[p] for p in ("root by id", "look-up", "member", "applicant")) > 0
+    assert (met["entity"], met["entity by digest"]) == (met["root by id"], met["look-up"])
+    assert met["member of an entity"] == met["member"]
     assert (met["listed"] > 0) is (account != "mca-dept-01")
 
 

@@ -7,6 +7,7 @@ several operations, pages of odd sizes, cursors and division codes nobody gave o
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
 import re
@@ -45,7 +46,7 @@ OFFICERS = (
     *("auditHealth", "spotSample", "auditProof", "mySubjectAccess"),
 )
 """What only the officer reads beside the events: compared with the records themselves."""
-APART = ("auditEvents", "caseStats", "sources", *OFFICERS)
+APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
 UNFILTERED = ("since", "until", "shown")
 NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
@@ -67,6 +68,20 @@ class Facts:
     cases: list[str]
     orders: list[str]
     divisions: list[str]
+    digests: list[str] = dataclasses.field(default_factory=list)
+    doors: list[str] = dataclasses.field(default_factory=list)
+
+    def keys(self) -> dict[tuple[str, str], list[str]]:
+        """By type and key field, what a gateway may refer to."""
+        return {
+            ("Citizen", "id"): self.citizens,
+            ("Citizen", "idDigest"): self.digests,
+            ("Household", "id"): self.households,
+            ("Household", "householdNo"): self.doors,
+            ("Division", "code"): self.divisions,
+            ("Case", "caseNo"): self.cases,
+            ("SupervisionOrder", "orderNo"): self.orders,
+        }
 
 
 @dataclass(frozen=True)
@@ -87,12 +102,13 @@ class Choice:
     """What a document may hold beside the ordinary.
 
     `facets`: departments' data. `nulls`: null for a variable that has a default where null is
-    not allowed. `audit`: the access log.
+    not allowed. `audit`: the access log. `gateway`: ``_entities``, for whom may ask it.
     """
 
     facets: bool = True
     nulls: bool = False
     audit: bool = False
+    gateway: bool = False
 
 
 class Maker:
@@ -169,11 +185,53 @@ class Maker:
         names += [n for n in query.fields if n not in APART]
         if self._choice.audit:  # who reads the log reads little else
             names = ["auditEvents"] * 3 * len(names) + names
+        if self._choice.gateway:
+            names += ["_entities"] * 6
         name = self._rng.choice(names)
         args = self._root_args(name)
+        if name == "_entities":
+            return self._entities()
         self._aliases -= 1  # a root always has its alias: two of them may differ in arguments
         rows = 10 * LIST if name in ("divisions", "datasets") else 1
         return self._written(query, name, args, 1, rows, always_alias=True)
+
+    def _entities(self) -> str:
+        """References of several kinds, some to nothing and some to no purpose; fragments on each.
+
+        A union has no field of its own but its type's name, which stands in front or behind.
+        """
+        rng, known = self._rng, self._facts.keys()
+        sent = self._var("[_Any!]!", [self._references(known) for _ in range(3)])
+        kinds = rng.sample(sorted({kind for kind, _ in known}), rng.randint(1, 3))
+        parts = [self._on(self._schema.type_map[kind]) for kind in kinds]
+        if rng.random() < 0.5:
+            parts.insert(rng.choice([0, len(parts)]), "__typename")
+        self._aliases -= 1
+        return f"{self._alias('e')}_entities(representations: {sent}) {{ {' '.join(parts)} }}"
+
+    def _on(self, kind: Any) -> str:
+        """A fragment on one type, named or inline, asked or not."""
+        body = self._selection(kind, 2, 1)
+        if self._rng.random() < 0.3:
+            self._spread += 1
+            self._fragments[f"F{self._spread}"] = (kind.name, body)
+            return f"...F{self._spread}"
+        return f"... on {kind.name}{self._directive()} {{ {body} }}"
+
+    def _references(self, known: Mapping[tuple[str, str], list[str]]) -> list[dict[str, Any]]:
+        rng = self._rng
+        found: list[dict[str, Any]] = []
+        for _ in range(rng.randint(0, 6)):
+            (kind, field), values = rng.choice(list(known.items()))
+            key: Any = rng.choice([*rng.choices(values or ["none"], k=4), "nobody"])
+            found.append({"__typename": kind, field: key})
+        if rng.random() < 0.2:
+            odd: list[dict[str, Any]] = [
+                {}, {"__typename": "Query"}, {"__typename": "Case"}, {"id": "nobody"},
+                {"__typename": "Citizen", "id": 7}, {"__typename": "Household", "id": None},
+            ]  # fmt: skip
+            found.insert(rng.randint(0, len(found)), rng.choice(odd))
+        return found
 
     def _root_args(self, name: str) -> dict[str, str]:
         facts, rng = self._facts, self._rng

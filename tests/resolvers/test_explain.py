@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from resolvers.answer import Question
 from resolvers.explain import explain
@@ -20,8 +21,10 @@ TEXT = """query Look($n: String!) {
 }"""
 
 
-def lines(desk: Desk, account: str, text: str = TEXT) -> list[str]:
-    question = Question(text, None, {"n": NUMBER})
+def lines(
+    desk: Desk, account: str, text: str = TEXT, variables: Mapping[str, Any] | None = None
+) -> list[str]:
+    question = Question(text, None, variables or {"n": NUMBER})
     gate = desk.gate(account)
     plan = desk.engine(True).explain(question, gate)
     return explain(plan, gate, desk.catalog, desk.sources).splitlines()
@@ -56,6 +59,19 @@ def test_a_facet_without_right_is_not_asked_for(desk: Desk) -> None:
     said = lines(desk, "zhelai-village-01")
     at = next(i for i, line in enumerate(said) if "HealthFacet.chronic" in line)
     assert said[at + 2] == "      语句：无权，不问该部门"
+
+
+def test_an_entity_says_by_which_key_and_under_which_right(desk: Desk) -> None:
+    text = "query($of: [_Any!]!) { _entities(representations: $of) { ... on Citizen { name } } }"
+    said = lines(desk.behind_a_gateway(), "mca-dept-01", text, {"of": []})
+    heads = [(line, said[i + 1]) for i, line in enumerate(said) if "Query._entities" in line]
+    assert len(heads) == 9
+    assert heads[0][0] == "[0] 按键 Query._entities → 人员（hub）"
+    assert heads[0][1] == "    键：Citizen.id；有引用以此为键才取，一次取完"
+    assert heads[1][1] == "    键：Citizen.citizen_uid；有引用以此为键才取，一次取完"
+    columns = [line for line in said if line.startswith("    列：")]
+    assert columns[0].startswith("    列：name ")
+    assert set(columns[2:]) == {"    列：（只取存在与否）"}
 
 
 def test_every_rule_that_is_cited_is_quoted_once_and_no_other(desk: Desk) -> None:

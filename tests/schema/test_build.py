@@ -18,6 +18,7 @@ from resolvers.binding import (
     ColumnOf,
     ContextOf,
     EdgeTo,
+    EntitiesOf,
     FacetOf,
     FacetRows,
     GroupOf,
@@ -34,6 +35,7 @@ KINDS = (
     ColumnOf,
     ContextOf,
     EdgeTo,
+    EntitiesOf,
     FacetOf,
     FacetRows,
     GroupOf,
@@ -153,9 +155,10 @@ def test_every_root_has_its_function_and_no_function_waits_for_a_root(built: Bin
     named: list[Binding] = list(bound(built, RootOf).values())
     assert sorted(b.name for b in named if isinstance(b, RootOf)) == sorted(ROOTS)
     context = bound(built, ContextOf)
-    assert list(context) == ["Query.viewer"]
+    assert list(context) == ["Query.viewer", "Query._service"]
+    assert list(bound(built, EntitiesOf)) == ["Query._entities"]
     roots = {c.removeprefix("Query.") for c in built.by_coordinate if c.startswith("Query.")}
-    assert len(roots) == len(ROOTS) + len(context)
+    assert len(roots) == len(ROOTS) + len(context) + 1
 
 
 def test_a_row_under_rights_says_the_state_of_its_fields(built: Bindings, catalog: Catalog) -> None:
