@@ -23,6 +23,7 @@ from typing import Any
 import httpx
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
+from joserfc.util import urlsafe_b64decode
 
 from adapters.web.http import trusted
 from catalog.errors import Unauthenticated
@@ -33,7 +34,7 @@ AGAIN_S = 60.0  # strangers' tokens of unknown keys do not become a flood at the
 DEADLINE_S = 5.0
 MAX_BODY = 64 * 1024
 MAX_KEYS = 32  # an issuer has two or three
-RSA_BITS = 2048
+RSA_BITS = range(2048, 8193)  # a longer one costs milliseconds a token
 CURVE, CURVE_BITS = "P-256", 256
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 
@@ -141,12 +142,15 @@ def public_key(jwk: object) -> PublicKey | None:
 def _imported(jwk: dict[str, Any]) -> PublicKey | None:
     try:
         if jwk.get("kty") == "RSA":
+            size = int.from_bytes(urlsafe_b64decode(jwk["n"].encode())).bit_length()
+            if size not in RSA_BITS:
+                return None
             rsa = RSAKey.import_key({name: jwk[name] for name in ("kty", "n", "e")})
-            return PublicKey(rsa, "RS256") if rsa.raw_value.key_size >= RSA_BITS else None
+            return PublicKey(rsa, "RS256")
         if jwk.get("kty") == "EC" and jwk.get("crv") == CURVE:
             ec = ECKey.import_key({name: jwk[name] for name in ("kty", "crv", "x", "y")})
             return PublicKey(ec, "ES256") if ec.raw_value.key_size == CURVE_BITS else None
-    except (JoseError, ValueError, TypeError, KeyError):
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return None
 

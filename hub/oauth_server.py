@@ -35,7 +35,7 @@ from hub.jwks import PublicKey
 from hub.oauth_request import METHODS, SIGNED, Asking, Registered, Reply, Store
 from store.clients import GATEWAY, JWK, SECRET
 
-ASSERTION_S = 600  # an assertion that lives longer would have to be remembered longer
+ASSERTION_S = 3_600  # what libraries give one; it is remembered as long as it lives
 MAX_JTI = 256
 ASSERTION_HEADERS = frozenset({"alg", "typ", "kid"})
 
