@@ -30,7 +30,7 @@ from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
-from hub import followers, limits
+from hub import followers, limits, oauth
 from hub.asking import Askers
 from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
@@ -38,11 +38,13 @@ from hub.cosigning import Cosigning, times, witnesses
 from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
-from hub.keys import load_keys, source_keys
+from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
+from hub.outsiders import outsiders
 from hub.placing import catalogue
 from hub.policy import version_in
 from hub.proofs import NAME, Proofs
+from hub.proxies import Proxies
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs, noted
@@ -113,6 +115,9 @@ def assemble(
     telemetry.metrics.watch(sources)
     subjects, uid = SubjectTokens(keys.audit), partial(citizen_uid, keys.identity)
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
+    if settings.oauth_enabled and not tokens.issues:
+        raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
+    outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
     setting = Setting(
         words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
         sources=sources,
@@ -145,8 +150,15 @@ def assemble(
         budgets=budgets,
         keeper=keeper,
         askers=Askers(
-            store, tokens, catalog, keeper, case_files(catalog, sources), register(catalog, sources)
+            store,
+            tokens,
+            catalog,
+            keeper,
+            case_files(catalog, sources),
+            register(catalog, sources),
+            outsiders=outside,
         ),
+        outsiders=outside,
         engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
         log=log,
         quorum=quorum,
@@ -220,6 +232,8 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         await followers.finish(hub)
         await hub.signer.stop()  # HUB_STOP is covered, too
         await hub.cosigning.close()  # the signer's last checkpoint, too
+        for outsider in hub.outsiders.values():
+            await outsider.close()
         for source in hub.sources.values():
             await source.close()
         await hub.store.dispose()
@@ -271,12 +285,13 @@ def create_app(hub: Hub) -> ASGIApp:
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *oauth.routes(hub),
         ],
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False  # it would answer with the caller's own Host and query
     app.state.hub = hub
-    return _straight(graphql, app)
+    return Proxies(hub, _straight(graphql, app))
 
 
 def _straight(graphql: ASGIApp, app: ASGIApp) -> ASGIApp:

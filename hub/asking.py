@@ -4,6 +4,7 @@ Posts come from the store, so that a transfer or a suspension counts on the next
 are kept for at most a second, and so is what was made of them: an account that asks again
 within that second, with the same token and purpose, is one look-up. A new policy book ends it
 at once, posts included; the token's end to the second. No token is kept, only its digest.
+A machine client is asked for in the same way (`clients.py`), by its token or its certificate.
 
 A case's number, or that of an order about it, narrows the rights to that case's household, and
 only if case or order is the asker's business. What it narrows them to is made anew each time: a
@@ -34,8 +35,19 @@ from catalog.errors import Forbidden, SourceUnavailable, Unauthenticated
 from catalog.load import Catalog
 from hub import end_users
 from hub.case_files import CaseFiles, Filed
+from hub.clients import Clients
 from hub.end_users import EndUsers
-from hub.identity import PURPOSE_HEADER, Claims, Tokens, bearer, purpose
+from hub.identity import (
+    CERTIFICATE,
+    PURPOSE_HEADER,
+    Claims,
+    Tokens,
+    bearer,
+    invalid,
+    issuer_of,
+    purpose,
+)
+from hub.outsiders import Outsider
 from hub.release import Visit
 from store.accounts import HeldPost, Holder, holder_of
 
@@ -95,8 +107,10 @@ class Askers:
         cases: CaseFiles,
         end_users: EndUsers,
         *,
+        outsiders: Mapping[str, Outsider] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
+        self._clients, self._outsiders = Clients(engine), outsiders or {}
         self._engine, self._tokens, self._catalog = engine, tokens, catalog
         self._keeper, self._cases, self._clock = keeper, cases, clock
         self._end_users = end_users
@@ -106,13 +120,23 @@ class Askers:
         self._gates: LRUCache[Asker, Gate] = LRUCache(POSTS_KEPT)
         self._book: PolicyBook | None = None  # the one all Gates are of
 
-    def claims(self, headers: Headers) -> Claims:
-        """The verified token's claims. Unauthenticated if there is none that holds."""
-        return self._tokens.verify(bearer(_text(headers, b"authorization")))
+    async def claims(self, headers: Headers) -> Claims:
+        """The verified token's claims, or those of the client whose certificate comes alone.
+
+        Unauthenticated if there is none that holds; SourceUnavailable.
+        """
+        certificate = _text(headers, CERTIFICATE)
+        if certificate is not None and b"authorization" not in headers:
+            return await self._clients.claims(certificate)
+        claims = await self._verified(bearer(_text(headers, b"authorization")))
+        if claims.certificate not in (None, certificate):
+            raise invalid()  # a stolen token: its certificate stayed where it was
+        return claims
 
     async def known(self, headers: Headers) -> Known:
         """Who asks, not yet bound to a case. Unauthenticated, PurposeRequired, Forbidden."""
-        key = (sha256(headers.get(b"authorization", b"")).digest(), headers.get(b"x-purpose"))
+        shown = headers.get(CERTIFICATE, b"") + b"\0" + headers.get(b"authorization", b"")
+        key = (sha256(shown).digest(), headers.get(b"x-purpose"))
         ready = self._ready.get(key)
         if (
             ready is not None
@@ -149,18 +173,26 @@ class Askers:
     # -- the first time in a second
 
     async def _recognised(self, key: tuple[bytes, bytes | None], headers: Headers) -> Known:
-        claims, book = self.claims(headers), self._keeper.current()
+        claims = await self.claims(headers)
+        book = self._keeper.current()  # what the store says from here on is at least as new
+        claims = await self._clients.standing(claims, _text(headers, CERTIFICATE))
         named = {PURPOSE_HEADER: _text(headers, b"x-purpose") or ""}
         why = purpose(named, claims, self._catalog.purposes)
         held = await self._held(claims.sub, book.version)
-        if held.holder is None:
-            raise Unauthenticated("账号未启用、已停用或没有岗位", reason="TOKEN_INVALID")
+        if held.holder is None or claims.void(held.holder):
+            raise Unauthenticated(
+                "账号未启用、已停用或没有岗位，或令牌已作废", reason="TOKEN_INVALID"
+            )
         gate = self._gate(claims.sub, held.holder, held.posts, why, book)
         client = claims.client if _CLIENT.match(claims.client) else ""
         basis = self._catalog.purposes[why].legal_basis
         known = Known(gate, client, basis, _context(gate, self._catalog))
         self._keep(key, _Ready(known, held.until, self._tokens.end(claims)))
         return known
+
+    async def _verified(self, token: str) -> Claims:
+        outsider = self._outsiders.get(issuer_of(token)) if self._outsiders else None
+        return self._tokens.verify(token) if outsider is None else await outsider.verify(token)
 
     def _keep(self, key: tuple[bytes, bytes | None], ready: _Ready) -> None:
         self._ready.pop(key, None)  # put last again: the first are the ones to go

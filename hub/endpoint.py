@@ -40,13 +40,11 @@ class Endpoint:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
-            visit = Visit(trace_id(span), ip=_address(scope))
+            visit = Visit(trace_id(span), ip=address_of(scope))
             sent = await self._handled(scope["method"], headers, receive, visit)
             if span.is_recording():
                 mark(span, Attribute.DECISION, "OK" if sent.status == 200 else f"S{sent.status}")
-        start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": sent.body})
+        await deliver(sent, send)
 
     async def _handled(self, method: str, headers: Headers, receive: Receive, visit: Visit) -> Sent:
         passage = Passage(self._hub, headers, visit)
@@ -84,7 +82,14 @@ class Endpoint:
             self._media[given] = media
 
 
-def _address(scope: Scope) -> str:
+async def deliver(sent: Sent, send: Send) -> None:
+    """What the one door made, as it is."""
+    start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": sent.body})
+
+
+def address_of(scope: Scope) -> str:
     """Whence the request came; behind a proxy that is a header's text, so only an address."""
     client = scope.get("client")
     host = client[0] if client else ""

@@ -13,7 +13,13 @@ from dataclasses import replace
 import structlog
 
 from authz.rule import EMERGENCY
-from catalog.errors import DeadlineExceeded, HubError, Internal, Unauthenticated
+from catalog.errors import (
+    DeadlineExceeded,
+    HubError,
+    Internal,
+    SourceUnavailable,
+    Unauthenticated,
+)
 from hub import end_users, notes
 from hub.asking import CASE_HEADER, Headers, Known
 from hub.decoding import JSON
@@ -73,7 +79,7 @@ class Passage:
         """The answer to whatever was raised on the way; recorded if we know whose it is."""
         said = self._said(error)
         if isinstance(error, HubError):
-            self._recognise()
+            await self._recognise()
             if self.visit.asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
         return await self._hub.release.refusal(said, self.visit, self.media)
@@ -88,13 +94,13 @@ class Passage:
         _log.error("internal error", exception=name, request=self.visit.request_id)
         return Internal("内部错误：请告知请求编号")
 
-    def _recognise(self) -> None:
+    async def _recognise(self) -> None:
         """A refusal before the purpose was settled still belongs to the token's account."""
         if self.visit.asker is not None:
             return
         try:
-            claims = self._hub.askers.claims(self._headers)
-        except Unauthenticated:
+            claims = await self._hub.askers.claims(self._headers)
+        except (Unauthenticated, SourceUnavailable):
             return
         self.visit = self._hub.askers.visit_of(claims, self.visit)
 

@@ -40,6 +40,10 @@ _STANDING = {
     for media in (JSON, GRAPHQL_JSON)
 }
 _ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
+_FAULTY = {  # RFC 6750: why a token that was sent is not taken; nothing of it is said
+    "TOKEN_INVALID": b'Bearer error="invalid_token"',
+    "TOKEN_EXPIRED": b'Bearer error="invalid_token", error_description="expired"',
+}
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
 
@@ -131,7 +135,13 @@ class Release:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
         if receipt is not None:
             payload["extensions"] = {"audit": _receipt(receipt)}
-        return _sent(error.status, visit, media, receipt, payload, *_ADDED.get(error.status, ()))
+        return _sent(error.status, visit, media, receipt, payload, *_added(error))
+
+    def plain(self, status: int, payload: Mapping[str, Any], *added: tuple[bytes, bytes]) -> Sent:
+        """A document that tells nothing of anybody: what the token endpoint says (`oauth.py`)."""
+        body = orjson.dumps(payload)
+        length = (b"content-length", b"%d" % len(body))
+        return Sent(status, [*_STANDING[JSON], length, *added], body)
 
     # -- Disclosure -> Draft
 
@@ -166,6 +176,11 @@ class Release:
         made = self._tokens.tokens(dict.fromkeys(one for one in people if isinstance(one, str)))
         given = dict.fromkeys(one for one in people if isinstance(one, bytes))
         return made + b"".join(one for one in given if one not in split(made))
+
+
+def _added(error: HubError) -> Sequence[tuple[bytes, bytes]]:
+    faulty = _FAULTY.get(error.reason or "") if error.status == 401 else None
+    return _ADDED.get(error.status, ()) if faulty is None else ((b"www-authenticate", faulty),)
 
 
 def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:

@@ -82,6 +82,7 @@ def config(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who is believed in that is hub/proxies.py's alone
     )
 
 

@@ -4,7 +4,8 @@
 
 ``audit.wait_s`` is ``[audit] wait_s`` in the file and ``HUB_AUDIT_WAIT_S`` in the environment;
 ``[sources]``, ``[source_keys]`` and ``[outages]`` hold one entry a source
-(``HUB_SOURCES_YB_SETTLE``), ``[placed]`` one a data set (``HUB_PLACED_CASE``). A name nobody
+(``HUB_SOURCES_YB_SETTLE``), ``[placed]`` one a data set (``HUB_PLACED_CASE``), ``[issuers]`` one an
+outside issuer. A name nobody
 knows is an error; ``HUB_TEST_*`` belongs to the tests. Every wrong value is one line: name,
 value (secrets hidden), origin, what to do.
 """
@@ -18,6 +19,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +37,7 @@ from audit.tree import SUITE
 from catalog.errors import Readable
 from catalog.placing import OWN
 from hub import limits
+from hub.issuers import Issuer, is_safe
 
 PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
 BUILT_IN = "内置默认值"
@@ -80,7 +83,8 @@ class Settings:
     """All settings. Times in seconds, paths absolute, `origins` by setting name.
 
     `sources` name -> address, `source_keys` name -> its secret, `outages` name -> closing hours,
-    `placed` data set of the hub's own -> the source it lies in, which has an address.
+    `placed` data set of the hub's own -> the source it lies in, which has an address, `issuers`
+    name -> an outside issuer of tokens.
     """
 
     profile: Profile
@@ -92,6 +96,9 @@ class Settings:
     port: int
     issuer: str
     audience: str
+    oauth_enabled: bool
+    oauth_url: str
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     synthetic: bool
     audit_wait_s: float
     audit_suite: str
@@ -125,6 +132,7 @@ class Settings:
     source_keys: Mapping[str, str] = field(repr=False)
     outages: Mapping[str, Window]
     placed: Mapping[str, str]
+    issuers: Mapping[str, Issuer]
     origins: Mapping[str, str] = field(repr=False)
 
     @property
@@ -337,6 +345,8 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "store.row_lock": _locked(full, demo),
         "audit.archive_dir": full["audit.archive_dir"] or data_dir / "archive",
         "issuer": full["issuer"] or "https://demo.invalid",
+        "oauth.enabled": demo if full["oauth.enabled"] is None else full["oauth.enabled"],
+        "oauth.url": full["oauth.url"] or full["issuer"] or "https://demo.invalid",
         "synthetic": demo if full["synthetic"] is None else full["synthetic"],
     }
     named: dict[str, Any] = {s.attribute: full[key] for key, s in SETTINGS.items()}
@@ -386,10 +396,21 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         if address.startswith(HTTP) and not is_address(address):
             where = _variable(f"source_keys.{name}")
             yield wrong(f"sources.{name}", f"地址中不得带账号、口令或参数；密钥写在 {where}")
+    yield from _contradicting_issuers(settings)
     for name, source in settings.placed.items():
         remedy = _unplaceable(source, settings.sources)
         if remedy:
             yield wrong(f"placed.{name}", remedy)
+
+
+def _contradicting_issuers(settings: Settings) -> Iterator[str]:
+    wrong, seen = settings.objection, {settings.issuer}
+    for name, issuer in settings.issuers.items():
+        if issuer.iss in seen:
+            yield wrong(f"issuers.{name}", "iss 已是本中枢或另一签发方的名称，请改正")
+        seen.add(issuer.iss)
+    if settings.oauth_enabled and not is_safe(settings.oauth_url):
+        yield wrong("oauth.url", "启用 oauth.enabled 时须是 https:// 地址（本机可用 http://）")
 
 
 def _is_folder(address: str) -> bool:
@@ -498,6 +519,10 @@ def _words(one: Given) -> tuple[str, ...]:
     return tuple(word.strip() for word in words)
 
 
+def _networks(one: Given) -> tuple[IPv4Network | IPv6Network, ...]:
+    return tuple(ip_network(word) for word in _words(one))
+
+
 def _web(one: Given) -> tuple[str, ...]:
     words = _words(one)
     if not all(_WEB.match(word) for word in words) or len({*words}) < len(words):
@@ -532,6 +557,14 @@ SETTINGS: Mapping[str, Setting] = {
     "port": Setting("port", _whole(0, 65_535), "请写 0 到 65535 之间的端口", PORT),
     "issuer": Setting("issuer", _text, "请写令牌签发方的名称"),
     "audience": Setting("audience", _text, "请写令牌的受众", "data-sharing-hub"),
+    "oauth.enabled": Setting("oauth_enabled", _flag, "请写 1 或 0"),
+    "oauth.url": Setting("oauth_url", _matching(_HTTP.match), "请写以 https:// 开头的地址"),
+    "trusted_proxies": Setting(
+        "trusted_proxies",
+        _networks,
+        "请写代理的地址或网段，如 127.0.0.1 或 10.1.0.0/24，以空格分隔",
+        (),
+    ),
     "synthetic": Setting("synthetic", _flag, "请写 1 或 0"),
     "audit.wait_s": Setting(
         "audit_wait_s", _seconds(0.05, 60), "请写 0.05 到 60 之间的秒数", AUDIT_WAIT_S
@@ -630,6 +663,11 @@ TABLES: Mapping[str, Setting] = {
     ),
     "placed": Setting(
         "placed", _matching(_SOURCE.match), "请写 sources 中一个数据源的名称，如 cases"
+    ),
+    "issuers": Setting(
+        "issuers",
+        lambda one: Issuer.parse(_text(one)),
+        "请写 iss=签发方 jwks=https://地址，可加 aud= account= dept=",
     ),
 }
 

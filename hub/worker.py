@@ -18,6 +18,7 @@ from hub.cosigning import Cosigning
 from hub.identity import Tokens
 from hub.keys import Keys
 from hub.notes import Notes
+from hub.outsiders import Outsider
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
@@ -40,6 +41,7 @@ class Hub:
     budgets: Budgets
     keeper: BookKeeper
     askers: Askers
+    outsiders: Mapping[str, Outsider]
     engine: Engine
     log: AuditLog
     quorum: Quorum

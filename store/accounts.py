@@ -10,13 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     Column,
     Date,
+    ForeignKey,
     ForeignKeyConstraint,
     Integer,
+    Row,
     String,
     Table,
     UniqueConstraint,
@@ -53,6 +57,13 @@ principal = Table(
     CheckConstraint(f"duty IN ('{WORK}', {_DUTIES})", name="duty"),
 )
 
+voided_tokens = Table(
+    "voided_tokens",
+    metadata,
+    Column("principal_id", BYTES, ForeignKey("principal.id"), primary_key=True),
+    Column("at", BigInteger, nullable=False),  # seconds since 1970: when token_epoch last grew
+)
+
 post = Table(
     "post",
     metadata,
@@ -75,6 +86,9 @@ post = Table(
         f"duty = CASE WHEN role IN ({_DUTIES}) THEN role ELSE '{WORK}' END", name="duty"
     ),
 )
+
+
+_OF_TOKENS = (principal.c.token_epoch, principal.c.home_dept, voided_tokens.c.at)
 
 
 class SeparationOfDuties(ValueError):
@@ -107,10 +121,17 @@ class NewPrincipal:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """An active principal: official, system or portal; whether his service is purchased."""
+    """An active principal: official, system or portal; whether his service is purchased.
+
+    `epoch` counts how often all his tokens were made void, `epoch_at` when last (seconds since
+    1970); `dept` the department he belongs to.
+    """
 
     kind: str
     purchased: bool
+    epoch: int = 0
+    epoch_at: int = 0
+    dept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +184,51 @@ async def suspend(conn: AsyncConnection, principal_id: str, *, by: str, basis: s
     return version
 
 
+async def void_tokens(
+    conn: AsyncConnection, principal_id: str, *, by: str, basis: str, now: int
+) -> int:
+    """Make every token of an account void that is older than `now` (seconds since 1970).
+
+    In the caller's transaction; the new policy version. NoResultFound for no such account.
+    """
+    epoch = principal.c.token_epoch
+    found = await conn.execute(select(epoch).where(principal.c.id == principal_id))
+    before = int(found.scalar_one())
+    changed = update(principal).where(principal.c.id == principal_id)
+    await conn.execute(changed.values(token_epoch=epoch + 1))
+    # By hand, because the two databases have no word for this in common.
+    mine = voided_tokens.c.principal_id == principal_id
+    if (await conn.execute(update(voided_tokens).where(mine).values(at=now))).rowcount == 0:
+        await conn.execute(insert(voided_tokens).values(principal_id=principal_id, at=now))
+    version = await bump_version(conn)
+    shown = (f"{principal_id} epoch {before}", f"{principal_id} epoch {before + 1}")
+    await note(conn, Change(by, "account.void_tokens", *shown, basis), version)
+    return version
+
+
+async def is_account(conn: AsyncConnection, principal_id: str) -> bool:
+    """Was an account of this name ever opened?"""
+    asked = select(principal.c.id).where(principal.c.id == principal_id)
+    return (await conn.execute(asked)).first() is not None
+
+
+async def holder_only(conn: AsyncConnection, principal_id: str) -> Holder | None:
+    """An active principal, whatever posts he has; None for anybody else."""
+    asked = (
+        select(principal.c.kind, principal.c.employment, *_OF_TOKENS)
+        .select_from(principal.outerjoin(voided_tokens))
+        .where(principal.c.id == principal_id, principal.c.state == "active")
+    )
+    row = (await conn.execute(asked)).first()
+    return None if row is None else _holder(row)
+
+
+def _holder(row: Row[*tuple[Any, ...]]) -> Holder:
+    return Holder(
+        row.kind, row.employment == PURCHASED, row.token_epoch, row.at or 0, row.home_dept
+    )
+
+
 def _principal_row(one: NewPrincipal, duty: str) -> dict[str, object]:
     return {
         "id": one.id,
@@ -192,10 +258,12 @@ async def holder_of(
     conn: AsyncConnection, principal_id: str, day: date
 ) -> tuple[Holder | None, list[HeldPost]]:
     """An active principal and his posts in force on `day`, in a fixed order; else nobody."""
-    joined = post.join(principal, principal.c.id == post.c.principal_id)
+    joined = post.join(principal, principal.c.id == post.c.principal_id).outerjoin(
+        voided_tokens, voided_tokens.c.principal_id == principal.c.id
+    )
     asked = (
         select(principal.c.kind, principal.c.employment, post.c.dept, post.c.role)
-        .add_columns(post.c.region_path)
+        .add_columns(post.c.region_path, *_OF_TOKENS)
         .select_from(joined)
         .where(principal.c.id == principal_id, principal.c.state == "active")
         .where(post.c.starts_on <= day, post.c.ends_on >= day)
@@ -203,7 +271,7 @@ async def holder_of(
     )
     rows = (await conn.execute(asked)).all()
     held = [HeldPost(row.dept, row.role, row.region_path) for row in rows]
-    return (Holder(rows[0].kind, rows[0].employment == PURCHASED) if rows else None), held
+    return (_holder(rows[0]) if rows else None), held
 
 
 async def posts_of(conn: AsyncConnection, principal_id: str, day: date) -> list[HeldPost]:

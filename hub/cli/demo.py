@@ -86,7 +86,7 @@ def token(account: str, folder: Path) -> None:
     if site is None:
         stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)
     known(site, account)
-    click.echo(run.token(site, account, TOKEN_S))
+    click.echo(asyncio.run(run.token(site, account, TOKEN_S)))
 
 
 def _site(folder: Path, scale: float) -> Site:

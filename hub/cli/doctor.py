@@ -82,7 +82,10 @@ def _checks(folder: Path | None) -> Iterator[Finding]:
         return
     yield from _plain(settings)
     yield _disk(settings.data_dir)
-    yield _store(settings.store_url)
+    stored = _store(settings.store_url)
+    yield stored
+    if stored.ok:
+        yield from _clients(settings.store_url)
     words = (_catalogue(settings), _keys(settings))
     yield from words
     if all(finding.ok for finding in words):
@@ -145,6 +148,18 @@ def _store(url: str) -> Finding:
     except (SQLAlchemyError, OSError):
         return Finding(False, "数据库", "无法连接：请检查 store.url")
     return Finding(current == head, f"数据库版本 {current or '空'}", "请运行 hub db upgrade")
+
+
+def _clients(url: str) -> Iterator[Finding]:
+    """Machine clients that will soon not be let in any more."""
+    from hub.cli.client import ending, read
+    from hub.rights import today
+
+    for one in asyncio.run(read(url))[0]:
+        end = ending(one, today()) if one.state == "active" else ""
+        if end:
+            remedy = "请提醒所属部门，续办或停用"
+            yield Finding(True, f"应用 {one.id}（{one.dept}）{end}", remedy, warns=True)
 
 
 def _copies(settings: Settings) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ a change would mean is asked before with ``hub authz diff FILE``.
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -55,7 +56,7 @@ def adopt(file: Path, by: str, approved_by: str, basis: str, folder: Path | None
     from hub.settings import Profile
     from store import policy as rows
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     try:
         rules = read_policy(file, words, demo=settings.profile is Profile.DEMO)
     except (OSError, UnicodeDecodeError):
@@ -72,7 +73,7 @@ def adopt(file: Path, by: str, approved_by: str, basis: str, folder: Path | None
         return version
 
     signed = (Signature(by), Signature(approved_by, (SECURITY,)))
-    version = _done(settings, words, Deed("policy.adopt", signed), change)
+    version = done(settings, words, Deed("policy.adopt", signed), change)
     click.echo(f"策略版本 {version}：新增规则 {counted[0]} 条，删除 {counted[1]} 条")
 
 
@@ -104,7 +105,7 @@ def deny(
     from hub.deeds import SECURITY, Deed, Signature, head_of
     from store import policy as rows
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     rule = Rule(role, dept, obj, act, reach, "any", purpose, until, "deny", basis)
     fault = check_rule(rule, words)
     if fault is not None:
@@ -116,7 +117,7 @@ def deny(
     known = words.objects.get(obj.removesuffix(MINOR))
     posts = (SECURITY, head_of(known.provider)) if known else (SECURITY,)
     deed = Deed("policy.deny", (Signature(by, posts),), ref=rule.id)
-    version = _done(settings, words, deed, change)
+    version = done(settings, words, deed, change)
     click.echo(f"策略版本 {version}：禁止规则 {rule.id} 已生效")
 
 
@@ -133,7 +134,7 @@ def suspend(account: str, by: str, basis: str, folder: Path | None) -> None:
     from hub.deeds import ACCOUNTS, SECURITY, Deed, Signature
     from store import accounts
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
 
     async def change(conn: AsyncConnection) -> int:
         try:
@@ -143,7 +144,39 @@ def suspend(account: str, by: str, basis: str, folder: Path | None) -> None:
 
     signed = (Signature(by, (SECURITY, ACCOUNTS)),)
     deed = Deed("account.suspend", signed, Kind.ACCOUNT_CHANGED, about={"account": account})
-    click.echo(f"账号 {account} 已停用，策略版本 {_done(settings, words, deed, change)}")
+    click.echo(f"账号 {account} 已停用，策略版本 {done(settings, words, deed, change)}")
+
+
+@policy.command(help="作废账号此前签发的全部令牌（一人签署）：下一次请求即拒绝，须重新取得令牌。")
+@click.argument("account")
+@BY
+@BASIS
+@DIR
+@JSON
+def revoke_tokens(account: str, by: str, basis: str, folder: Path | None, json_: bool) -> None:
+    """0 in force, 1 refused, 3 store."""
+    from sqlalchemy.exc import NoResultFound
+
+    from audit.record import Kind
+    from hub.deeds import ACCOUNTS, SECURITY, Deed, Signature
+    from store import accounts
+
+    settings, words = selected(folder)
+
+    async def change(conn: AsyncConnection) -> int:
+        now = int(time.time())
+        try:
+            return await accounts.void_tokens(conn, account, by=by, basis=basis, now=now)
+        except NoResultFound:
+            raise Readable(f"账号 `{account}` 不存在：请核对") from None
+
+    signed = (Signature(by, (SECURITY, ACCOUNTS)),)
+    deed = Deed("account.void_tokens", signed, Kind.ACCOUNT_CHANGED, about={"account": account})
+    version = done(settings, words, deed, change)
+    if json_:
+        as_json({"account": account, "policyVersion": version})
+    else:
+        click.echo(f"账号 {account} 此前的令牌已作废，策略版本 {version}")
 
 
 @policy.command(help="变更授权对象的共享属性（两人签署）：UNCONDITIONAL、CONDITIONAL、NOT_SHARED。")
@@ -161,7 +194,7 @@ def reclassify(
     from hub.deeds import SECURITY, Deed, Signature, head_of
     from store import sharing
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     known = words.objects.get(obj)
     if known is None:
         stop(f"授权对象 `{obj}` 不存在：请核对拼写", USAGE)
@@ -175,7 +208,7 @@ def reclassify(
 
     signed = (Signature(by, (head_of(known.provider),)), Signature(approved_by, (SECURITY,)))
     deed = Deed("share.class", signed, about={"object": obj, "class": kind})
-    click.echo(f"{obj} 现为 {kind}，策略版本 {_done(settings, words, deed, change)}")
+    click.echo(f"{obj} 现为 {kind}，策略版本 {done(settings, words, deed, change)}")
 
 
 # ---- grants
@@ -191,7 +224,7 @@ def grant() -> None:
 @JSON
 def list_(folder: Path | None, json_: bool) -> None:
     """0, or 3 if the store does not answer."""
-    found = _grants(_chosen(folder)[0])
+    found = _grants(selected(folder)[0])
     if json_:
         as_json([asdict(one) for one in found])
         return
@@ -236,7 +269,7 @@ def file(
     from store import sharing
     from store.grants import Grant
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     known = words.objects.get(obj.removesuffix(MINOR))
     if known is None:
         stop(f"授权对象 `{obj}` 不存在：请核对拼写", USAGE)
@@ -250,7 +283,7 @@ def file(
     async def change(conn: AsyncConnection) -> int:
         return await sharing.file_grant(conn, filed, by=by, basis=basis)
 
-    _done(settings, words, Deed("grant.file", (Signature(by),), ref=name), change)
+    done(settings, words, Deed("grant.file", (Signature(by),), ref=name), change)
     click.echo(f"共享授权 {name} 已填写，待 {provider} 的负责人批准")
 
 
@@ -264,7 +297,7 @@ def approve(name: str, by: str, basis: str, folder: Path | None) -> None:
     from hub.deeds import Signature, head_of
     from store.sharing import activate_grant
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     signed = Signature(by, (head_of(_grant(settings, name).provider),))
     version = _changed(settings, words, name, signed, "grant.activate", activate_grant, basis)
     click.echo(f"共享授权 {name} 已生效，策略版本 {version}")
@@ -280,7 +313,7 @@ def revoke(name: str, by: str, basis: str, folder: Path | None) -> None:
     from hub.deeds import SECURITY, Signature, head_of
     from store.sharing import revoke_grant
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     signed = Signature(by, (SECURITY, head_of(_grant(settings, name).provider)))
     version = _changed(settings, words, name, signed, "grant.revoke", revoke_grant, basis)
     click.echo(f"共享授权 {name} 已撤销，策略版本 {version}")
@@ -289,14 +322,15 @@ def revoke(name: str, by: str, basis: str, folder: Path | None) -> None:
 # ---- the store
 
 
-def _chosen(folder: Path | None) -> tuple[Settings, Catalog]:
+def selected(folder: Path | None) -> tuple[Settings, Catalog]:
+    """The settings a verb speaks of, and their catalogue."""
     from hub.placing import catalogue
 
     settings, _ = chosen(folder)
     return settings, catalogue(settings)
 
 
-def _done(settings: Settings, words: Catalog, deed: Deed, change: Change) -> int:
+def done(settings: Settings, words: Catalog, deed: Deed, change: Change) -> int:
     """The version in force; a refusal or a store that does not answer is one line."""
     from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
@@ -328,7 +362,7 @@ def _changed(
     async def change(conn: AsyncConnection) -> int:
         return await deed(conn, name, by=signed.account, basis=basis)
 
-    return _done(settings, words, Deed(what, (signed,), ref=name), change)
+    return done(settings, words, Deed(what, (signed,), ref=name), change)
 
 
 def _grants(settings: Settings) -> tuple[Grant, ...]:

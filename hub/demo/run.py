@@ -37,6 +37,7 @@ from hub.worker import Hub
 from resolvers import answer as engine
 from resolvers.explain import explain
 from resolvers.plan import Plan, Shape
+from store.accounts import holder_only
 from store.engine import single
 
 Echo = Callable[[str], None]
@@ -105,20 +106,30 @@ async def started(site: Site) -> AsyncIterator[Hub]:
             yield made
 
 
-def token(site: Site, account: str, ttl_s: int) -> str:
+async def token(site: Site, account: str, ttl_s: int) -> str:
     """A signed token of a demo account."""
+    made = assemble(site.settings())
+    try:
+        return await _issued(made, site, account, ttl_s)
+    finally:
+        await made.store.dispose()
+
+
+async def _issued(made: Hub, site: Site, account: str, ttl_s: int) -> str:
     found = site.account(account)
     assert found is not None  # noqa: S101  the caller looked it up
-    made = assemble(site.settings())
-    return made.tokens.issue(found.name, found.purposes, ttl_s=ttl_s)
+    async with made.store.connect() as connection:
+        holder = await holder_only(connection, account)
+    epoch = 0 if holder is None else holder.epoch
+    return made.tokens.issue(found.name, found.purposes, ttl_s=ttl_s, epoch=epoch)
 
 
-def _headers(
+async def _headers(
     made: Hub, site: Site, account: str, purpose: str | None, case_no: str | None
 ) -> dict[str, str]:
     found = site.account(account)
     assert found is not None  # noqa: S101  the caller looked it up
-    issued = made.tokens.issue(found.name, found.purposes, ttl_s=ASKED_S)
+    issued = await _issued(made, site, account, ASKED_S)
     headers = {
         "Authorization": f"Bearer {issued}",
         "X-Purpose": purpose or found.purposes[0],
@@ -136,7 +147,7 @@ async def once(
             answer = await client.post(
                 "/graphql",
                 json={"query": question.text, "variables": dict(question.variables)},
-                headers=_headers(made, site, account, purpose, case_no),
+                headers=await _headers(made, site, account, purpose, case_no),
             )
     whole = answer.json()
     return json.dumps(whole, ensure_ascii=False, indent=2), whole.get("data") is not None
@@ -158,7 +169,7 @@ async def explained(site: Site, account: str, question: Question, purpose: str |
 async def _planned(
     made: Hub, site: Site, account: str, question: Question, purpose: str | None
 ) -> tuple[Plan, Gate]:
-    issued = _headers(made, site, account, purpose, None)
+    issued = await _headers(made, site, account, purpose, None)
     headers = {name.lower().encode(): value.encode() for name, value in issued.items()}
     gate = (await made.askers.known(headers)).gate
     asked = engine.Question(question.text, None, question.variables)
@@ -180,7 +191,7 @@ async def show(site: Site, echo: Echo) -> bool:
                 answer = await client.post(
                     "/graphql",
                     json={"query": question.text, "variables": dict(question.variables)},
-                    headers=_headers(made, site, name, None, None),
+                    headers=await _headers(made, site, name, None, None),
                 )
                 answers.append(answer.json())
         plan, _ = await _planned(made, site, SHOWN_AS[0], question, None)
@@ -276,9 +287,7 @@ async def serve(site: Site, port: int, echo: Echo) -> None:
         echo(f"数据共享中心（演示，{site.people} 名虚构人员）")
         echo(f"  查询   {address}/graphql")
         echo(f"  状态   {address}/healthz  {address}/readyz")
-        tokens = {
-            a.name: made.tokens.issue(a.name, a.purposes, ttl_s=SERVED_S) for a in site.accounts
-        }
+        tokens = {a.name: await _issued(made, site, a.name, SERVED_S) for a in site.accounts}
         for account in site.accounts:
             echo("")
             echo(f"{account.title}  账号 {account.name}  用途 {' '.join(account.purposes)}")

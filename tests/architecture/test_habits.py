@@ -107,6 +107,15 @@ def imports_casbin(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
     yield from (node for node in ast.walk(tree) if "casbin" in modules(node))
 
 
+def imports_authlib(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
+    yield from (node for node in ast.walk(tree) if "authlib" in modules(node))
+
+
+def imports_engine(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
+    data = {"resolvers", "adapters", "schema", "authz"}
+    yield from (node for node in ast.walk(tree) if modules(node) & data)
+
+
 def awaits_read(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Await) and called(node.value) == "read":
@@ -233,6 +242,18 @@ HABITS = [
         imports_casbin,
         ("authz/gate.py", "from casbin.util import key_match"),
         but=("authz/engine.py",),
+    ),
+    Habit(
+        "Authlib stays behind the one file that is imported when somebody asks for a token",
+        imports_authlib,
+        ("hub/oauth.py", "from authlib.oauth2.rfc6749 import ClientMixin"),
+        but=("hub/oauth_server.py",),
+    ),
+    Habit(
+        "what issues tokens reaches no data",
+        imports_engine,
+        ("hub/oauth.py", "from resolvers.answer import Engine"),
+        within=("hub/oauth",),
     ),
     Habit(
         "sources are read by the executor alone",

@@ -73,7 +73,13 @@ def test_an_issued_token_says_who_asks_and_for_what() -> None:
     token = ours.issue("zhelai-town-01", ["aid.review", "aid.verify"], ttl_s=60)
     found = ours.verify(token)
     assert found == Claims(
-        "zhelai-town-01", ("aid.review", "aid.verify"), "hub-demo", NOW + 60, found.jti
+        "zhelai-town-01",
+        ("aid.review", "aid.verify"),
+        "hub-demo",
+        NOW + 60,
+        found.jti,
+        iat=NOW,
+        epoch=0,
     )
     assert ours.verify(token) is found
 

@@ -114,9 +114,16 @@ def _is_denied_to(account: str, records: list[dict[str, Any]]) -> None:
     assert found == [("READ", "DENIED", "UNAUTHENTICATED", account)]
 
 
+CHALLENGES = {
+    "TOKEN_MISSING": "Bearer",  # RFC 6750 3.1: nothing is wrong with what was not sent
+    "TOKEN_INVALID": 'Bearer error="invalid_token"',
+    "TOKEN_EXPIRED": 'Bearer error="invalid_token", error_description="expired"',
+}
+
+
 def _is_refused(answer: httpx.Response, reason: str, *, recorded: bool = False) -> None:
     assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert answer.headers["WWW-Authenticate"] == CHALLENGES[reason]
     assert answer.json().keys() == ({"errors", "extensions"} if recorded else {"errors"})
     extensions = _error(answer)["extensions"]
     assert (extensions["code"], extensions["reason"]) == ("UNAUTHENTICATED", reason)
