@@ -40,7 +40,7 @@ class Endpoint:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
-            visit = Visit(trace_id(span), ip=_address(scope))
+            visit = Visit(trace_id(span), ip=address_of(scope))
             sent = await self._handled(scope["method"], headers, receive, visit)
             if span.is_recording():
                 mark(span, Attribute.DECISION, "OK" if sent.status == 200 else f"S{sent.status}")
@@ -55,7 +55,9 @@ class Endpoint:
             known = await passage.admit()
             body = await body_of(receive, self._hub.settings.deadline_s)
             params = decoding.decode_body(body)
-            question = Question(params.query, params.operation_name, params.variables)
+            question = Question(
+                params.query, params.operation_name, params.variables, params.document
+            )
             return await passage.answer(question, known)
         except Exception as error:
             return await passage.refuse(error)
@@ -84,7 +86,7 @@ class Endpoint:
             self._media[given] = media
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
     """Whence the request came; behind a proxy that is a header's text, so only an address."""
     client = scope.get("client")
     host = client[0] if client else ""

@@ -23,6 +23,7 @@ from hub.release import Release
 from hub.runs import Runs
 from hub.settings import Settings
 from hub.telemetry import Telemetry
+from hub.trusted import TrustedDocuments
 from resolvers.answer import Engine
 from store.budgets import Budgets
 
@@ -41,6 +42,7 @@ class Hub:
     keeper: BookKeeper
     askers: Askers
     engine: Engine
+    trusted: TrustedDocuments
     log: AuditLog
     quorum: Quorum
     cosigning: Cosigning
