@@ -53,7 +53,7 @@ from resolvers.coerce import Variables
 from resolvers.cost import cost
 from resolvers.document import Documents, Limits, Operation, too_complex
 from resolvers.execute import Setting
-from resolvers.outline import Outline, answer_outline, variable_outlines
+from resolvers.outline import Outline, answer_outline, one_of, variable_outlines
 from resolvers.plan import Read, Shape
 from resolvers.shape import Shaper, arguments
 
@@ -265,7 +265,7 @@ def _samples(kind: Any, page: int) -> list[Any]:
 
 def _objects(kind: GraphQLInputObjectType, page: int) -> list[Any]:
     each = {name: _samples(field.type, page) for name, field in kind.fields.items()}
-    if kind.is_one_of:
+    if one_of(kind):
         return [{name: one} for name, samples in each.items() for one in samples]
     whole = {name: samples[0] for name, samples in each.items()}
     others = [whole | {n: one} for n, samples in each.items() for one in samples[1:]]

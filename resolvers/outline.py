@@ -92,9 +92,15 @@ def taken_bare(kind: Any) -> Outline:
     required = [n for n, f in kind.fields.items() if is_non_null_type(f.type)]
     if required:
         made["required"] = required
-    if kind.is_one_of:
+    if one_of(kind):
         made |= {"minProperties": 1, "maxProperties": 1}
     return _about(made, kind.description)
+
+
+def one_of(kind: GraphQLInputObjectType) -> bool:
+    """Does an input take exactly one of its members? `schema/bound.py` says it to its maker."""
+    made = kind.extensions.get("strawberry-definition")
+    return kind.is_one_of or bool(getattr(made, "is_one_of", False))
 
 
 class _Writer:
