@@ -5,7 +5,7 @@ and door. The variables are the query string of a GET, or the one JSON object of
 whose variables could name somebody is refused, since URLs are kept by whatever they pass.
 
 GET /api/openapi.json describes the documents that this asker may use: his client's, and of these
-those of which his post, for this purpose, may ask any root at all. It holds no data and is
+those of which his post, for this purpose, may read any data set at all. It holds no data and is
 recorded like any request.
 """
 
