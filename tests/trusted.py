@@ -123,7 +123,11 @@ class Edge:
 
     async def last(self) -> dict[str, Any]:
         """The newest record of a request."""
-        return [one for one in await self.records() if "actor" in one][-1]
+        return (await self.asked())[-1]
+
+    async def asked(self) -> list[dict[str, Any]]:
+        """The records of requests: alerts and the log's own come between them."""
+        return [one for one in await self.records() if one["kind"] in ("READ", "AUDIT_READ")]
 
 
 @contextlib.asynccontextmanager
