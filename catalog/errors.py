@@ -5,6 +5,9 @@
     ├── Unauthenticated          nobody, or nobody we know
     ├── PurposeRequired          no purpose, or a purpose that asks for more
     ├── Forbidden                policy says no; names the office to ask (第二十一条第三项)
+    ├── DocumentNotTrusted       a text nobody has approved, or approves no longer
+    ├── DocumentUnknown          no document of this client has this id
+    ├── NotFound                 no interface of this name (REST)
     ├── BadUserInput             a value the asker sent is wrong
     ├── ParseFailed, ValidationFailed, TooComplex
     ├── SourceUnavailable        one source is down; the rest is answered
@@ -94,6 +97,18 @@ class PurposeRequired(HubError):
 
 class Forbidden(HubError):
     code, status, english = "FORBIDDEN", 403, "the policy does not allow this"
+
+
+class DocumentNotTrusted(HubError):
+    code, status, english = "DOCUMENT_NOT_TRUSTED", 403, "the document is not an approved one"
+
+
+class DocumentUnknown(HubError):
+    code, status, english = "DOCUMENT_UNKNOWN", 404, "no such document is registered"
+
+
+class NotFound(HubError):
+    code, status, english = "NOT_FOUND", 404, "no such interface"
 
 
 class BadUserInput(HubError):

@@ -47,15 +47,18 @@ from hub.proofs import NAME, Proofs
 from hub.proxies import Proxies
 from hub.rejects import Rejects
 from hub.release import Release
+from hub.rest import OpenApi, Rest
 from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
 from hub.signing import log_id, process_writer, signer_of
 from hub.statuses import states, statuses
 from hub.telemetry import Telemetry
+from hub.trusted import TrustedDocuments
 from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.cursor import Cursors
 from resolvers.document import Limits
+from resolvers.examination import Examiner
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
 from schema.build import build
@@ -139,6 +142,9 @@ def assemble(
         wait_s=settings.audit_wait_s,
         suite=settings.audit_suite,
     )
+    bindings = build(catalog)
+    engine = Engine(bindings, setting, DOCUMENT_LIMITS)
+    examiner = Examiner(bindings, setting, DOCUMENT_LIMITS, engine.documents)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
     return Hub(
         settings=settings,
@@ -159,7 +165,8 @@ def assemble(
             outsiders=outside,
         ),
         outsiders=outside,
-        engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
+        engine=engine,
+        trusted=TrustedDocuments(store, settings, examiner),
         log=log,
         quorum=quorum,
         cosigning=Cosigning(store, log, witnesses(settings), quorum),
@@ -283,6 +290,8 @@ def create_app(hub: Hub) -> ASGIApp:
     app = Starlette(
         routes=[
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
+            Route("/api/rest/{name}/{version}", Rest(hub)),
+            Route("/api/openapi.json", OpenApi(hub)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *oauth.routes(hub),

@@ -23,6 +23,8 @@ from hub.limits import JSON_DEPTH, JSON_DIGITS, JSON_MEMBERS
 
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
+SHA256 = "sha256:"
+"""How an id begins that is the digest of the document's text."""
 
 _STRING = re.compile(r'"(?:[^"\\]++|\\(?:.|\Z))*+"?', re.DOTALL)
 _BLANKS = " \t\n\r"  # JSON's own; Python's would be more
@@ -38,30 +40,52 @@ SAID = {
     "MEMBERS": f"请求体成员过多：最多 {JSON_MEMBERS} 个",
     "TEXT": "请求体的文本中有非法字符：不接受 NUL 与孤立代理码位",
     "BATCH": "不支持批量请求：请每次发送一个操作",
-    "SHAPE": "请求体须为 JSON 对象，含文本 query，可含 operationName 与 variables",
+    "SHAPE": "请求体须为 JSON 对象，含文本 query 或 documentId，可含 operationName 与 variables",
+    "OBJECT": "请求体须为 JSON 对象",
+    "DOCUMENT": "查询标识无法识别：documentId 须为文本（sha256:64 位十六进制，或应用自己的标识），"
+    "persistedQuery 须为 version 1 与 sha256Hash",
+    "DOCUMENTS": "documentId 与 persistedQuery 所指不同：请只写其一",
 }
 
 
 @dataclass(slots=True)
 class Params:
-    """One operation as the client sent it."""
+    """One operation as the client sent it: by its text, by its document's id, or by both.
+
+    `query` is empty without a text; `document` is ``sha256:…`` or an id of the client's own.
+    """
 
     query: str
     operation_name: str | None
     variables: Mapping[str, Any]
+    document: str | None = None
 
 
 def decode_body(raw: bytes) -> Params:
     """The request's parameters; BadRequest with reason ENCODING, JSON or SHAPE."""
+    return _params(_object_of(raw, "SHAPE"))
+
+
+def decode_object(raw: bytes) -> Mapping[str, Any]:
+    """A body that is one JSON object; BadRequest as above."""
+    return _object_of(raw, "OBJECT")
+
+
+def check_texts(value: object) -> None:
+    """BadRequest JSON for a text that no answer or database takes, whatever it came in."""
+    _check_members(value)
+
+
+def _object_of(raw: bytes, said: str) -> dict[str, Any]:
     text = _utf8(raw)
     value = _loads(text)
     if isinstance(value, list):
         raise _bad("SHAPE", "BATCH")
     if not isinstance(value, dict):
-        raise _bad("SHAPE", "SHAPE")
+        raise _bad("SHAPE", said)
     if not _harmless(text):
         _check_members(value)
-    return _params(value)
+    return value
 
 
 def check_content_type(content_type: str | None, encoding: str | None) -> None:
@@ -222,6 +246,49 @@ def _params(body: Mapping[str, Any]) -> Params:
     variables, extensions = body.get("variables"), body.get("extensions")
     named = name is None or isinstance(name, str)
     mapped = isinstance(variables, _OBJECT) and isinstance(extensions, _OBJECT)
-    if not isinstance(query, str) or not named or not mapped:
+    if not named or not mapped:
         raise _bad("SHAPE", "SHAPE")
-    return Params(query, name, variables or {})
+    document = None
+    if "documentId" in body or extensions:
+        document = _document(body.get("documentId"), extensions or {})
+    if not isinstance(query, str) and (query is not None or document is None):
+        raise _bad("SHAPE", "SHAPE")
+    return Params(query or "", name, variables or {}, document)
+
+
+def _document(named: Any, extensions: Mapping[str, Any]) -> str | None:
+    """The id a document is asked by, of either protocol; None for a request without one."""
+    persisted = extensions.get("persistedQuery")
+    if named is None and persisted is None:
+        return None
+    found = {one for one in (_named(named), _persisted(persisted)) if one is not None}
+    if len(found) > 1:
+        raise _bad("SHAPE", "DOCUMENTS")
+    return found.pop()
+
+
+def _named(value: Any) -> str | None:
+    """GraphQL over HTTP, appendix on persisted operations."""
+    if value is None:
+        return None
+    if not isinstance(value, str) or not _DOCUMENT_ID.match(value):
+        raise _bad("SHAPE", "DOCUMENT")
+    return value
+
+
+def _persisted(value: Any) -> str | None:
+    """Apollo's protocol; the hash alone is looked at, nothing is ever registered by it."""
+    if value is None:
+        return None
+    version, digest = (value.get("version"), value.get("sha256Hash")) if _maps(value) else (0, "")
+    if version != 1 or not isinstance(digest, str) or not _SHA256.match(digest):
+        raise _bad("SHAPE", "DOCUMENT")
+    return f"{SHA256}{digest}"
+
+
+def _maps(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+_DOCUMENT_ID = re.compile(r"(?:sha256:[0-9a-f]{64}|(?!sha256:)[\w.:/+=-]{1,128})\Z", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")

@@ -53,7 +53,9 @@ class Endpoint:
             known = await passage.admit()
             body = await body_of(receive, self._hub.settings.deadline_s)
             params = decoding.decode_body(body)
-            question = Question(params.query, params.operation_name, params.variables)
+            question = Question(
+                params.query, params.operation_name, params.variables, params.document
+            )
             return await passage.answer(question, known)
         except Exception as error:
             return await passage.refuse(error)

@@ -1,4 +1,4 @@
-"""Metrics of the sources: five names, two attributes, numbers; no person, address or text.
+"""Metrics of sources and documents: six names, two attributes, numbers; no person or text.
 
 Without a reader no instrument is made, and telling costs one call. Sources are named as in the
 catalogue, outcomes are those of docs/errors/SOURCE_UNAVAILABLE.md or ``OK``. Gauges say what is
@@ -35,6 +35,7 @@ class MetricName(StrEnum):
     BREAKER = "hub.source.breaker"
     AGE = "hub.source.age"  # s since a files source's oldest list was true
     IN_FLIGHT = "hub.source.in_flight"
+    DOCUMENTS = "hub.documents"  # questions, by how their document is trusted
 
 
 Value = Callable[[Source], float | None]
@@ -53,6 +54,7 @@ class Metrics:
         if self._provider is not None:
             meter = self._provider.get_meter(SERVICE)
             self._calls = meter.create_counter(MetricName.CALLS)
+            self._documents = meter.create_counter(MetricName.DOCUMENTS)
             self._duration = meter.create_histogram(MetricName.DURATION, "s")
 
     def seen(self, source: str, outcome: str, seconds: float | None) -> None:
@@ -62,6 +64,12 @@ class Metrics:
         self._calls.add(1, {SOURCE: source, OUTCOME: outcome})
         if seconds is not None:
             self._duration.record(seconds, {SOURCE: source})
+
+    def asked(self, *, trusted: bool, free: bool) -> None:
+        """One question: of a trusted document, of a text that is told of, or of any text."""
+        if self._provider is not None:
+            outcome = "TRUSTED" if trusted else "FREE" if free else "OPEN"
+            self._documents.add(1, {OUTCOME: outcome})
 
     def watch(self, sources: Mapping[str, Source]) -> None:
         """Gauges of these sources, looked at whenever the reader collects."""

@@ -61,8 +61,14 @@ class Passage:
         return known
 
     async def answer(self, question: Question, known: Known) -> Sent:
-        """The question of an admitted asker through the Plan, recorded, as bytes."""
+        """The question of an admitted asker through the Plan, recorded, as bytes.
+
+        HubError for a document that is not there or may not be asked, before it is read at all.
+        """
         hub, visit = self._hub, self.visit
+        settled = await hub.trusted.settle(question, known)
+        question, visit.trusted, visit.free = settled.question, settled.trusted, settled.free
+        hub.telemetry.metrics.asked(trusted=settled.trusted is not None, free=settled.free)
         with hub.telemetry.span(SpanName.PLAN) as span:
             with looked_up() as numbers:
                 answer, known = await answered(hub, question, self._headers, known)
@@ -70,8 +76,11 @@ class Passage:
             visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
             if answer.fault is not None:
                 _log.error("internal error", exception=answer.fault, request=visit.request_id)
+            if visit.free:
+                document, client = answer.disclosure.digest, visit.client
+                _log.warning("document not trusted", document=document, client=client)
             if span.is_recording():
-                _tell(span, answer)
+                _tell(span, answer, visit)
         with hub.telemetry.span(SpanName.AUDIT):
             return await hub.release.answer(answer, visit, self.media)
 
@@ -115,8 +124,10 @@ class Passage:
         return visit
 
 
-def _tell(span: AnySpan, answer: Answer) -> None:
+def _tell(span: AnySpan, answer: Answer, visit: Visit) -> None:
     told = answer.disclosure
+    if visit.trusted is not None:  # any other name is the client's text
+        mark(span, Attribute.OPERATION_NAME, visit.trusted.name)
     mark(span, Attribute.OPERATION_TYPE, told.operation)
     mark(span, Attribute.DECISION, told.outcome)
     mark(span, Attribute.ROWS, sum(read.rows for read in told.reads))

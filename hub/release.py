@@ -7,6 +7,7 @@ is AUDIT_UNAVAILABLE and holds no data (audit P1, P5).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,10 +24,12 @@ from authz.rule import EMERGENCY
 from catalog.divisions import COUNTY
 from catalog.errors import AuditUnavailable, HubError
 from hub.decoding import GRAPHQL_JSON, JSON
+from hub.flat import FACES, FLAT, PROBLEM, flattened
 from hub.limits import ERRORS_SHOWN
 from resolvers.answer import Answer
 from resolvers.assemble import formatted
 from resolvers.plan import Disclosure, ReadDisclosure
+from store.documents import Registered
 
 STATUS = {kind.code: kind.status for kind in HubError.__subclasses__()}
 PLAIN_STATUS = frozenset({401, 403, 405, 406, 413, 415, 429, 500, 503, 504})
@@ -37,7 +40,7 @@ _STANDING = {
         (b"x-content-type-options", b"nosniff"),
         (b"vary", b"Accept, Origin"),
     )
-    for media in (JSON, GRAPHQL_JSON)
+    for media in (JSON, GRAPHQL_JSON, PROBLEM)
 }
 _ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
 _FAULTY = {  # RFC 6750: why a token that was sent is not taken; nothing of it is said
@@ -54,7 +57,8 @@ class Visit:
 
     `end_user`: the token of whom a portal speaks for; `note`: the digest of ``X-Purpose-Note``;
     `intent`: of an emergency, where its INTENT stands; `run`: how many consecutive id numbers
-    (`runs.py`), known after the answer.
+    (`runs.py`), known after the answer. `trusted`: the approved document that is asked; `free`: a
+    text nobody has approved, which the record says where documents are watched.
     """
 
     request_id: str
@@ -66,6 +70,8 @@ class Visit:
     note: str = ""
     intent: str = ""
     end_user: str = ""
+    trusted: Registered | None = None
+    free: bool = False
 
 
 @dataclass(slots=True)
@@ -102,7 +108,20 @@ class Release:
         if len(answer.errors) > ERRORS_SHOWN:
             extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
         payload["extensions"] = extensions
-        return _sent(_status(answer, media), visit, media, receipt, payload)
+        status = _status(answer, media)
+        added: tuple[tuple[bytes, bytes], ...] = ()
+        if media == FLAT and status == 200 and not answer.errors:
+            added = ((b"etag", self._etag(answer, visit)),)
+        return _sent(status, visit, media, receipt, payload, *added)
+
+    def _etag(self, answer: Answer, visit: Visit) -> bytes:
+        """A tag of all but the receipt; keyed, since a plain digest of few values can be guessed.
+
+        Weak: each answer has a receipt of its own. Equal for equal answers to one asker alone.
+        """
+        said = hashlib.sha256(orjson.dumps([answer.data, dict(answer.extensions)])).hexdigest()
+        who = visit.asker.principal_id if visit.asker else ""
+        return b'W/"%s"' % self._tokens.token(f"etag {who} {said}").encode()
 
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
@@ -159,7 +178,7 @@ class Release:
                 name=_safe_name(told.name),
                 hash=told.digest,
                 type=told.operation,
-                vars=_safe_vars(told.variables) | ({"run": visit.run} if visit.run else {}),
+                vars=_safe_vars(told.variables) | _beside(visit),
             ),
             areas=tuple(areas),
             linkage=told.linkage,
@@ -179,6 +198,8 @@ class Release:
 
 
 def _added(error: HubError) -> Sequence[tuple[bytes, bytes]]:
+    if "allow" in error.extra:
+        return ((b"allow", str(error.extra["allow"]).encode()),)
     faulty = _FAULTY.get(error.reason or "") if error.status == 401 else None
     return _ADDED.get(error.status, ()) if faulty is None else ((b"www-authenticate", faulty),)
 
@@ -250,6 +271,25 @@ def _safe_vars(variables: Sequence[tuple[str, str]]) -> dict[str, str]:
     return {_safe_name(name) or f"var.{at}": kind for at, (name, kind) in enumerate(variables)}
 
 
+def _beside(visit: Visit) -> dict[str, str | int | bool]:
+    """What the record tells of an operation beside its variables; GraphQL has no name with a dot.
+
+    A trusted document has its name (the operation's) and its version, a text that is none a mark.
+    """
+    told: dict[str, str | int | bool] = {"run": visit.run} if visit.run else {}
+    if visit.trusted is not None:
+        told["doc.version"] = visit.trusted.version
+    if visit.free:
+        told["doc.free"] = True
+    return told
+
+
+def unchanged(sent: Sent) -> Sent:
+    """304 in place of an answer its asker has already: recorded all the same, without its body."""
+    kept = [(n, v) for n, v in sent.headers if n not in (b"content-type", b"content-length")]
+    return Sent(304, kept, b"")
+
+
 def _named(error: Mapping[str, Any], request_id: str) -> dict[str, Any]:
     extensions = dict(error["extensions"]) | {"requestId": request_id}
     return dict(error) | {"extensions": extensions}
@@ -268,6 +308,9 @@ def _sent(
     *added: tuple[bytes, bytes],
 ) -> Sent:
     """The bytes and what is said about them. Parts of `payload` may be orjson.Fragments."""
+    if media in FACES:
+        payload = flattened(media, status, payload)
+        media = JSON if status == 200 else PROBLEM
     body = orjson.dumps(payload)
     headers = [
         *_STANDING[media],
@@ -286,6 +329,8 @@ def _status(answer: Answer, media: str) -> int:
     if not answer.errors or (answer.executed and answer.data is not None and _some(answer.data)):
         return 200
     found = STATUS.get(answer.errors[0]["extensions"]["code"], 500)
+    if media in FACES:
+        return found
     if media == GRAPHQL_JSON:
         return 200 if answer.executed and answer.data is not None and found == 403 else found
     return found if found in PLAIN_STATUS and not answer.executed else 200

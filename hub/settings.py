@@ -60,6 +60,7 @@ _WEB = re.compile(r"https?://[^\s/]\S*\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_MODES = ("open", "log", "enforce")
 _FLAGS = {"1": True, "0": False, "true": True, "false": False}
 
 
@@ -118,6 +119,9 @@ class Settings:
     page_max: int
     lookup_per_hour: int
     lookup_misses: int
+    documents_person: str
+    documents_system: str
+    documents_gateway: str
     alerts_webhook_url: str | None = field(repr=False)
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
@@ -347,11 +351,18 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "issuer": full["issuer"] or "https://demo.invalid",
         "oauth.enabled": demo if full["oauth.enabled"] is None else full["oauth.enabled"],
         "oauth.url": full["oauth.url"] or full["issuer"] or "https://demo.invalid",
+        "documents.person": full["documents.person"] or _documents(demo),
+        "documents.system": full["documents.system"] or _documents(demo),
         "synthetic": demo if full["synthetic"] is None else full["synthetic"],
     }
     named: dict[str, Any] = {s.attribute: full[key] for key, s in SETTINGS.items()}
     named |= {s.attribute: MappingProxyType(full[table]) for table, s in TABLES.items()}
     return Settings(**named, origins=MappingProxyType(dict(origins)))
+
+
+def _documents(demo: bool) -> str:
+    """By itself only the demonstration takes any text from people and systems."""
+    return "open" if demo else "enforce"
 
 
 def _locked(full: Mapping[str, Any], demo: bool) -> bool:
@@ -611,6 +622,18 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "lookup.misses": Setting(
         "lookup_misses", _whole(1, 100_000), "请写 1 到 100000 之间的次数", limits.LOOKUP_MISSES
+    ),
+    "documents.person": Setting(
+        "documents_person", _matching(_MODES.__contains__), f"请写 {'、'.join(_MODES)} 之一"
+    ),
+    "documents.system": Setting(
+        "documents_system", _matching(_MODES.__contains__), f"请写 {'、'.join(_MODES)} 之一"
+    ),
+    "documents.gateway": Setting(
+        "documents_gateway",
+        _matching(_MODES.__contains__),
+        f"请写 {'、'.join(_MODES)} 之一",
+        "open",
     ),
     "alerts.webhook_url": Setting(
         "alerts_webhook_url",

@@ -24,6 +24,7 @@ from hub.release import Release
 from hub.runs import Runs
 from hub.settings import Settings
 from hub.telemetry import Telemetry
+from hub.trusted import TrustedDocuments
 from resolvers.answer import Engine
 from store.budgets import Budgets
 
@@ -43,6 +44,7 @@ class Hub:
     askers: Askers
     outsiders: Mapping[str, Outsider]
     engine: Engine
+    trusted: TrustedDocuments
     log: AuditLog
     quorum: Quorum
     cosigning: Cosigning

@@ -60,11 +60,16 @@ SHAPES, PLANS = 2048, 4096  # kept per worker
 
 @dataclass(slots=True)
 class Question:
-    """An operation as it was sent."""
+    """An operation as it was sent.
+
+    `document`: the id it was asked by (``sha256:…`` or its client's own), if it was; whoever
+    brings the question to the engine puts the text in first.
+    """
 
     query: str
     operation_name: str | None
     variables: Mapping[str, Any]
+    document: str | None = None
 
 
 @dataclass(slots=True)

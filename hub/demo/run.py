@@ -27,6 +27,7 @@ from authz.gate import Gate
 from catalog.errors import Readable
 from hub.app import assemble, create_app, running
 from hub.demo.department import departments
+from hub.demo.documents import LABEL
 from hub.demo.site import HTTP_SOURCES, Site
 from hub.demo.table import table
 from hub.server import config
@@ -286,6 +287,7 @@ async def serve(site: Site, port: int, echo: Echo) -> None:
     async with started(site) as made, _listening(made, port) as address:
         echo(f"数据共享中心（演示，{site.people} 名虚构人员）")
         echo(f"  查询   {address}/graphql")
+        echo(f"  接口   {address}/api/rest/{LABEL}  {address}/api/openapi.json")
         echo(f"  状态   {address}/healthz  {address}/readyz")
         tokens = {a.name: await _issued(made, site, a.name, SERVED_S) for a in site.accounts}
         for account in site.accounts:

@@ -28,6 +28,7 @@ from catalog.load import load
 from hub.demo.accounts import DemoAccount, accounts
 from hub.demo.county import AS_OF, SEED, build
 from hub.demo.department import PROGRAMS, ServiceError, hand_over
+from hub.demo.documents import approve_sample
 from hub.demo.load import load_store
 from hub.demo.planted import Demonstration
 from hub.found import found
@@ -37,7 +38,7 @@ from store.migrate import upgrade
 
 FOLDER = "demo-data"
 MARK = "demo.json"
-MADE = 2  # raised when a folder of an earlier program would not fit
+MADE = 3  # raised when a folder of an earlier program would not fit
 OURS = (
     *(MARK, "register.sqlite", "planted.csv", "keys", "store.sqlite"),
     *("sources", "drop", "snapshots"),
@@ -162,6 +163,7 @@ async def _made(folder: Path, scale: float, say: Say) -> Site:
     await asyncio.to_thread(upgrade, site.store_url)
     await found(site.store_url, demo=True, accounts=[a.principal() for a in site.accounts])
     await load_store(county.register, site.store_url, lambda table, _n: say(f"装入 {table}", 1.0))
+    await approve_sample(site.settings())
     shown: list[dict[str, Any]] = [asdict(d) for d in county.demonstrations]
     mark = {"made": MADE, "scale": scale, "people": people, "demonstrations": shown}
     (folder / MARK).write_text(json.dumps(mark, ensure_ascii=False, indent=1), encoding="utf-8")

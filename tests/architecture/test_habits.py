@@ -271,13 +271,13 @@ HABITS = [
         "nobody else answers",
         makes_response,
         ("hub/asking.py", "x = JSONResponse({})"),
-        but=("hub/endpoint.py", "hub/app.py", "hub/witness/service.py"),
+        but=("hub/endpoint.py", "hub/rest.py", "hub/app.py", "hub/witness/service.py"),
     ),
     Habit(
         "nobody else answers past the framework either",
         makes_response,
         ("hub/asking.py", "x = {'type': 'http.response.body'}"),
-        but=("hub/endpoint.py", "hub/app.py", "hub/witness/service.py"),
+        but=("hub/endpoint.py", "hub/rest.py", "hub/app.py", "hub/witness/service.py"),
     ),
     Habit(
         "the endpoint sends what the door made",
@@ -290,6 +290,18 @@ HABITS = [
         responds_with_more_than_sent,
         ("hub/endpoint.py", "x = Response(sent.body, 200)"),
         within=("hub/endpoint.py",),
+    ),
+    Habit(
+        "the REST face sends what the door made",
+        responds_with_more_than_sent,
+        ("hub/rest.py", "x = {'type': 'http.response.body', 'body': answer.data}"),
+        within=("hub/rest.py",),
+    ),
+    Habit(
+        "the REST face makes no response of its own",
+        responds_with_more_than_sent,
+        ("hub/rest.py", "x = JSONResponse(answer.data)"),
+        within=("hub/rest.py",),
     ),
     Habit(
         "the status pages say nothing else",

@@ -132,7 +132,10 @@ def test_it_upgrades_a_new_store(program: Program, tmp_path: Path) -> None:
     }
     upgraded = program("db", "upgrade", **settings)
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
-    assert program("db", "status", **settings).stdout == "数据库版本 clients，程序需要 clients\n"
+    assert (
+        program("db", "status", **settings).stdout
+        == "数据库版本 trusted_documents，程序需要 trusted_documents\n"
+    )
 
 
 def test_it_prints_the_schema(program: Program) -> None:
