@@ -11,6 +11,7 @@ from store import (
     audit,
     budgets,
     cases,
+    changes,
     derived,
     grants,
     lookups,
@@ -29,6 +30,7 @@ __all__ = [
     "audit",
     "budgets",
     "cases",
+    "changes",
     "derived",
     "grants",
     "lookups",
@@ -40,5 +42,5 @@ __all__ = [
     "words",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN)
-"""Whose rows are never changed: triggers that metadata does not know."""
+FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS)
+"""Triggers that metadata does not know: rows are never changed, or a change of them is noted."""
