@@ -21,7 +21,10 @@ from hub.trace import CURRENT
 
 BLOT = "[已隐去]"
 DEEPEST = 5  # frames of an error that are worth a line
-QUIET = ("alembic", "httpx", "httpcore", "asyncio", "aiosqlite", "sqlalchemy")  # addresses, SQL
+QUIET = (
+    *("alembic", "httpx", "httpcore", "asyncio", "aiosqlite", "sqlalchemy"),  # addresses, SQL
+    "hub.websocket",  # paths
+)
 NAMES_OF_REQUESTS = ("trace_id", "request_id")  # random hex may look like a telephone
 
 _PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|\d{15}|1\d{10})(?!\d)")

@@ -39,6 +39,14 @@ class Passage:
 
     async def admit(self) -> Known:
         """Who asks, for which purpose and case. HubError for whoever may not ask at all."""
+        known = await self.know()
+        purpose = known.gate.asker.purpose
+        if notes.HEADER in self._headers or purpose == EMERGENCY:
+            self.visit = await self._explained(purpose)
+        return known
+
+    async def know(self) -> Known:
+        """The same, of somebody who does not ask yet."""
         hub, headers, visit = self._hub, self._headers, self.visit
         known = await hub.askers.known(headers)
         asker = known.gate.asker
@@ -50,12 +58,19 @@ class Passage:
             self.visit = replace(
                 self.visit, asker=asker, end_user=hub.release.token(asker.end_user)
             )
-        if notes.HEADER in headers or asker.purpose == EMERGENCY:
-            self.visit = await self._explained(asker.purpose)
         return known
 
     async def answer(self, question: Question, known: Known) -> Sent:
         """The question of an admitted asker through the Plan, recorded, as bytes."""
+        return await self.release(await self.asked(question, known))
+
+    async def release(self, answer: Answer) -> Sent:
+        """An answer, recorded, as bytes."""
+        with self._hub.telemetry.span(SpanName.AUDIT):
+            return await self._hub.release.answer(answer, self.visit, self.media)
+
+    async def asked(self, question: Question, known: Known) -> Answer:
+        """The answer of the Plan; not yet recorded, so not to be shown."""
         hub, visit = self._hub, self.visit
         with hub.telemetry.span(SpanName.PLAN) as span:
             with looked_up() as numbers:
@@ -66,19 +81,19 @@ class Passage:
                 _log.error("internal error", exception=answer.fault, request=visit.request_id)
             if span.is_recording():
                 _tell(span, answer)
-        with hub.telemetry.span(SpanName.AUDIT):
-            return await hub.release.answer(answer, visit, self.media)
+        return answer
 
     async def refuse(self, error: Exception) -> Sent:
         """The answer to whatever was raised on the way; recorded if we know whose it is."""
-        said = self._said(error)
+        said = self.said(error)
         if isinstance(error, HubError):
             self._recognise()
             if self.visit.asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
         return await self._hub.release.refusal(said, self.visit, self.media)
 
-    def _said(self, error: Exception) -> HubError:
+    def said(self, error: Exception) -> HubError:
+        """What is told of whatever was raised; the log says more of an error of ours."""
         if isinstance(error, HubError):
             return error
         if isinstance(error, TimeoutError):

@@ -39,6 +39,11 @@ _STANDING = {
     )
     for media in (JSON, GRAPHQL_JSON)
 }
+_STREAM = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    *_STANDING[JSON][1:],
+    (b"x-accel-buffering", b"no"),  # nginx would wait for a full buffer
+)
 _ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
@@ -49,8 +54,8 @@ class Visit:
     """What is known of a request before its question is read.
 
     `end_user`: the token of whom a portal speaks for; `note`: the digest of ``X-Purpose-Note``;
-    `intent`: of an emergency, where its INTENT stands; `run`: how many consecutive id numbers
-    (`runs.py`), known after the answer.
+    `intent`, `stream`: of an emergency, of a subscription, where its INTENT stands; `run`: how
+    many consecutive id numbers (`runs.py`), known after the answer.
     """
 
     request_id: str
@@ -62,15 +67,17 @@ class Visit:
     note: str = ""
     intent: str = ""
     end_user: str = ""
+    stream: str = ""
 
 
 @dataclass(slots=True)
 class Sent:
-    """Status, headers and body, ready to leave."""
+    """Status, headers and body, ready to leave. `answered`: the body has data, if only null."""
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    answered: bool = False
 
 
 class Release:
@@ -98,7 +105,18 @@ class Release:
         if len(answer.errors) > ERRORS_SHOWN:
             extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
         payload["extensions"] = extensions
-        return _sent(_status(answer, media), visit, media, receipt, payload)
+        sent = _sent(_status(answer, media), visit, media, receipt, payload)
+        sent.answered = answer.executed
+        return sent
+
+    async def subscribed(self, told: Disclosure, visit: Visit) -> Receipt:
+        """A subscription begins: its record is there before it waits. AuditUnavailable."""
+        self._quorum.demand()
+        return await self._log.append(self._draft(told, visit, Kind.SUBSCRIBE_INTENT))
+
+    async def unsubscribed(self, told: Disclosure, visit: Visit) -> None:
+        """A subscription has ended, as `told`'s outcome and code say. AuditUnavailable."""
+        await self._log.append(self._draft(told, visit, Kind.SUBSCRIBE_RESULT))
 
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
@@ -135,14 +153,14 @@ class Release:
 
     # -- Disclosure -> Draft
 
-    def _draft(self, told: Disclosure, visit: Visit) -> Draft:
+    def _draft(self, told: Disclosure, visit: Visit, kind: Kind = Kind.READ) -> Draft:
         reads = tuple([_entry(r) for r in told.reads])
         seen = set().union(*[r.subjects for r in told.reads])
         audited = any(r.dataset.startswith(AUDIT) for r in told.reads)
         areas = sorted(set().union(*[r.areas for r in told.reads]))
         return _by(
             visit,
-            Kind.AUDIT_READ if audited else Kind.READ,
+            Kind.AUDIT_READ if audited else kind,
             outcome=Outcome(told.outcome),
             code=told.code or "",
             op=Op(
@@ -168,6 +186,16 @@ class Release:
         return made + b"".join(one for one in given if one not in split(made))
 
 
+def opening(visit: Visit) -> Sent:
+    """The head of a stream of events, whose parts are recorded one by one."""
+    return Sent(200, [*_STREAM, (b"x-request-id", visit.request_id.encode())], b"")
+
+
+def bare(body: bytes) -> Sent:
+    """A part of a stream that tells of nothing: that it lives, that it is over."""
+    return Sent(200, (), body)
+
+
 def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
     """Who asked, whence and what for, and what is `told` of it."""
     asker = visit.asker
@@ -191,7 +219,7 @@ def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
         note=visit.note,
         end_user=visit.end_user,
         break_glass=asker.purpose == EMERGENCY,
-        ref=visit.intent,
+        ref=visit.intent or visit.stream,
         **told,
     )
 

@@ -21,6 +21,7 @@ from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
 from schema.stats import stats
+from schema.subscription import subscription
 from schema.words import catalogue, division, sources, viewer
 
 
@@ -34,7 +35,7 @@ def build(catalog: Catalog) -> Bindings:
         make(kit)
     inputs(kit)
     config = StrawberryConfig(auto_camel_case=False, scalar_map=definitions(texts))
-    made = strawberry.Schema(query=query(kit), config=config)
+    made = strawberry.Schema(query=query(kit), subscription=subscription(kit), config=config)
     schema: GraphQLSchema = made._schema
     return Bindings(schema, bindings(schema), kit.datasets, _leaves(schema))
 

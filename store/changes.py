@@ -87,7 +87,7 @@ def _triggers(dialect: str) -> Iterator[tuple[str, str]]:
 def _sqlite(dataset: str, table: str, deed: str) -> str:
     row = "OLD" if deed == "delete" else "NEW"
     return (
-        f"CREATE TRIGGER {table}_noted_{deed} AFTER {deed.upper()} ON {table} BEGIN "
+        f"CREATE TRIGGER {table}_noted_{deed} AFTER {deed.upper()} ON {table} BEGIN "  # noqa: S608  our own words
         "INSERT INTO change (dataset, row_id, second) "
         f"VALUES ('{dataset}', {row}.id, CAST(strftime('%s', 'now') AS INTEGER)); END"
     )
@@ -96,7 +96,7 @@ def _sqlite(dataset: str, table: str, deed: str) -> str:
 def _function() -> str:
     # By the table's own schema: a caller's search_path must not name another table.
     return (
-        f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ "
+        f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ "  # noqa: S608  our own words
         "DECLARE changed_id text := CASE WHEN TG_OP = 'DELETE' THEN OLD.id ELSE NEW.id END; "
         f"BEGIN PERFORM pg_advisory_xact_lock({LOCK}); "
         "EXECUTE format('INSERT INTO %I.change (dataset, row_id, second) VALUES ($1, $2, $3)', "

@@ -167,7 +167,8 @@ async def test_interleaved_commits_lose_no_change_and_keep_the_order_of_commits(
 async def test_twenty_writers_at_once_are_followed_without_a_gap(engine: AsyncEngine) -> None:
     async with engine.connect() as conn:
         start = await head(conn)
-    numbers, seen, done = range(1, 61), [], asyncio.Event()
+    numbers, done = range(1, 61), asyncio.Event()
+    seen: list[Change] = []
     turns = asyncio.Semaphore(1 if engine.dialect.name == "sqlite" else 5)
 
     async def write(number: int) -> None:
