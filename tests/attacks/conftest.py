@@ -1,8 +1,8 @@
 """The demo county and every road into it, for whoever means no good.
 
 A road is a way by which a person's data could be reached. Those that do not exist yet
-(`_entities`, `node`, mutations, subscriptions) are counted in test_roads_not_there.py: who adds
-one adds it to each attack here.
+(`_entities`, `node`, mutations) are counted in test_roads_not_there.py: who adds one adds it to
+each attack here. Subscriptions have a file of their own: their roads begin with an event.
 """
 
 from __future__ import annotations
