@@ -34,6 +34,8 @@ from resolvers.plan import Disclosure
 
 COMPLETED, GONE, STOPPED = "COMPLETED", "CLIENT_GONE", "HUB_STOP"
 """How a subscription ends that the hub does not end: by a word, without one, with the hub."""
+CUT, UNRECORDED = ("FAILED", "CLIENT_GONE"), ("FAILED", AuditUnavailable.code)
+"""Its client takes nothing; an event could not be recorded, so it was not told."""
 
 
 class Carrier(Protocol):
@@ -62,6 +64,7 @@ class Subscription:
         self._stranger = False
         self._clock, self._counted = asyncio.get_running_loop().time, -RECOUNT_S
         self._last = b""
+        self._ending = CUT
         self.reason = GONE
 
     async def run(self, known: Known, carrier: Carrier) -> None:
@@ -73,14 +76,14 @@ class Subscription:
                 return
             watched, subscriber = begun
             self._book = known.gate.book
-            outcome, code = "FAILED", "CARRIER"
             try:
                 await carrier.opened()
-                outcome, code = await self._followed(watched, subscriber, carrier)
+                await self._followed(watched, subscriber, carrier)
             except asyncio.CancelledError:
-                outcome, code = "OK", self.reason
+                self._ending = "OK", self.reason
                 raise
             finally:
+                outcome, code = self._ending
                 await self._recorded(replace(watched.told, outcome=outcome, code=code))
 
     async def _begun(
@@ -94,11 +97,25 @@ class Subscription:
             # Joined first: nothing that happens after the record is missed.
             joined = self._hub.changes.joined(watched.dataset, counted=watched.counted)
             subscriber = await stack.enter_async_context(joined)
-            receipt = await self._hub.release.subscribed(watched.told, self._passage.visit)
+            await self._announced(watched.told)
         except Exception as error:
             return await self._passage.refuse(error)
-        self._passage.visit = replace(self._passage.visit, stream=str(receipt.idx))
         return watched, subscriber
+
+    async def _announced(self, told: Disclosure) -> None:
+        """Its beginning is recorded. Who leaves meanwhile leaves an end of it, too."""
+        announcing = asyncio.ensure_future(self._announce(told))
+        try:
+            await asyncio.shield(announcing)
+        except asyncio.CancelledError:
+            with contextlib.suppress(HubError):
+                await announcing
+                await self._recorded(replace(told, outcome="OK", code=self.reason))
+            raise
+
+    async def _announce(self, told: Disclosure) -> None:
+        receipt = await self._hub.release.subscribed(told, self._passage.visit)
+        self._passage.visit = replace(self._passage.visit, stream=str(receipt.idx))
 
     def _watched(self, known: Known) -> Watched | Answer:
         if known.gate.asker.purpose == EMERGENCY:
@@ -111,10 +128,8 @@ class Subscription:
 
     # -- while it lasts
 
-    async def _followed(
-        self, watched: Watched, subscriber: Subscriber, carrier: Carrier
-    ) -> tuple[str, str]:
-        """Tell every event until one is refused: outcome and code of that."""
+    async def _followed(self, watched: Watched, subscriber: Subscriber, carrier: Carrier) -> None:
+        """Tell every event until one is refused: so it ends."""
         while True:
             try:
                 answer = await self._next(watched, subscriber)
@@ -124,11 +139,13 @@ class Subscription:
                 await carrier.idle()
                 continue
             sent = await self._passage.release(answer)
-            if not sent.answered:
-                await carrier.ended(sent, stranger=self._stranger)
-                code = answer.disclosure.code or AuditUnavailable.code
-                return (answer.disclosure.outcome if answer.disclosure.code else "FAILED"), code
-            await carrier.told(sent)
+            if sent.answered:
+                await carrier.told(sent)
+                continue
+            told = answer.disclosure
+            self._ending = (told.outcome, told.code) if told.code else UNRECORDED
+            await carrier.ended(sent, stranger=self._stranger)
+            return
 
     async def _next(self, watched: Watched, subscriber: Subscriber) -> Answer | None:
         """The next event's answer, or why there will be none; None: there is nothing to tell."""
