@@ -56,6 +56,8 @@ class Subscriber:
 
     def tell(self, key: str) -> None:
         """A row has changed."""
+        if self._lost:
+            return
         self._keys.setdefault(ALL if self._counted else key)
         if len(self._keys) > self._most:
             self.lose()
