@@ -64,7 +64,8 @@ class Endpoint:
         """The answer; or the question and its asker, if it is to be answered in parts."""
         try:
             media = self._checked(method, headers)
-            passage.media = decoding.JSON if media == decoding.STREAM else media
+            # Who waits for a stream tells a refusal by its status.
+            passage.media = decoding.GRAPHQL_JSON if media == decoding.STREAM else media
             known = await passage.admit()
             body = await body_of(receive, self._hub.settings.deadline_s)
             params = decoding.decode_body(body)
