@@ -83,15 +83,16 @@ async def _until_closed(socket: ClientConnection) -> AsyncIterator[str | bytes]:
 
 @contextlib.asynccontextmanager
 async def open_line(
-    address: str, protocols: tuple[str, ...] = (PROTOCOL,), **headers: str
+    address: str,
+    protocols: tuple[str, ...] = (PROTOCOL,),
+    headers: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Line]:
-    """A WebSocket on the hub's ``http`` address; nothing is said yet. `_` in names is `-`."""
-    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    """A WebSocket on the hub's ``http`` address; nothing is said yet."""
     where = f"{address.replace('http', 'ws', 1)}/graphql"
     async with connect(
         where,
         subprotocols=protocols or None,  # type: ignore[arg-type]
-        additional_headers=given,
+        additional_headers=headers,
         proxy=None,
     ) as socket:
         yield Line(socket)

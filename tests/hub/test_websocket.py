@@ -59,7 +59,8 @@ async def served(
 ) -> AsyncIterator[Served]:
     folder: Path = tmp_path_factory.mktemp("websocket") / "site"
     site = await prepared(folder, 0.01, lambda _what, _share: None)
-    async with _listening(site, **{"cors.origins": [FRIEND]}) as (hub, url):
+    given: dict[str, Any] = {"cors.origins": [FRIEND]}
+    async with _listening(site, **given) as (hub, url):
         yield Served(hub, url, site)
 
 
@@ -207,14 +208,14 @@ async def test_a_message_over_the_limit_closes_the_line(served: Served) -> None:
 @pytest.mark.parametrize("origin", ["https://elsewhere.invalid", "null", "https://desk.invalid.x"])
 async def test_a_foreign_page_gets_403_before_the_upgrade(served: Served, origin: str) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with open_line(served.url, Origin=origin):
+        async with open_line(served.url, headers={"Origin": origin}):
             pass
     assert refused.value.response.status_code == 403
 
 
 async def test_a_listed_page_and_the_hubs_own_may_connect(served: Served) -> None:
     for origin in (FRIEND, served.url):
-        async with open_line(served.url, Origin=origin) as line:
+        async with open_line(served.url, headers={"Origin": origin}) as line:
             said = await line.init(authorization=f"Bearer {served.token()}", purpose="aid.file")
             assert said == {"type": "connection_ack"}
 
@@ -245,12 +246,12 @@ async def test_elsewhere_no_line_is_opened(served: Served) -> None:
 
 
 async def test_upgrade_headers_say_who_asks_and_the_payload_comes_first(served: Served) -> None:
-    who = {"Authorization": f"Bearer {served.token()}", "X_Purpose": "aid.verify"}
-    async with open_line(served.url, **who) as line:
+    who = {"Authorization": f"Bearer {served.token()}", "X-Purpose": "aid.verify"}
+    async with open_line(served.url, headers=who) as line:
         assert await line.init() == {"type": "connection_ack"}
         await line.ask("1", "{ viewer { account purpose } }")
         assert await line.told("1") == {"viewer": {"account": TOWN, "purpose": "aid.verify"}}
-    async with open_line(served.url, **who) as line:
+    async with open_line(served.url, headers=who) as line:
         assert await line.init(purpose="aid.file") == {"type": "connection_ack"}
         await line.ask("1", "{ viewer { purpose } }")
         assert await line.told("1") == {"viewer": {"purpose": "aid.file"}}
