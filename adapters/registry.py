@@ -81,12 +81,12 @@ def _source(
     ours = wiring.metadata if spec.copy_of in STORE else None
     locked = wiring.locked and ours is not None
     database = open_database(
-        _let_in(address, wiring.keys.get(spec.name)), statement_s=wiring.deadline_s, locked=locked
+        let_in(address, wiring.keys.get(spec.name)), statement_s=wiring.deadline_s, locked=locked
     )
     return SqlSource(spec, database, divisions, guard=guard, mask=mask, metadata=ours)
 
 
-def _let_in(address: str, password: str | None) -> str:
+def let_in(address: str, password: str | None) -> str:
     """The address of a database with its password, if it has none of its own."""
     url = make_url(address)
     if password is None or url.password is not None or url.username is None:

@@ -432,6 +432,8 @@ class Rules:
 
     def _intent(self, body: Body) -> None:
         """A result names its intent by `ref`: its place in the log, its id, or what both name."""
+        if body["kind"] == "SUBSCRIBE_INTENT":
+            return  # it lasts as long as somebody listens, and each frame has its own record
         if body["kind"].endswith("_INTENT"):
             self._intents[body["id"]] = body
         elif body["kind"].endswith("_RESULT") and "ref" in body:

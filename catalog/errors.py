@@ -10,6 +10,8 @@
     ├── NotFound                 no interface of this name (REST)
     ├── BadUserInput             a value the asker sent is wrong
     ├── ParseFailed, ValidationFailed, TooComplex
+    ├── SubscriptionNeedsStream  asked as if one answer could hold it
+    ├── RateLimited              more at once than one asker may have
     ├── SourceUnavailable        one source is down; the rest is answered
     ├── AuditUnavailable         nothing leaves without its record
     ├── DeadlineExceeded
@@ -125,6 +127,15 @@ class ValidationFailed(HubError):
 
 class TooComplex(HubError):
     code, status, english = "OPERATION_TOO_COMPLEX", 400, "the operation is too large"
+
+
+class SubscriptionNeedsStream(HubError):
+    code, status, english = "SUBSCRIPTION_NEEDS_STREAM", 406, "a subscription needs a stream"
+
+
+class RateLimited(HubError):
+    code, status, english = "RATE_LIMITED", 429, "too much at once"
+    retryable = True
 
 
 class SourceUnavailable(HubError):

@@ -25,6 +25,7 @@ GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
 SHA256 = "sha256:"
 """How an id begins that is the digest of the document's text."""
+STREAM = "text/event-stream"
 
 _STRING = re.compile(r'"(?:[^"\\]++|\\(?:.|\Z))*+"?', re.DOTALL)
 _BLANKS = " \t\n\r"  # JSON's own; Python's would be more
@@ -63,12 +64,12 @@ class Params:
 
 def decode_body(raw: bytes) -> Params:
     """The request's parameters; BadRequest with reason ENCODING, JSON or SHAPE."""
-    return _params(_object_of(raw, "SHAPE"))
+    return params_of(object_of(_utf8(raw)))
 
 
 def decode_object(raw: bytes) -> Mapping[str, Any]:
     """A body that is one JSON object; BadRequest as above."""
-    return _object_of(raw, "OBJECT")
+    return object_of(_utf8(raw), "OBJECT")
 
 
 def check_texts(value: object) -> None:
@@ -76,8 +77,8 @@ def check_texts(value: object) -> None:
     _check_members(value)
 
 
-def _object_of(raw: bytes, said: str) -> dict[str, Any]:
-    text = _utf8(raw)
+def object_of(text: str, said: str = "SHAPE") -> dict[str, Any]:
+    """A JSON object; BadRequest with reason JSON, or SHAPE (in the words of `said`)."""
     value = _loads(text)
     if isinstance(value, list):
         raise _bad("SHAPE", "BATCH")
@@ -104,11 +105,17 @@ def check_content_type(content_type: str | None, encoding: str | None) -> None:
 _UTF8 = frozenset({"charset=utf-8", 'charset="utf-8"', "charset=utf8"})
 
 
+def takes_stream(accept: str | None) -> bool:
+    """Does ``Accept`` name server-sent events? ``*/*`` does not: nobody expects a stream there."""
+    return accept is not None and dict(_ranked(accept)).get(STREAM, 0.0) > 0
+
+
 def answer_type(accept: str | None) -> str:
-    """The media type of the answer (protocol 1.2); NotAcceptable if neither JSON type is taken.
+    """The media type of the answer (protocol 1.2); NotAcceptable if no type of ours is taken.
 
     graphql-response+json if it is named and not ranked below JSON; else application/json,
-    also for ``*/*`` and for no Accept at all.
+    also for ``*/*`` and for no Accept at all. A stream only if no JSON is taken, whatever the
+    ranks: urql names it beside JSON on each request, and wants JSON.
     """
     if accept is None or not accept.strip():
         return JSON
@@ -120,6 +127,8 @@ def answer_type(accept: str | None) -> str:
         return GRAPHQL_JSON
     if plain > 0:
         return JSON
+    if ranks.get(STREAM, 0.0) > 0:
+        return STREAM
     raise NotAcceptable(f"请在 Accept 中接受 {GRAPHQL_JSON} 或 {JSON}")
 
 
@@ -241,7 +250,8 @@ def _check_text(text: str) -> None:
 _OBJECT = (dict, type(None))  # of `variables` and `extensions` either may be null
 
 
-def _params(body: Mapping[str, Any]) -> Params:
+def params_of(body: Mapping[str, Any]) -> Params:
+    """The parameters of a decoded request; BadRequest SHAPE."""
     query, name = body.get("query"), body.get("operationName")
     variables, extensions = body.get("variables"), body.get("extensions")
     named = name is None or isinstance(name, str)

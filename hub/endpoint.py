@@ -1,5 +1,8 @@
 """POST /graphql: method, media types, identity, purpose, body, question, record, answer.
 
+An answer is one body, or a stream of parts (`sse.py`) where it is a subscription's or the client
+takes nothing else; each part is made by the one door like an answer of its own.
+
 A stranger's body is not parsed. Every request of a known account ends in a record, also an
 unreadable or refused one; strangers are counted and recorded by the dozen (`rejects.py`).
 
@@ -17,10 +20,11 @@ from starlette.types import Receive, Scope, Send
 
 from catalog.errors import MethodNotAllowed
 from hub import decoding
-from hub.asking import Headers
+from hub.asking import Headers, Known
 from hub.body import body_of
-from hub.passage import Passage
+from hub.passage import Passage, question_of
 from hub.release import Sent, Visit
+from hub.sse import Leave, Streams
 from hub.telemetry import Attribute, SpanName, mark, trace_id
 from hub.worker import Hub
 from resolvers.answer import Question
@@ -34,6 +38,7 @@ class Endpoint:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self.streams = Streams(hub)
         self._media: dict[tuple[bytes | None, ...], str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,24 +46,55 @@ class Endpoint:
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
             visit = Visit(trace_id(span), ip=address_of(scope))
-            sent = await self._handled(scope["method"], headers, receive, visit)
+            passage = Passage(self._hub, headers, visit)
+            leave = _leaving(send)
+            asked = await self._asked(scope["method"], headers, receive, passage)
+            if isinstance(asked, Sent):
+                await leave(asked, True, False)
+                decision = "OK" if asked.status == 200 else f"S{asked.status}"
+            else:
+                await self._in_parts(scope, headers, passage, *asked, leave, receive)
+                decision = "STREAM"
             if span.is_recording():
-                mark(span, Attribute.DECISION, "OK" if sent.status == 200 else f"S{sent.status}")
-        await deliver(sent, send)
+                mark(span, Attribute.DECISION, decision)
 
-    async def _handled(self, method: str, headers: Headers, receive: Receive, visit: Visit) -> Sent:
-        passage = Passage(self._hub, headers, visit)
+    async def _asked(
+        self, method: str, headers: Headers, receive: Receive, passage: Passage
+    ) -> Sent | tuple[Question, Known]:
+        """The answer; or the question and its asker, if it is to be answered in parts."""
         try:
-            passage.media = self._checked(method, headers)
+            media = self._checked(method, headers)
+            # Who waits for a stream tells a refusal by its status.
+            passage.media = decoding.GRAPHQL_JSON if media == decoding.STREAM else media
             known = await passage.admit()
             body = await body_of(receive, self._hub.settings.deadline_s)
             params = decoding.decode_body(body)
-            question = Question(
-                params.query, params.operation_name, params.variables, params.document
-            )
+            question = question_of(params)
+            if _takes_stream(media, headers):
+                question = await passage.settled(question, known)  # its text says what it is
+                if media == decoding.STREAM or self._hub.engine.subscribes(question):
+                    return question, known
             return await passage.answer(question, known)
         except Exception as error:
             return await passage.refuse(error)
+
+    async def _in_parts(
+        self,
+        scope: Scope,
+        headers: Headers,
+        passage: Passage,
+        question: Question,
+        known: Known,
+        leave: Leave,
+        receive: Receive,
+    ) -> None:
+        if not self._hub.engine.subscribes(question):
+            await self.streams.once(passage, question, known, leave)
+            return
+        with self._hub.telemetry.span(SpanName.SUBSCRIPTION):
+            await self.streams.subscription(
+                scope, headers, passage, question, known, leave, receive
+            )
 
     def _checked(self, method: str, headers: Headers) -> str:
         """The media type of the answer to a request that may be read at all."""
@@ -84,11 +120,27 @@ class Endpoint:
             self._media[given] = media
 
 
+def _takes_stream(media: str, headers: Headers) -> bool:
+    """Does a client take a stream, whatever else it takes?"""
+    accept = headers.get(b"accept", b"")
+    if media == decoding.STREAM or decoding.STREAM.encode() not in accept.lower():
+        return media == decoding.STREAM
+    return decoding.takes_stream(accept.decode("latin-1"))
+
+
 async def deliver(sent: Sent, send: Send) -> None:
     """What the one door made, as it is."""
-    start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
-    await send(start)
-    await send({"type": "http.response.body", "body": sent.body})
+    await _leaving(send)(sent, True, False)
+
+
+def _leaving(send: Send) -> Leave:
+    async def leave(sent: Sent, head: bool, more: bool) -> None:
+        if head:
+            start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
+            await send(start)
+        await send({"type": "http.response.body", "body": sent.body, "more_body": more})
+
+    return leave
 
 
 def address_of(scope: Scope) -> str:

@@ -31,6 +31,20 @@ REPRESENTATIONS: Final = 500  # of all `_entities`: a gateway asks for a page's 
 LOOKUPS_PER_HOUR: Final = 60  # a window serves a person a minute
 LOOKUP_MISSES: Final = 10  # in ten minutes: typing errors are fewer, trying numbers out is more
 
+# Streams
+MESSAGE_BYTES: Final = 256 * 1024  # of a WebSocket: the largest document with its variables, twice
+INIT_S: Final = 10.0  # for `connection_init`: a page sends it at once
+PING_S: Final = 30.0  # proxies cut lines that are still for a minute
+BEAT_S: Final = 12.0  # the same for server-sent events, whose reader cannot be asked back
+SEND_S: Final = 20.0  # a reader who takes nothing for so long is gone, or holds memory
+OPERATIONS_A_CONNECTION: Final = 100  # a desk shows a dozen lists
+CONNECTIONS_A_PRINCIPAL: Final = 10  # in one worker: the windows of one browser
+STREAMS_A_PRINCIPAL: Final = 100  # server-sent events, in one worker: each is a connection
+OPERATION_ID: Final = 128  # characters: clients send numbers or UUIDs
+PENDING: Final = 1_000  # changes a reader may be behind: 100 kB; a busy county has them in a day
+RIGHTS_S: Final = 1.0  # between two looks at whether rights and token still hold
+RECOUNT_S: Final = 1.0  # counts are told at most so often
+
 # While it runs
 DEADLINE_S: Final = 10.0  # a clerk at a window has left by then
 ERRORS_SHOWN: Final = 20  # further ones are counted in `errorsOmitted`

@@ -21,8 +21,17 @@ from hub.trace import CURRENT
 
 BLOT = "[已隐去]"
 DEEPEST = 5  # frames of an error that are worth a line
-# They would write addresses, SQL, tokens.
-QUIET = ("alembic", "httpx", "httpcore", "asyncio", "aiosqlite", "sqlalchemy", "authlib")
+# They would write addresses, SQL, tokens, paths.
+QUIET = (
+    "alembic",
+    "httpx",
+    "httpcore",
+    "asyncio",
+    "aiosqlite",
+    "sqlalchemy",
+    "authlib",
+    "hub.websocket",
+)
 NAMES_OF_REQUESTS = ("trace_id", "request_id")  # random hex may look like a telephone
 
 _PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|\d{15}|1\d{10})(?!\d)")

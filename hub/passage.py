@@ -22,7 +22,7 @@ from catalog.errors import (
 )
 from hub import end_users, notes
 from hub.asking import CASE_HEADER, Headers, Known
-from hub.decoding import JSON
+from hub.decoding import JSON, Params
 from hub.release import Sent, Visit
 from hub.runs import looked_up
 from hub.strict import answered
@@ -31,6 +31,11 @@ from hub.worker import Hub
 from resolvers.answer import Answer, Question
 
 _log = structlog.get_logger("hub.passage")
+
+
+def question_of(params: Params) -> Question:
+    """The question of a decoded request."""
+    return Question(params.query, params.operation_name, params.variables, params.document)
 
 
 class Passage:
@@ -45,6 +50,14 @@ class Passage:
 
     async def admit(self) -> Known:
         """Who asks, for which purpose and case. HubError for whoever may not ask at all."""
+        known = await self.know()
+        purpose = known.gate.asker.purpose
+        if notes.HEADER in self._headers or purpose == EMERGENCY:
+            self.visit = await self._explained(purpose)
+        return known
+
+    async def know(self) -> Known:
+        """The same, of somebody who does not ask yet."""
         hub, headers, visit = self._hub, self._headers, self.visit
         known = await hub.askers.known(headers)
         asker = known.gate.asker
@@ -56,19 +69,25 @@ class Passage:
             self.visit = replace(
                 self.visit, asker=asker, end_user=hub.release.token(asker.end_user)
             )
-        if notes.HEADER in headers or asker.purpose == EMERGENCY:
-            self.visit = await self._explained(asker.purpose)
         return known
 
     async def answer(self, question: Question, known: Known) -> Sent:
-        """The question of an admitted asker through the Plan, recorded, as bytes.
+        """The question of an admitted asker through the Plan, recorded, as bytes."""
+        return await self.release(await self.asked(question, known))
+
+    async def release(self, answer: Answer) -> Sent:
+        """An answer, recorded, as bytes."""
+        with self._hub.telemetry.span(SpanName.AUDIT):
+            return await self._hub.release.answer(answer, self.visit, self.media)
+
+    async def asked(self, question: Question, known: Known) -> Answer:
+        """The answer of the Plan; not yet recorded, so not to be shown.
 
         HubError for a document that is not there or may not be asked, before it is read at all.
         """
+        question = await self.settled(question, known)
         hub, visit = self._hub, self.visit
-        settled = await hub.trusted.settle(question, known)
-        question, visit.trusted, visit.free = settled.question, settled.trusted, settled.free
-        hub.telemetry.metrics.asked(trusted=settled.trusted is not None, free=settled.free)
+        hub.telemetry.metrics.asked(trusted=visit.trusted is not None, free=visit.free)
         with hub.telemetry.span(SpanName.PLAN) as span:
             with looked_up() as numbers:
                 answer, known = await answered(hub, question, self._headers, known)
@@ -81,19 +100,25 @@ class Passage:
                 _log.warning("document not trusted", document=document, client=client)
             if span.is_recording():
                 _tell(span, answer, visit)
-        with hub.telemetry.span(SpanName.AUDIT):
-            return await hub.release.answer(answer, visit, self.media)
+        return answer
+
+    async def settled(self, question: Question, known: Known) -> Question:
+        """The question with its text; a settled one is settled again as long as it may be asked."""
+        settled = await self._hub.trusted.settle(question, known)
+        self.visit.trusted, self.visit.free = settled.trusted, settled.free
+        return settled.question
 
     async def refuse(self, error: Exception) -> Sent:
         """The answer to whatever was raised on the way; recorded if we know whose it is."""
-        said = self._said(error)
+        said = self.said(error)
         if isinstance(error, HubError):
             await self._recognise()
             if self.visit.asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
         return await self._hub.release.refusal(said, self.visit, self.media)
 
-    def _said(self, error: Exception) -> HubError:
+    def said(self, error: Exception) -> HubError:
+        """What is told of whatever was raised; the log says more of an error of ours."""
         if isinstance(error, HubError):
             return error
         if isinstance(error, TimeoutError):

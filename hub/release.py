@@ -42,6 +42,11 @@ _STANDING = {
     )
     for media in (JSON, GRAPHQL_JSON, PROBLEM)
 }
+_STREAM = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    *_STANDING[JSON][1:],
+    (b"x-accel-buffering", b"no"),  # nginx would wait for a full buffer
+)
 _ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
 _FAULTY = {  # RFC 6750: why a token that was sent is not taken; nothing of it is said
     "TOKEN_INVALID": b'Bearer error="invalid_token"',
@@ -56,9 +61,10 @@ class Visit:
     """What is known of a request before its question is read.
 
     `end_user`: the token of whom a portal speaks for; `note`: the digest of ``X-Purpose-Note``;
-    `intent`: of an emergency, where its INTENT stands; `run`: how many consecutive id numbers
-    (`runs.py`), known after the answer. `trusted`: the approved document that is asked; `free`: a
-    text nobody has approved, which the record says where documents are watched.
+    `intent`, `stream`: of an emergency, of a subscription, where its INTENT stands; `run`: how
+    many consecutive id numbers (`runs.py`), known after the answer. `trusted`: the approved
+    document that is asked; `free`: a text nobody has approved, which the record says where
+    documents are watched.
     """
 
     request_id: str
@@ -72,15 +78,17 @@ class Visit:
     end_user: str = ""
     trusted: Registered | None = None
     free: bool = False
+    stream: str = ""
 
 
 @dataclass(slots=True)
 class Sent:
-    """Status, headers and body, ready to leave."""
+    """Status, headers and body, ready to leave. `answered`: the body has data, if only null."""
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    answered: bool = False
 
 
 class Release:
@@ -112,7 +120,9 @@ class Release:
         added: tuple[tuple[bytes, bytes], ...] = ()
         if media == FLAT and status == 200 and not answer.errors:
             added = ((b"etag", self._etag(answer, visit)),)
-        return _sent(status, visit, media, receipt, payload, *added)
+        sent = _sent(status, visit, media, receipt, payload, *added)
+        sent.answered = answer.executed
+        return sent
 
     def _etag(self, answer: Answer, visit: Visit) -> bytes:
         """A tag of all but the receipt; keyed, since a plain digest of few values can be guessed.
@@ -122,6 +132,15 @@ class Release:
         said = hashlib.sha256(orjson.dumps([answer.data, dict(answer.extensions)])).hexdigest()
         who = visit.asker.principal_id if visit.asker else ""
         return b'W/"%s"' % self._tokens.token(f"etag {who} {said}").encode()
+
+    async def subscribed(self, told: Disclosure, visit: Visit) -> Receipt:
+        """A subscription begins: its record is there before it waits. AuditUnavailable."""
+        self._quorum.demand()
+        return await self._log.append(self._draft(told, visit, Kind.SUBSCRIBE_INTENT))
+
+    async def unsubscribed(self, told: Disclosure, visit: Visit) -> None:
+        """A subscription has ended, as `told`'s outcome and code say. AuditUnavailable."""
+        await self._log.append(self._draft(told, visit, Kind.SUBSCRIBE_RESULT))
 
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
@@ -164,14 +183,14 @@ class Release:
 
     # -- Disclosure -> Draft
 
-    def _draft(self, told: Disclosure, visit: Visit) -> Draft:
+    def _draft(self, told: Disclosure, visit: Visit, kind: Kind = Kind.READ) -> Draft:
         reads = tuple([_entry(r) for r in told.reads])
         seen = set().union(*[r.subjects for r in told.reads])
         audited = any(r.dataset.startswith(AUDIT) for r in told.reads)
         areas = sorted(set().union(*[r.areas for r in told.reads]))
         return _by(
             visit,
-            Kind.AUDIT_READ if audited else Kind.READ,
+            Kind.AUDIT_READ if audited else kind,
             outcome=Outcome(told.outcome),
             code=told.code or "",
             op=Op(
@@ -204,6 +223,16 @@ def _added(error: HubError) -> Sequence[tuple[bytes, bytes]]:
     return _ADDED.get(error.status, ()) if faulty is None else ((b"www-authenticate", faulty),)
 
 
+def opening(visit: Visit) -> Sent:
+    """The head of a stream of events, whose parts are recorded one by one."""
+    return Sent(200, [*_STREAM, (b"x-request-id", visit.request_id.encode())], b"")
+
+
+def bare(body: bytes) -> Sent:
+    """A part of a stream that tells of nothing: that it lives, that it is over."""
+    return Sent(200, (), body)
+
+
 def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
     """Who asked, whence and what for, and what is `told` of it."""
     asker = visit.asker
@@ -227,7 +256,7 @@ def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
         note=visit.note,
         end_user=visit.end_user,
         break_glass=asker.purpose == EMERGENCY,
-        ref=visit.intent,
+        ref=visit.intent or visit.stream,
         **told,
     )
 

@@ -8,17 +8,23 @@ sends as the head of a request; `Connection` ends one whose head has no end.
 from __future__ import annotations
 
 import gc
+import logging
 import socket
 import sys
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import LifespanType
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
-from hub.limits import HEAD_BYTES
+from hub.limits import HEAD_BYTES, MESSAGE_BYTES, PING_S
 
 YOUNG = 20_000  # new containers before the collector looks: some hundred requests, some MB
+END = "hub.end"
+"""In the scope of a stream: whom to call when the server stops."""
+QUIETED = "hub.websocket"
 STARTUP_FAILURE = 3  # the exit code uvicorn itself gives to a server that never listened
 
 
@@ -46,6 +52,27 @@ class Connection(HttpToolsProtocol):
         """A request has ended."""
         self._bare = 0
         super().on_message_complete()
+
+    def shutdown(self) -> None:
+        """Let answers under way finish; a stream, which would not, is told to end."""
+        super().shutdown()
+        end: Any = None if self.cycle is None else self.cycle.scope.get(END)
+        if end is not None:
+            end()
+
+
+class Line(WebSocketsSansIOProtocol):
+    """A WebSocket. Its path, which may hold anything, is not logged; who takes nothing is cut."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.logger = logging.getLogger(QUIETED)
+
+    async def run_asgi(self) -> None:
+        """Serve it; what is still unsent when it is over would hold line and memory."""
+        await super().run_asgi()
+        if not self.writable.is_set():
+            self.transport.abort()
 
 
 class Server(uvicorn.Server):
@@ -78,6 +105,11 @@ def config(
         port,
         loop="uvloop",
         http=Connection,
+        ws=Line,
+        ws_max_size=MESSAGE_BYTES,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        ws_per_message_deflate=False,  # what is masked and what is not must not share a window
         lifespan=lifespan,
         log_config=None,
         access_log=False,

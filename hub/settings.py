@@ -57,6 +57,7 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
 _SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
 _WEB = re.compile(r"https?://[^\s/]\S*\Z")
+_ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -101,6 +102,7 @@ class Settings:
     oauth_url: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     synthetic: bool
+    cors_origins: tuple[str, ...]
     audit_wait_s: float
     audit_suite: str
     audit_archive_dir: Path
@@ -541,6 +543,14 @@ def _web(one: Given) -> tuple[str, ...]:
     return words
 
 
+def _origins(one: Given) -> tuple[str, ...]:
+    """Scheme, host and port as a browser writes them: lower case, nothing behind."""
+    words = _words(one)
+    if not all(_ORIGIN.match(word) for word in words) or len({*words}) < len(words):
+        raise ValueError("no origins")
+    return words
+
+
 def _witness_keys(one: Given) -> tuple[str, ...]:
     """BadNote is a ValueError."""
     keys = [VerifierKey.parse(word) for word in _words(one)]
@@ -577,6 +587,9 @@ SETTINGS: Mapping[str, Setting] = {
         (),
     ),
     "synthetic": Setting("synthetic", _flag, "请写 1 或 0"),
+    "cors.origins": Setting(
+        "cors_origins", _origins, "请写各网站的来源，如 https://主机，以空格分隔，不重复", ()
+    ),
     "audit.wait_s": Setting(
         "audit_wait_s", _seconds(0.05, 60), "请写 0.05 到 60 之间的秒数", AUDIT_WAIT_S
     ),

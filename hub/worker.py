@@ -14,6 +14,7 @@ from audit.signer import Signer
 from authz.keeper import BookKeeper
 from catalog.load import Catalog
 from hub.asking import Askers
+from hub.changes import Changes
 from hub.cosigning import Cosigning
 from hub.identity import Tokens
 from hub.keys import Keys
@@ -52,5 +53,6 @@ class Hub:
     release: Release
     rejects: Rejects
     runs: Runs
+    changes: Changes
     notes: Notes
     telemetry: Telemetry

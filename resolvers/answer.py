@@ -18,6 +18,7 @@ from graphql import (
     DocumentNode,
     GraphQLError,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     execute_sync,
     get_variable_values,
@@ -32,6 +33,7 @@ from catalog.errors import (
     Forbidden,
     HubError,
     Internal,
+    SubscriptionNeedsStream,
     TooComplex,
 )
 from resolvers.assemble import Introspected, answer, formatted, local
@@ -52,10 +54,15 @@ from resolvers.plan import (
 )
 from resolvers.quota import counted, taken
 from resolvers.ready import Ready, ready
+from resolvers.refusal import refused
 from resolvers.roots.entities import KEYS, References, by_read, how_many, references
 from resolvers.shape import Shaper, arguments, signature, unfit
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
+HOW_TO_SUBSCRIBE = (
+    "订阅须以数据流接收：请在 Accept 中加上 text/event-stream，"
+    "或改用 WebSocket（子协议 graphql-transport-ws）；只查一次请改为查询"
+)
 
 
 @dataclass(slots=True)
@@ -63,13 +70,15 @@ class Question:
     """An operation as it was sent.
 
     `document`: the id it was asked by (``sha256:…`` or its client's own), if it was; whoever
-    brings the question to the engine puts the text in first.
+    brings the question to the engine puts the text in first. `changed`: of a subscription whose
+    event it is, the key of the changed row.
     """
 
     query: str
     operation_name: str | None
     variables: Mapping[str, Any]
     document: str | None = None
+    changed: str | None = None
 
 
 @dataclass(slots=True)
@@ -78,6 +87,7 @@ class Answer:
 
     `fault`: the class of an error of ours, for the log; its text may hold anything. `strict`: it
     shows clear values, so the policy it was made under must still be the store's when it leaves.
+    `silent`: of an event, the changed row is none of the asker's, and he is told nothing.
     """
 
     data: dict[str, Any] | None
@@ -87,6 +97,20 @@ class Answer:
     disclosure: Disclosure
     fault: str | None = None
     strict: bool = False
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What a subscription waits for: changes of the rows of `dataset`.
+
+    `counted`: it is told groups of them, at once and when they have changed, instead of the row.
+    `told`: how its beginning and its end are recorded.
+    """
+
+    dataset: str
+    counted: bool
+    told: Disclosure
 
 
 class Engine:
@@ -117,11 +141,35 @@ class Engine:
         try:
             document = self.documents.get(question.query)
             operation = document.operation(question.operation_name)
+            if _subscribes(operation) and question.changed is None:
+                raise SubscriptionNeedsStream(HOW_TO_SUBSCRIBE)
             values = self._variables(operation, question.variables)
             shape = self._shape(operation, values)
             self._may_introspect(shape, gate)
             self._may_federate(shape, gate)
-            return await self._run(operation, shape, values, gate, context)
+            changed = question.changed
+            return await self._run(operation, shape, values, gate, context, changed)
+        except HubError as error:
+            return _refused(operation, error, gate.book.version)
+
+    def subscribes(self, question: Question) -> bool:
+        """Is it a subscription? No, if it cannot be read: `answer` says why."""
+        try:
+            document = self.documents.get(question.query)
+            return _subscribes(document.operation(question.operation_name))
+        except HubError:
+            return False
+
+    def watch(self, question: Question, gate: Gate) -> Watched | Answer:
+        """What a subscription waits for, or the refusal if its asker may not have it.
+
+        Asked at its beginning and whenever rights may have changed; no source is asked.
+        """
+        operation: Operation | None = None
+        try:
+            document = self.documents.get(question.query)
+            operation = document.operation(question.operation_name)
+            return self._watched(operation, question, gate)
         except HubError as error:
             return _refused(operation, error, gate.book.version)
 
@@ -136,6 +184,20 @@ class Engine:
         return self._plan(shape, gate, self._json_mode)
 
     # -- the steps
+
+    def _watched(self, operation: Operation, question: Question, gate: Gate) -> Watched:
+        values = self._variables(operation, question.variables)
+        shape = self._shape(operation, values)
+        arguments = _arguments(shape, values)
+        check(shape, arguments, self._setting, self._limits.cost)
+        (root,) = shape.roots  # validation lets no other subscription through
+        refusal = refused(gate, root)
+        if refusal is not None:
+            raise refusal
+        made = self._ready(shape, gate, self._json_mode)
+        Execution(made, gate, self._setting, arguments, changed="").vet()
+        told = _named(operation, gate.book.version, shape.variables)
+        return Watched(root.dataset.name, root.group is not None, told)
 
     def _variables(self, operation: Operation, given: Mapping[str, Any]) -> VariableValues:
         plain = operation.variables.take(given)
@@ -195,6 +257,7 @@ class Engine:
         values: VariableValues,
         gate: Gate,
         context: Mapping[str, Any],
+        changed: str | None,
     ) -> Answer:
         referred = self._referred(shape, values)
         arguments = _arguments(shape, values) | _keyed(referred)
@@ -204,7 +267,7 @@ class Engine:
         asker, lookups = gate.asker.principal_id, self._setting.lookups
         for again, json_mode in enumerate((self._json_mode, False)):
             made = self._ready(shape, gate, json_mode)
-            execution = Execution(made, gate, self._setting, arguments, referred)
+            execution = Execution(made, gate, self._setting, arguments, referred, changed)
             try:
                 if not again:
                     await taken(lookups, asker, execution.looked_up)
@@ -219,7 +282,9 @@ class Engine:
         await counted(lookups, asker, execution.missed)
         disclosure = _disclosed(operation, execution, errors)
         extensions = _extensions(execution) | {"cost": spent}
-        return Answer(data, True, tuple(errors), extensions, disclosure, strict=made.strict)
+        silent = changed is not None and not _counts(shape) and execution.found_nothing
+        strict = made.strict and not silent
+        return Answer(data, True, tuple(errors), extensions, disclosure, None, strict, silent)
 
     # -- what gateways ask
 
@@ -268,9 +333,14 @@ class Engine:
 
 def withheld(answer: Answer, error: HubError) -> Answer:
     """The refusal in an answer's place: nothing of it is shown, the record says what was read."""
+    return refusal(answer.disclosure, error)
+
+
+def refusal(told: Disclosure, error: HubError) -> Answer:
+    """An answer that shows nothing but why; `told`: what had been read or asked until then."""
     denied = error.status in (401, 403)
     outcome = "DENIED" if denied else "FAILED"
-    disclosure = replace(answer.disclosure, outcome=outcome, code=error.code)
+    disclosure = replace(told, outcome=outcome, code=error.code)
     return Answer(None, False, (formatted(error),), {}, disclosure)
 
 
@@ -335,16 +405,31 @@ def _outcome(codes: list[str], execution: Execution) -> str:
 
 def _refused(operation: Operation | None, error: HubError, policy: int) -> Answer:
     outcome = "DENIED" if isinstance(error, Forbidden) else "INVALID"
-    disclosure = Disclosure(
+    disclosure = replace(_named(operation, policy), outcome=outcome, code=error.code)
+    return Answer(None, False, (formatted(error),), {}, disclosure)
+
+
+def _named(
+    operation: Operation | None, policy: int, variables: tuple[tuple[str, str], ...] = ()
+) -> Disclosure:
+    """What is recorded of an operation that has shown nothing."""
+    return Disclosure(
         operation=operation.type.value if operation else "unknown",
         name=operation.name if operation else None,
         digest=operation.digest if operation else "",
-        variables=(),
-        outcome=outcome,
-        code=error.code,
+        variables=variables,
+        outcome="OK",
+        code=None,
         policy=policy,
     )
-    return Answer(None, False, (formatted(error),), {}, disclosure)
+
+
+def _subscribes(operation: Operation) -> bool:
+    return operation.type is OperationType.SUBSCRIPTION
+
+
+def _counts(shape: Shape) -> bool:
+    return any(root.group is not None for root in shape.roots)
 
 
 _STOPPED: Mapping[type[HubError], str] = {TooComplex: "INVALID", Forbidden: "DENIED"}

@@ -201,6 +201,8 @@ _MESSAGES = (
     (r"Variable '\$(\w+)' is not defined", "变量 `${0}` 没有定义"),
     (r"Variable '\$(\w+)' is never used", "变量 `${0}` 没有用到"),
     (r"The (\w+) operation is not supported", "接口不提供 {0} 操作"),
+    (r"must select (?:only )?one top level field", "订阅只能选取一个顶层字段"),
+    (r"must not use `@skip` or `@include`", "订阅的顶层字段不能带 @skip 或 @include"),
     (r"Cannot spread fragment '(\w+)' within itself", "片段 `{0}` 引用了自己"),
 )
 

@@ -38,7 +38,7 @@ from resolvers.quota import Lookups
 from resolvers.ready import Ready
 from resolvers.refusal import refused
 from resolvers.roots.entities import KEYS, References
-from resolvers.roots.root import ME, Words
+from resolvers.roots.root import CHANGED, ME, Words
 
 Row = tuple[Any, ...]
 Item = tuple[Row, Env | None]
@@ -117,7 +117,10 @@ class Result:
 
 
 class Execution:
-    """One run of one Plan for one asker; `results` and `disclosures` are what remains."""
+    """One run of one Plan for one asker; `results` and `disclosures` are what remains.
+
+    `changed`: of a subscription, the key of the row it is told of.
+    """
 
     def __init__(
         self,
@@ -126,9 +129,10 @@ class Execution:
         setting: Setting,
         arguments: Mapping[int, Mapping[str, Any] | HubError],
         references: Mapping[str, References] = NOTHING_REFERRED,
+        changed: str | None = None,
     ) -> None:
         self.plan, self._ready, self._gate, self._setting = ready.plan, ready, gate, setting
-        self._arguments, self.references = arguments, references
+        self._arguments, self.references, self._changed = arguments, references, changed
         self.results: dict[int, Result] = {}
         self.disclosures: dict[int, ReadDisclosure] = {}
         self.sought: dict[str | bytes, None] = {}
@@ -156,6 +160,20 @@ class Execution:
         for read in self.lookups:
             with contextlib.suppress(HubError):  # its own root would say so
                 self._given(read)
+
+    def vet(self) -> None:
+        """HubError for arguments that no row could be asked with; nothing is asked."""
+        for read in self.plan.shape.roots:
+            fault = self._arguments.get(read.id)
+            if isinstance(fault, HubError):
+                raise fault
+            self._given(read)
+
+    @property
+    def found_nothing(self) -> bool:
+        """No root has a row, and none was refused or could not be asked."""
+        results = [self.results[read.id] for read in self.plan.shape.roots]
+        return not any(r.rows or r.text is not None or r.error or r.denied for r in results)
 
     async def run(self) -> None:
         """Fetch everything; no exception of a source leaves here."""
@@ -331,10 +349,11 @@ class Execution:
                 self.sought |= dict.fromkeys(self._keys(read))
             return {}
         params: dict[str, Any] = {}
+        own = {ME: self._gate.asker.end_user, CHANGED: self._changed}
         for bind in read.binds:
             value: Any = given
             for name in bind.path:
-                value = self._gate.asker.end_user if name == ME else value[name]
+                value = own[name] if name in own else value[name]
             params |= bind.params(bind.convert(value, self._setting.words))
         if read.identifier is not None:
             self.sought[self._setting.uid(params[read.binds[0].param])] = None

@@ -174,8 +174,8 @@ class Shaper:
     def shape(self, key: Any) -> Shape:
         """The whole operation. HubError for an argument no request could make right."""
         node = self._operation.node
-        root_type = self._bindings.schema.query_type
-        if root_type is None or self._operation.type.value != "query":
+        root_type = self._bindings.schema.get_root_type(self._operation.type)
+        if root_type is None:
             raise ValidationFailed(f"接口不提供 {self._operation.type.value} 操作")
         reads: list[Read] = []
         found = self._fields(root_type, None)

@@ -22,6 +22,7 @@ from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
 from schema.stats import stats
+from schema.subscription import subscription
 from schema.words import catalogue, division, sources, viewer
 
 
@@ -37,7 +38,7 @@ def build(catalog: Catalog) -> Bindings:
     keys = entities(catalog)
     travel = definitions(texts) | machinery(kit)
     config = StrawberryConfig(auto_camel_case=False, scalar_map=travel)
-    made = strawberry.Schema(query=query(kit), config=config)
+    made = strawberry.Schema(query=query(kit), subscription=subscription(kit), config=config)
     schema: GraphQLSchema = made._schema
     found = bindings(schema)
     return Bindings(schema, found, kit.datasets, _leaves(schema), subgraph(schema, keys))

@@ -35,7 +35,13 @@ def case(kit: Kit) -> None:
             "access": kit.access(),
         },
     )
-    kit.rows(kit.catalog.datasets["case_event"], {})
+    kit.rows(
+        kit.catalog.datasets["case_event"],
+        {
+            "case": kit.edge("Case", "所属诉求件", EdgeTo("case", "case_id", "id", many=False)),
+            "access": kit.access(),
+        },
+    )
 
 
 def supervision(kit: Kit) -> None:

@@ -1,4 +1,4 @@
-"""Hearing at once of a new policy: PostgreSQL's LISTEN, on a connection of its own.
+"""Hearing at once of news, such as a new policy: PostgreSQL's LISTEN, on a connection of its own.
 
 What is heard says no more than "look": a notice that is lost, or a connection that breaks, costs
 what is left of the poll's second. The engine's pool is not used: a session that listens must
@@ -27,23 +27,28 @@ CLOSE_S = 1.0
 _log = logging.getLogger("hub.store")
 
 
-async def listen(url: URL, heard: Callable[[], None]) -> None:
-    """Call `heard` for every committed change, and whenever the line is new, until cancelled."""
+async def listen(
+    url: URL, heard: Callable[[], None], *, channel: str = CHANNEL, name: str = NAME
+) -> None:
+    """Call `heard` for every committed change, and whenever the line is new, until cancelled.
+
+    `channel`: what is listened to, the policy unless said otherwise; `name` of the session.
+    """
     while True:
         try:
-            await _listened(url, heard)
+            await _listened(url, heard, channel, name)
         except Exception as error:  # whatever it is, the poll goes on, and so does this
-            _log.warning("not listening for a new policy: %s", type(error).__name__)
+            _log.warning("not listening to %s: %s", channel, type(error).__name__)
         await asyncio.sleep(REOPEN_S)
 
 
-async def _listened(url: URL, heard: Callable[[], None]) -> None:
+async def _listened(url: URL, heard: Callable[[], None], channel: str, name: str) -> None:
     """Until the connection ends."""
     gone = asyncio.Event()
-    connection = await _connected(url)
+    connection = await _connected(url, name)
     try:
         connection.add_termination_listener(lambda *_about: gone.set())
-        await connection.add_listener(CHANNEL, lambda *_about: heard())
+        await connection.add_listener(channel, lambda *_about: heard())
         heard()  # something may have been said while nobody listened
         while not await _happened(gone):
             await connection.execute("SELECT 1", timeout=ANSWER_S)
@@ -52,12 +57,12 @@ async def _listened(url: URL, heard: Callable[[], None]) -> None:
             await connection.close(timeout=CLOSE_S)
 
 
-async def _connected(url: URL) -> Any:
+async def _connected(url: URL, name: str) -> Any:
     import asyncpg  # not always installed
 
     given = url.get_dialect()().create_connect_args(url)[1]
     options = {k: v for k, v in given.items() if not k.startswith("prepared_statement_")}
-    settings = {"application_name": NAME}
+    settings = {"application_name": name}
     return await asyncpg.connect(**options, timeout=ANSWER_S, server_settings=settings)
 
 

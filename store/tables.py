@@ -11,6 +11,7 @@ from store import (
     audit,
     budgets,
     cases,
+    changes,
     clients,
     derived,
     documents,
@@ -31,6 +32,7 @@ __all__ = [
     "audit",
     "budgets",
     "cases",
+    "changes",
     "clients",
     "derived",
     "documents",
@@ -44,5 +46,5 @@ __all__ = [
     "words",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN)
-"""Whose rows are never changed: triggers that metadata does not know."""
+FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS)
+"""Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -31,9 +31,10 @@ TOKEN_S = 12 * 3600  # a demo token lives for a working day
 @click.option(
     "--once", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="只问一个查询文件"
 )
+@click.option("--event", is_flag=True, help="让一件诉求向前走一步，供观看订阅")
 @click.option("--as", "account", help="--once 所用的演示账号")
 @click.option("--purpose", help="--once 的用途代码，默认为该账号的首个用途")
-@click.option("--case-no", help="--once 的诉求编号（X-Case-No）")
+@click.option("--case-no", help="--once 的诉求编号（X-Case-No）；--event 时是向前走的那一件")
 @click.option(
     "--variables",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -45,6 +46,7 @@ def demo(
     serve: bool,
     port: int,
     once: Path | None,
+    event: bool,
     account: str | None,
     purpose: str | None,
     case_no: str | None,
@@ -63,6 +65,9 @@ def demo(
         body, ok = asyncio.run(run.once(site, account, question, purpose, case_no))
         click.echo(body)
         raise SystemExit(0 if ok else FAILED)
+    if event and not (account or purpose or variables or serve):
+        click.echo(_event(folder, case_no))
+        return
     if account or purpose or case_no or variables:
         stop("--as、--purpose、--case-no、--variables 只用于 --once FILE", USAGE)
     site = _site(folder, scale)
@@ -87,6 +92,15 @@ def token(account: str, folder: Path) -> None:
         stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)
     known(site, account)
     click.echo(asyncio.run(run.token(site, account, TOKEN_S)))
+
+
+def _event(folder: Path, case_no: str | None) -> str:
+    from hub.demo.event import happened
+
+    site = opened(folder)
+    if site is None:
+        stop(f"目录 {folder} 中没有演示数据：请先运行 hub demo", OPERATOR)
+    return asyncio.run(happened(site, case_no))
 
 
 def _site(folder: Path, scale: float) -> Site:

@@ -1,9 +1,9 @@
-"""``case`` by number, ``cases`` and ``supervisionOrders`` by filter."""
+"""``case`` by number, ``cases`` and ``supervisionOrders`` by filter; what is subscribed to."""
 
 from __future__ import annotations
 
 from authz.lens import Mode
-from resolvers.roots.root import Args, Given, Root, equals, within
+from resolvers.roots.root import CHANGED, Args, Given, Root, as_is, equals, within
 
 
 def case(args: Args) -> Root:
@@ -43,3 +43,18 @@ def supervision_orders(args: Args) -> Root:
             *within(args, "filter", "division"),
         ),
     )
+
+
+def case_events(args: Args) -> Root:
+    """The event that was added, if the asker may list it and it lies in the area."""
+    return Root("case_event", Mode.LIST, _changed(args))
+
+
+def supervision_events(args: Args) -> Root:
+    """The order that is new or has changed, likewise."""
+    return Root("supervision_order", Mode.LIST, _changed(args))
+
+
+def _changed(args: Args) -> tuple[Given, ...]:
+    """The changed row. Who is told of any such row enumerates: that needs the right to list."""
+    return (Given("id", "eq", (CHANGED,), as_is), *within(args, "area"))

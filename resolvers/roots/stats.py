@@ -1,4 +1,4 @@
-"""``caseStats``: cases counted in groups, and what each dimension groups by."""
+"""``caseStats``, ``caseCounts``: cases counted in groups, and what each dimension groups by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from adapters.contract import EXTRA, REGION, Bucket, GroupKey
 from authz.lens import Mode
 from resolvers.plan import Grouping
 from resolvers.roots.cases import matching
-from resolvers.roots.root import Args, Root
+from resolvers.roots.root import Args, Root, within
 
 DIMENSIONS: Mapping[str, GroupKey] = {
     "MONTH": GroupKey("month", "filedAt", Bucket.MONTH),
@@ -30,3 +30,9 @@ def case_stats(args: Args) -> Root:
     by = tuple(str(dimension.value) for dimension in args["by"])
     group = Grouping("CaseDimension", by, DIMENSIONS)
     return Root("case", Mode.COUNT, matching(args), group=group)
+
+
+def case_counts(args: Args) -> Root:
+    """The cases of an area by state; told anew when they change."""
+    group = Grouping("CaseDimension", ("STATE",), DIMENSIONS)
+    return Root("case", Mode.COUNT, within(args, "area"), group=group)

@@ -1,10 +1,8 @@
 """The demo county and every road into it, for whoever means no good.
 
 A road is a way by which a person's data could be reached. Those that do not exist yet
-(`node`, mutations, subscriptions) are counted in test_roads_not_there.py: who adds
-one adds it to each attack here.
-
-Everybody here comes through a gateway if he likes: the right to ask `_entities` opens nobody.
+(`_entities`, `node`, mutations) are counted in test_roads_not_there.py: who adds one adds it to
+each attack here. Subscriptions have a file of their own: their roads begin with an event.
 """
 
 from __future__ import annotations

@@ -59,7 +59,12 @@ def test_every_error_names_its_page_and_says_whether_to_try_again(root: Path) ->
     told = {kind.code: kind("").extensions() for kind in KINDS.values()}
     assert [code for code, e in told.items() if not (root / e["docs"]).is_file()] == []
     again = {code for code, e in told.items() if e["retryable"]}
-    assert again == {"SOURCE_UNAVAILABLE", "AUDIT_UNAVAILABLE", "DEADLINE_EXCEEDED"}
+    assert again == {
+        "SOURCE_UNAVAILABLE",
+        "AUDIT_UNAVAILABLE",
+        "DEADLINE_EXCEEDED",
+        "RATE_LIMITED",
+    }
 
 
 def test_every_page_says_its_status_its_meaning_and_what_to_do(

@@ -27,6 +27,7 @@ from catalog.load import load
 from hub.cli import VERBS, cli
 from schema.build import build
 from store.audit import trigger_names
+from tests.head import HEAD
 
 SAMPLE = Path(__file__).parents[2] / "examples" / "township_clerk.graphql"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -34,8 +35,6 @@ HEAVY = ("alembic", "casbin", "faker", "graphql", "httpx", "sqlalchemy", "strawb
 OK, FAILED, USAGE, OPERATOR = 0, 1, 2, 3
 
 Hub = Callable[..., Any]
-
-HEAD = "trusted_documents"  # the newest migration
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -14,10 +14,13 @@ from catalog.errors import BadRequest, NotAcceptable, UnsupportedMediaType
 from hub.decoding import (
     GRAPHQL_JSON,
     JSON,
+    STREAM,
     Params,
     answer_type,
     check_content_type,
     decode_body,
+    object_of,
+    takes_stream,
 )
 from hub.limits import JSON_MEMBERS
 
@@ -181,7 +184,7 @@ def test_the_answers_type_follows_accept(accept: str | None, kind: str) -> None:
     "accept",
     [
         "text/html",
-        "text/event-stream",
+        "text/event-stream;q=0",
         "application/json;q=0",
         f"{GRAPHQL_JSON};charset=gbk",
         "application/json;q=x",
@@ -272,3 +275,38 @@ def test_no_body_of_so_few_characters_has_too_many_members(dense: Callable[[int]
         within = members + 2 <= JSON_MEMBERS
         assert (outcome(text.encode()) == Params("", None, {})) is within
         assert within or len(text) > 2 * JSON_MEMBERS
+
+
+URQL = f"{GRAPHQL_JSON}, application/graphql+json, {JSON}, {STREAM}, multipart/mixed"
+"""What urql sends with every request."""
+
+
+@pytest.mark.parametrize(
+    ("accept", "media", "stream"),
+    [
+        (STREAM, STREAM, True),
+        (f"{STREAM}, text/html", STREAM, True),
+        (f"Text/Event-Stream;charset=utf-8, {JSON};q=0", STREAM, True),
+        (URQL, GRAPHQL_JSON, True),
+        (f"{STREAM}, {JSON};q=0.1", JSON, True),
+        (f"{STREAM}, */*;q=0.1", JSON, True),
+        (f"{STREAM};q=0, {JSON}", JSON, False),
+        (JSON, JSON, False),
+        ("*/*", JSON, False),
+        (None, JSON, False),
+    ],
+)
+def test_a_stream_is_given_to_who_names_it_and_json_to_who_takes_any(
+    accept: str | None, media: str, stream: bool
+) -> None:
+    assert (answer_type(accept), takes_stream(accept)) == (media, stream)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "1", '"x"', "null", '{"a":1,"a":2}', "{" * 70])
+def test_a_message_is_an_object_or_a_bad_request(text: str) -> None:
+    with pytest.raises(BadRequest):
+        object_of(text)
+
+
+def test_a_message_is_read_by_the_same_rules_as_a_body() -> None:
+    assert object_of('{"type": "ping", "x": [1]}') == {"type": "ping", "x": [1]}

@@ -13,9 +13,9 @@ from store import migrate
 from store.audit import trigger_names
 from store.engine import open_engine
 from store.tables import FROZEN, metadata
+from tests.head import HEAD
 from tests.migrations.statements import execute
 
-HEAD = "trusted_documents"  # the newest migration
 SHAPE = {
     "sqlite": "SELECT type || ' ' || name AS name, sql AS shape FROM sqlite_master "
     "WHERE sql IS NOT NULL AND name <> 'alembic_version'",

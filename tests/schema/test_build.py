@@ -157,7 +157,8 @@ def test_every_root_has_its_function_and_no_function_waits_for_a_root(built: Bin
     context = bound(built, ContextOf)
     assert list(context) == ["Query.viewer", "Query._service"]
     assert list(bound(built, EntitiesOf)) == ["Query._entities"]
-    roots = {c.removeprefix("Query.") for c in built.by_coordinate if c.startswith("Query.")}
+    entries = ("Query.", "Subscription.")
+    roots = {c for c in built.by_coordinate if c.startswith(entries)}
     assert len(roots) == len(ROOTS) + len(context) + 1
 
 

@@ -1,0 +1,150 @@
+"""Server-sent events (graphql-sse, distinct connections): one operation, one answer in parts.
+
+    event: next      data: an execution result            every 12 s without one:   :
+    event: complete  data:
+
+What is refused before it began is an ordinary answer with its status; from then on it is a
+``next`` with ``errors``, and ``complete``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+from starlette.types import Receive, Scope
+
+from catalog.errors import RateLimited
+from hub.asking import Headers, Known
+from hub.limits import BEAT_S, SEND_S, STREAMS_A_PRINCIPAL
+from hub.passage import Passage
+from hub.release import Sent, Visit, bare, opening
+from hub.seats import Seats
+from hub.server import END
+from hub.stream import GONE, STOPPED, Subscription
+from hub.worker import Hub
+from resolvers.answer import Question
+
+BEAT = b":\n\n"
+COMPLETE = b"event: complete\ndata:\n\n"
+
+Leave = Callable[[Sent, bool, bool], Awaitable[None]]
+"""Sends what the door made: with its head or without, with more to follow or not."""
+
+
+class Streams:
+    """Answers in parts; one per worker."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.seats = Seats(STREAMS_A_PRINCIPAL, "数据流")
+
+    async def once(self, passage: Passage, question: Question, known: Known, leave: Leave) -> None:
+        """The answer of a query for who takes streams alone: one part, and the end."""
+        sent = await passage.answer(question, known)
+        events = Events(leave, passage.visit)
+        if sent.answered:
+            await events.opened()
+        await events.ended(sent, stranger=False)
+
+    async def subscription(
+        self,
+        scope: Scope,
+        headers: Headers,
+        passage: Passage,
+        question: Question,
+        known: Known,
+        leave: Leave,
+        receive: Receive,
+    ) -> None:
+        """A subscription until it ends, its client has gone, or the server stops."""
+        stop = asyncio.Event()
+        scope[END] = stop.set
+        try:
+            with self.seats.taken(known.gate.asker.principal_id):
+                subscription = Subscription(self._hub, headers, passage, question)
+                events = Events(leave, passage.visit)
+                await _run(subscription, known, events, left(receive, stop))
+        except RateLimited as error:
+            await leave(await passage.refuse(error), True, False)
+
+
+class Events:
+    """The answer of one operation; a Carrier. TimeoutError if the reader takes nothing."""
+
+    def __init__(self, leave: Leave, visit: Visit) -> None:
+        self._leave, self._visit = leave, visit
+        self._begun = False
+        self._clock = asyncio.get_running_loop().time
+        self._beat = self._clock()
+
+    async def opened(self) -> None:
+        """The head of the stream, and a first sign of life."""
+        self._begun = True
+        await self._sent(opening(self._visit), head=True)
+        await self._sent(bare(BEAT))
+
+    async def told(self, sent: Sent) -> None:
+        """One execution result. JSON has no line ends of its own."""
+        sent.body = b"event: next\ndata: " + sent.body + b"\n\n"
+        await self._sent(sent)
+
+    async def idle(self) -> None:
+        """A sign of life, if the last is 12 seconds old."""
+        if self._clock() - self._beat >= BEAT_S:
+            await self._sent(bare(BEAT))
+
+    async def ended(self, sent: Sent, *, stranger: bool) -> None:
+        """The last result, as a part of the stream if there is one."""
+        if not self._begun:
+            await self._sent(sent, head=True, more=False)
+            return
+        await self.told(sent)
+        await self._sent(bare(COMPLETE), more=False)
+
+    async def stopped(self) -> None:
+        """The hub stops: the stream is cut without ``complete``, so that the client comes again."""
+        if self._begun:
+            await self._sent(bare(b""), more=False)
+
+    async def _sent(self, sent: Sent, *, head: bool = False, more: bool = True) -> None:
+        self._beat = self._clock()
+        async with asyncio.timeout(SEND_S):
+            await self._leave(sent, head, more)
+
+
+async def _run(
+    subscription: Subscription, known: Known, events: Events, leaving: Awaitable[str]
+) -> None:
+    running = asyncio.ensure_future(subscription.run(known, events))
+    waiting = asyncio.ensure_future(leaving)
+    try:
+        await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        subscription.reason = waiting.result() if waiting.done() else GONE
+    finally:
+        running.cancel()
+        waiting.cancel()
+        await asyncio.gather(running, waiting, return_exceptions=True)
+    if not running.cancelled():
+        with contextlib.suppress(OSError):  # the client has gone, or took nothing (TimeoutError)
+            running.result()
+    if subscription.reason == STOPPED:
+        await events.stopped()
+
+
+async def left(receive: Receive, stop: asyncio.Event) -> str:
+    """Return when the client has gone, or STOPPED when the server is told to stop."""
+    waiting = {asyncio.ensure_future(_gone(receive)), asyncio.ensure_future(stop.wait())}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    return STOPPED if stop.is_set() else GONE
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,379 @@
+"""GraphQL over a WebSocket: the protocol ``graphql-transport-ws`` and no other.
+
+    connection_init ──► connection_ack          who asks, what for: told once, looked at always
+    subscribe ──► next … ──► complete | error   a query, or a subscription (`stream.py`)
+    ping ◄──► pong, complete, and nothing else
+
+Every operation is a Passage of its own, with its own name, record and rights of its moment. What
+a client does against the protocol closes the line with a code of 44xx; no bytes of his make an
+error of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from catalog.errors import BadRequest, HubError, RateLimited, SourceUnavailable, Unauthenticated
+from hub import limits
+from hub.asking import Headers, Known
+from hub.decoding import object_of, params_of
+from hub.endpoint import address_of
+from hub.passage import Passage, question_of
+from hub.release import Sent, Visit
+from hub.seats import Seats
+from hub.stream import COMPLETED, Subscription
+from hub.telemetry import SpanName, trace_id
+from hub.worker import Hub
+from resolvers.answer import Question
+
+PROTOCOL = "graphql-transport-ws"
+BAD_MESSAGE, TOO_EARLY, REFUSED, NO_PROTOCOL = 4400, 4401, 4403, 4406
+NO_INIT, ID_IN_USE, SECOND_INIT = 4408, 4409, 4429
+BROKEN = 1011
+INIT = {
+    "authorization": b"authorization",
+    "purpose": b"x-purpose",
+    "caseNo": b"x-case-no",
+    "endUser": b"x-end-user",
+}
+"""Members of the payload of ``connection_init`` -> the header that says the same."""
+
+_log = structlog.get_logger("hub.websocket")
+
+
+class WebSocket:
+    """The endpoint; one per worker."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self.seats = Seats(limits.CONNECTIONS_A_PRINCIPAL, "WebSocket 连接")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
+        await receive()  # websocket.connect
+        if is_foreign(headers, self._hub.settings.cors_origins):
+            await send({"type": "websocket.close"})  # before it is accepted: 403
+            return
+        with contextlib.suppress(OSError):  # the client has gone
+            if PROTOCOL not in scope["subprotocols"]:
+                await send({"type": "websocket.accept"})
+                await send(_closing(NO_PROTOCOL, "Subprotocol not acceptable"))
+                return
+            await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
+            session = _Session(self._hub, self.seats, headers, address_of(scope), receive, send)
+            await session.run()
+
+
+def is_foreign(headers: Headers, allowed: tuple[str, ...]) -> bool:
+    """Does a page of another site ask? Programs send no Origin; pages cannot leave it out."""
+    origin = headers.get(b"origin")
+    if origin is None:
+        return False
+    text = origin.decode("latin-1").lower()
+    try:
+        own = urlsplit(text).netloc.encode("latin-1") == headers.get(b"host", b"").lower()
+    except ValueError:
+        return True
+    return not own and text not in allowed
+
+
+class _Close(Exception):
+    """The line is to be closed with this code; the reason is a fixed text."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+class _Gone(Exception):
+    """The client has left, or takes nothing any more."""
+
+
+class _Session:
+    """One line: who asks, and what of his is under way."""
+
+    def __init__(
+        self, hub: Hub, seats: Seats, headers: Headers, ip: str, receive: Receive, send: Send
+    ) -> None:
+        self._hub, self._seats, self._ip = hub, seats, ip
+        self._headers = dict(headers)
+        self._receive, self._send = receive, send
+        self._acknowledged = False
+        self._running: dict[str, _Operation] = {}
+        self._sending = asyncio.Lock()
+        self._held = ExitStack()
+        self._clock = asyncio.get_running_loop().time
+        self._since = self._clock()
+
+    async def run(self) -> None:
+        """Until either side ends it; then nothing of it is left."""
+        closing: _Close | None = None
+        with self._held:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    self._group = group
+                    group.create_task(self._tend(), name="websocket-tended")
+                    await self._read()
+            except* (_Gone, OSError):
+                pass
+            except* _Close as errors:
+                closing = next(e for e in _leaves(errors) if isinstance(e, _Close))
+            except* Exception as errors:  # an error of ours; its text may hold anything
+                names = sorted({type(e).__name__ for e in _leaves(errors)})
+                _log.error("internal error", exception=names)
+                closing = _Close(BROKEN, "Internal error")
+        if closing is not None:
+            await self._send(_closing(closing.code, closing.reason))
+
+    # -- what comes
+
+    async def _read(self) -> None:
+        handlers: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+            "connection_init": self._init,
+            "subscribe": self._subscribe,
+            "complete": self._complete,
+            "ping": self._ping,
+            "pong": _nothing,
+        }
+        while True:
+            message = _decoded(await self._next())
+            handle = handlers.get(_text(message, "type"))
+            if handle is None:
+                raise _Close(BAD_MESSAGE, "Unknown message type")
+            await handle(message)
+
+    async def _next(self) -> Message:
+        left = None if self._acknowledged else self._since + limits.INIT_S - self._clock()
+        try:
+            async with asyncio.timeout(left):
+                message = await self._receive()
+        except TimeoutError:
+            raise _Close(NO_INIT, "Connection initialisation timeout") from None
+        if message["type"] == "websocket.disconnect":
+            raise _Gone
+        return message
+
+    async def _init(self, message: Mapping[str, Any]) -> None:
+        if self._acknowledged:
+            raise _Close(SECOND_INIT, "Too many initialisation requests")
+        self._headers |= _identity(message.get("payload"))
+        with self._hub.telemetry.span(SpanName.QUERY, traceparent="") as span:
+            passage = Passage(self._hub, self._headers, Visit(trace_id(span), ip=self._ip))
+            try:
+                known = await passage.know()
+                self._held.enter_context(self._seats.taken(known.gate.asker.principal_id))
+            except Exception as error:
+                await passage.refuse(error)
+                code = error.code if isinstance(error, HubError) else "INTERNAL"
+                raise _Close(REFUSED, code) from None
+        self._acknowledged = True
+        await self.write({"type": "connection_ack"})
+
+    async def _subscribe(self, message: Mapping[str, Any]) -> None:
+        if not self._acknowledged:
+            raise _Close(TOO_EARLY, "Unauthorized")
+        id_, payload = _id(message), message.get("payload")
+        if not isinstance(payload, Mapping):
+            raise _Close(BAD_MESSAGE, "Invalid message")
+        try:
+            params = params_of(payload)
+        except BadRequest:
+            raise _Close(BAD_MESSAGE, "Invalid message") from None
+        if id_ in self._running:
+            raise _Close(ID_IN_USE, "Subscriber already exists")
+        question = question_of(params)
+        operation = _Operation(self, self._hub, id_, self._headers, self._ip)
+        if len(self._running) >= limits.OPERATIONS_A_CONNECTION:
+            await operation.refused(_too_many())  # awaited: a flood waits for its refusals
+            return
+        self._running[id_] = operation
+        operation.task = self._group.create_task(self._run(operation, question), name="operation")
+
+    async def _run(self, operation: _Operation, question: Question) -> None:
+        try:
+            await operation.run(question)
+        finally:
+            if self._running.get(operation.id) is operation:
+                del self._running[operation.id]
+
+    async def _complete(self, message: Mapping[str, Any]) -> None:
+        operation = self._running.pop(_id(message), None)
+        if operation is not None:
+            operation.complete()
+
+    async def _ping(self, _message: Mapping[str, Any]) -> None:
+        await self.write({"type": "pong"})
+
+    # -- what goes
+
+    async def write(self, message: Mapping[str, Any]) -> None:
+        """One message of ours."""
+        await self.text(orjson.dumps(message))
+
+    async def text(self, body: bytes) -> None:
+        """The same, written already. Ends the line of a client that takes nothing."""
+        try:
+            async with asyncio.timeout(limits.SEND_S), self._sending:
+                await self._send({"type": "websocket.send", "text": body.decode()})
+        except TimeoutError:
+            _log.info("a reader takes nothing: closed")
+            raise _Gone from None
+
+    async def _tend(self) -> None:
+        """Ask now and then whether somebody is there, and whether his token still holds."""
+        pinged = self._since
+        while True:
+            await asyncio.sleep(limits.RIGHTS_S)
+            if not self._acknowledged:
+                continue
+            try:
+                await self._hub.askers.claims(self._headers)
+            except Unauthenticated:
+                if not self._running:  # else each of them says so, with its record
+                    raise _Close(REFUSED, Unauthenticated.code) from None
+            except SourceUnavailable:
+                pass  # nobody can say: the next event will
+            if self._clock() - pinged >= limits.PING_S:
+                pinged = self._clock()
+                await self.write({"type": "ping"})
+
+
+class _Operation:
+    """One operation of a line; the Carrier of its frames."""
+
+    def __init__(self, session: _Session, hub: Hub, id_: str, headers: Headers, ip: str) -> None:
+        self._session, self._hub, self.id = session, hub, id_
+        self._headers, self._ip = headers, ip
+        self._subscription: Subscription | None = None
+        self.task: asyncio.Task[None] | None = None
+
+    async def run(self, question: Question) -> None:
+        """Answer it, whatever it is."""
+        with self._hub.telemetry.span(SpanName.QUERY, traceparent="") as span:
+            passage = Passage(self._hub, self._headers, Visit(trace_id(span), ip=self._ip))
+            try:
+                known = await passage.admit()
+            except Exception as error:
+                stranger = isinstance(error, HubError) and error.status in (401, 403)
+                await self.ended(await passage.refuse(error), stranger=stranger)
+                return
+            try:
+                question = await passage.settled(question, known)
+            except Exception as error:
+                await self.ended(await passage.refuse(error), stranger=False)
+                return
+            if self._hub.engine.subscribes(question):
+                with self._hub.telemetry.span(SpanName.SUBSCRIPTION):
+                    self._subscription = Subscription(self._hub, self._headers, passage, question)
+                    await self._subscription.run(known, self)
+            else:
+                await self._once(passage, question, known)
+
+    async def _once(self, passage: Passage, question: Question, known: Known) -> None:
+        try:
+            sent = await passage.answer(question, known)
+        except Exception as error:
+            sent = await passage.refuse(error)
+        if not sent.answered:
+            await self.ended(sent, stranger=False)
+            return
+        await self.told(sent)
+        await self._session.write({"id": self.id, "type": "complete"})
+
+    async def refused(self, error: HubError) -> None:
+        """It is not begun; recorded like any refusal."""
+        with self._hub.telemetry.span(SpanName.QUERY, traceparent="") as span:
+            passage = Passage(self._hub, self._headers, Visit(trace_id(span), ip=self._ip))
+            await self.ended(await passage.refuse(error), stranger=False)
+
+    def complete(self) -> None:
+        """The client wants no more of it."""
+        if self._subscription is not None:
+            self._subscription.reason = COMPLETED
+        if self.task is not None:
+            self.task.cancel()
+
+    # -- the Carrier
+
+    async def opened(self) -> None:
+        """The protocol has no word for it."""
+
+    async def idle(self) -> None:
+        """The line is kept alive by its own pings."""
+
+    async def told(self, sent: Sent) -> None:
+        """``next``: the answer goes in as it is."""
+        head = b'{"id":' + orjson.dumps(self.id) + b',"type":"next","payload":'
+        await self._session.text(head + sent.body + b"}")
+
+    async def ended(self, sent: Sent, *, stranger: bool) -> None:
+        """``error``; a stranger's line is closed."""
+        errors = orjson.loads(sent.body)["errors"]
+        await self._session.write({"id": self.id, "type": "error", "payload": errors})
+        if stranger:
+            raise _Close(REFUSED, str(errors[0]["extensions"]["code"]))
+
+
+def _decoded(message: Message) -> Mapping[str, Any]:
+    text = message.get("text")
+    if text is None:
+        raise _Close(BAD_MESSAGE, "Only text messages")
+    try:
+        return object_of(text)
+    except BadRequest:
+        raise _Close(BAD_MESSAGE, "Invalid message") from None
+
+
+def _text(message: Mapping[str, Any], name: str) -> str:
+    value = message.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def _id(message: Mapping[str, Any]) -> str:
+    value = _text(message, "id")
+    if not 0 < len(value) <= limits.OPERATION_ID:
+        raise _Close(BAD_MESSAGE, "Invalid message")
+    return value
+
+
+def _identity(payload: object) -> dict[bytes, bytes]:
+    """What ``connection_init`` says of who asks, as headers."""
+    if payload is None:
+        return {}
+    if not isinstance(payload, Mapping):
+        raise _Close(BAD_MESSAGE, "Invalid message")
+    given = {header: payload.get(name) for name, header in INIT.items()}
+    if not all(value is None or isinstance(value, str) for value in given.values()):
+        raise _Close(BAD_MESSAGE, "Invalid message")
+    return {header: value.encode() for header, value in given.items() if value is not None}
+
+
+async def _nothing(_message: Mapping[str, Any]) -> None:
+    return None
+
+
+def _too_many() -> RateLimited:
+    return RateLimited(
+        f"操作过多：每个连接同时最多 {limits.OPERATIONS_A_CONNECTION} 个，请先结束不用的",
+        reason="CONCURRENCY",
+    )
+
+
+def _closing(code: int, reason: str) -> Message:
+    return {"type": "websocket.close", "code": code, "reason": reason}
+
+
+def _leaves(error: BaseExceptionGroup[Any]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for one in error.exceptions:
+        found += _leaves(one) if isinstance(one, BaseExceptionGroup) else [one]
+    return found
