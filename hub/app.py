@@ -53,9 +53,9 @@ from hub.telemetry import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.cursor import Cursors
-from resolvers.document import Limits
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
+from resolvers.scale import Limits
 from schema.build import build
 from store.budgets import Budgets
 from store.engine import open_engine
@@ -65,12 +65,16 @@ from store.tallies import Tallies
 
 GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
+    characters=limits.CHARACTERS,
     tokens=limits.TOKENS,
     operations=limits.OPERATIONS,
     fragments=limits.FRAGMENTS,
     fields=limits.FIELDS,
     aliases=limits.ALIASES,
     depth=limits.DEPTH,
+    directives=limits.DIRECTIVES,
+    node_directives=limits.NODE_DIRECTIVES,
+    overlaps=limits.OVERLAPS,
     introspection_fields=limits.INTROSPECTION_FIELDS,
     introspection_depth=limits.INTROSPECTION_DEPTH,
     cost=limits.COST,
@@ -146,7 +150,7 @@ def assemble(
         askers=Askers(
             store, tokens, catalog, keeper, case_files(catalog, sources), register(catalog, sources)
         ),
-        engine=Engine(build(catalog), setting, DOCUMENT_LIMITS),
+        engine=Engine(build(catalog), setting, DOCUMENT_LIMITS, costs=limits.COSTS),
         log=log,
         quorum=quorum,
         cosigning=Cosigning(store, log, witnesses(settings), quorum),

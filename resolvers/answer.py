@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from cachetools import LRUCache
@@ -34,18 +35,21 @@ from catalog.errors import (
     Internal,
     TooComplex,
 )
+from catalog.standing import Standing, standing_of
 from resolvers.assemble import Introspected, answer, formatted, local
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
-from resolvers.document import Documents, Limits, Operation
+from resolvers.document import Documents, Operation
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import Disclosure, OutFault, OutIntrospection, Plan, ReadDisclosure, Shape
 from resolvers.quota import counted, taken
 from resolvers.ready import Ready, ready
+from resolvers.scale import Limits
 from resolvers.shape import Shaper, arguments, signature, unfit
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
+EVERYBODY: Mapping[Standing, int] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -75,12 +79,22 @@ class Answer:
 
 
 class Engine:
-    """Answers questions. Counters say what a request had to make anew."""
+    """Answers questions. Counters say what a request had to make anew.
+
+    `costs`: what classes of askers may spend, if it is not `limits.cost`.
+    """
 
     def __init__(
-        self, bindings: Bindings, setting: Setting, limits: Limits, *, json_mode: bool = True
+        self,
+        bindings: Bindings,
+        setting: Setting,
+        limits: Limits,
+        *,
+        costs: Mapping[Standing, int] = EVERYBODY,
+        json_mode: bool = True,
     ) -> None:
         self._bindings, self._setting, self._limits = bindings, setting, limits
+        self._costs = costs
         self.documents = Documents(bindings.schema, limits)
         self._shapes: LRUCache[Any, Shape] = LRUCache(SHAPES)
         self.plans: LRUCache[Any, Plan] = LRUCache(PLANS)
@@ -176,7 +190,8 @@ class Engine:
         context: Mapping[str, Any],
     ) -> Answer:
         arguments = _arguments(shape, values)
-        spent = check(shape, arguments, self._setting, self._limits.cost)
+        allowed = self._costs.get(standing_of(gate.asker.kind), self._limits.cost)
+        spent = check(shape, arguments, self._setting, allowed)
         introspection = self._introspect(operation, shape, values)
         asker, lookups = gate.asker.principal_id, self._setting.lookups
         for again, json_mode in enumerate((self._json_mode, False)):

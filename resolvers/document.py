@@ -1,7 +1,6 @@
 """Parse, limit, validate; a literal-free normal form and its hash. Cached by sha256.
 
-The limit pass runs before validation and before any fragment is expanded: each fragment's
-weight is computed once and kept, so a document of 2^60 fields costs one walk of its text.
+The limit pass (`scale.py`) runs before validation and before any fragment is expanded.
 No document that holds something like an id number or a phone is kept or even read: such
 values belong in variables.
 """
@@ -11,21 +10,17 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 from cachetools import LRUCache
 from graphql import (
     DocumentNode,
-    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
-    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
-    SelectionSetNode,
     parse,
     print_ast,
     validate,
@@ -34,35 +29,18 @@ from graphql import (
 from graphql.language import Visitor
 
 from adapters.identity import canonical
-from catalog.errors import BadUserInput, HubError, ParseFailed, TooComplex, ValidationFailed
+from catalog.errors import BadUserInput, HubError, ParseFailed, ValidationFailed
 from resolvers.coerce import Variables
+from resolvers.scale import Limits, check_scale, too_complex
 
 TOO_MANY_TOKENS = "tokens. Parsing aborted"  # graphql-core's words when max_tokens is passed
 TOO_DEEP = "nested too deeply"  # its words where its parser would exhaust the stack
 KEPT = 1024  # documents a worker keeps, by sha256 of the text
-REPEATS = 100
-"""Nodes of one response key with a selection, in the whole text. Validation compares every two of
-them: 100 take 0.3 s, 400 two seconds. A document that asks each facet's provenance has 30."""
 _PERSONAL = re.compile(
     r"(?<![\dA-Za-z])(?:1\d{10}|\d{15}|\d{17}[\dXx]|\d{20}|\d{22})(?![\dA-Za-z])"
 )
 
 _LONG_NUMBER = re.compile(r"\d{11}")  # in a name, where letters may stand beside it
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The most a document may hold; `hub/limits.py` gives the numbers and their reasons."""
-
-    tokens: int
-    operations: int
-    fragments: int
-    fields: int
-    aliases: int
-    depth: int
-    introspection_fields: int
-    introspection_depth: int
-    cost: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +92,8 @@ class Documents:
 
     def get(self, text: str) -> Document:
         """The document of this text. HubError: parse, validation, limits, literals."""
+        if len(text) > self._limits.characters:
+            raise too_complex("characters", self._limits.characters, len(text))
         key = hashlib.sha256(text.encode()).hexdigest()
         found = self._kept.get(key)
         if found is None:
@@ -136,7 +116,7 @@ class Documents:
         fragments = {
             d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)
         }
-        _limit(operations, fragments, self._limits)
+        check_scale(operations, fragments, self._limits)
         visit(node, _Literals())
         errors = validate(self._schema, node, max_errors=5, hide_suggestions=True)
         if errors:
@@ -210,104 +190,6 @@ def _invalid(error: GraphQLError) -> HubError:
         if found:
             return ValidationFailed(text.format(*found.groups()), **_where(error))
     return ValidationFailed("查询文档不符合接口定义：请对照接口文档检查", **_where(error))
-
-
-def too_complex(limit: str, allowed: int, actual: int | None) -> HubError:
-    """The refusal of an operation over a limit, naming it."""
-    return TooComplex(
-        f"操作过大：超过上限 {limit} = {allowed}", reason=limit, allowed=allowed, actual=actual
-    )
-
-
-# ---- limits ------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Weight:
-    """Fields, aliases and depth of a selection after expansion; sums saturate above limits."""
-
-    fields: int = 0
-    aliases: int = 0
-    depth: int = 0
-
-
-class _Scale:
-    def __init__(self, fragments: dict[str, FragmentDefinitionNode], limits: Limits) -> None:
-        self._fragments, self._limits = fragments, limits
-        self._known: dict[str, _Weight] = {}
-        self._open: set[str] = set()
-        self._keys: Counter[str] = Counter()
-        self.introspection = _Weight()
-
-    @property
-    def repeats(self) -> int:
-        """How often the most frequent response key with a selection stands in the text."""
-        return max(self._keys.values(), default=0)
-
-    def weigh(self, selections: SelectionSetNode | None) -> _Weight:
-        total = _Weight()
-        for node in selections.selections if selections else ():
-            self._add(total, self._one(node))
-        return total
-
-    def _one(self, node: Any) -> _Weight:
-        if isinstance(node, FieldNode):
-            return self._field(node)
-        if isinstance(node, InlineFragmentNode):
-            return self.weigh(node.selection_set)
-        return self.fragment(node.name.value)
-
-    def _field(self, node: FieldNode) -> _Weight:
-        if node.selection_set:
-            self._keys[(node.alias or node.name).value] += 1
-        below = self.weigh(node.selection_set)
-        own = _Weight(below.fields + 1, below.aliases + bool(node.alias), below.depth + 1)
-        if node.name.value in ("__schema", "__type"):
-            self._add(self.introspection, own)
-            return _Weight(1, 0, 1)
-        return own
-
-    def fragment(self, name: str) -> _Weight:
-        """The weight of a fragment, found once."""
-        if name in self._known:
-            return self._known[name]
-        if name in self._open or name not in self._fragments:
-            return _Weight()  # a cycle or an unknown name: validation says which
-        self._open.add(name)
-        found = self._known[name] = self.weigh(self._fragments[name].selection_set)
-        self._open.discard(name)
-        return found
-
-    def _add(self, total: _Weight, part: _Weight) -> None:
-        top = max(self._limits.fields, self._limits.introspection_fields) + 1
-        total.fields = min(total.fields + part.fields, top)
-        total.aliases = min(total.aliases + part.aliases, top)
-        total.depth = max(total.depth, part.depth)
-
-
-def _limit(
-    operations: tuple[OperationDefinitionNode, ...],
-    fragments: dict[str, FragmentDefinitionNode],
-    limits: Limits,
-) -> None:
-    _at_most("operations", len(operations), limits.operations)
-    _at_most("fragments", len(fragments), limits.fragments)
-    scale = _Scale(fragments, limits)
-    for operation in operations:
-        weight = scale.weigh(operation.selection_set)
-        _at_most("fields", weight.fields, limits.fields)
-        _at_most("aliases", weight.aliases, limits.aliases)
-        _at_most("depth", weight.depth, limits.depth)
-    for name in fragments:  # also one nobody spreads is validated
-        scale.fragment(name)
-    _at_most("repeats", scale.repeats, REPEATS)
-    _at_most("introspection_fields", scale.introspection.fields, limits.introspection_fields)
-    _at_most("introspection_depth", scale.introspection.depth, limits.introspection_depth)
-
-
-def _at_most(limit: str, actual: int, allowed: int) -> None:
-    if actual > allowed:
-        raise too_complex(limit, allowed, actual)
 
 
 # ---- normal form -------------------------------------------------------------------------------

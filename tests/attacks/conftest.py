@@ -7,8 +7,9 @@ one adds it to each attack here.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from authz.gate import Gate
 from authz.post import Asker
 from authz.roles import pairs, parents_of, roles
 from hub.demo.planted import Demonstration
+from hub.demo.site import Site
 from resolvers.answer import Answer, Engine, Question
 from tests.resolvers.conftest import (
     VIEWER,
@@ -31,6 +33,7 @@ from tests.resolvers.conftest import (
     runner,
     site,
 )
+from tests.served import Served, serving
 
 __all__ = ["bindings", "catalog", "desk", "runner", "site"]
 
@@ -148,3 +151,12 @@ def told(answer: Answer) -> bytes:
 def reasons(answer: Answer) -> list[tuple[str, str | None]]:
     """Code and reason of each error."""
     return [(e["extensions"]["code"], e["extensions"].get("reason")) for e in answer.errors]
+
+
+@pytest.fixture(scope="session")
+def served(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The hub as a process over a copy of the county; nobody's questions are counted a minute."""
+    folder = tmp_path_factory.mktemp("served") / "site"
+    shutil.copytree(site.folder, folder)
+    with serving(Site(folder, site.scale, site.people, site.demonstrations)) as made:
+        yield made

@@ -13,7 +13,7 @@ from typing import Any
 from adapters.resilience import Reason as SourceReason
 from authz.reference import Reason as PolicyReason
 from catalog.errors import HubError
-from resolvers.document import Limits
+from resolvers.scale import Limits
 
 KINDS = {kind.__name__: kind for kind in HubError.__subclasses__()}
 PACKAGES = ("hub", "schema", "resolvers", "authz", "adapters", "audit", "domain", "store")
@@ -39,7 +39,7 @@ def _reasons(root: Path) -> dict[str, set[str]]:
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if name == "_bad":
             found["BAD_REQUEST"].add(str(_text(call.args[0])))
-        if name == "too_complex" and _text(call.args[0]):
+        if name in ("too_complex", "_at_most") and _text(call.args[0]):
             found["OPERATION_TOO_COMPLEX"].add(str(_text(call.args[0])))
         given = [k.value for k in call.keywords if k.arg == "reason"]
         if name in KINDS and given and _text(given[0]):

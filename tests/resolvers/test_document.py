@@ -7,7 +7,8 @@ import pytest
 from catalog.errors import BadUserInput, HubError, ParseFailed, TooComplex, ValidationFailed
 from hub.app import DOCUMENT_LIMITS as LIMITS
 from resolvers.binding import Bindings
-from resolvers.document import KEPT, REPEATS, Documents
+from resolvers.document import KEPT, Documents
+from resolvers.scale import REPEATS
 
 NUMBER = "539922197704129912"
 
