@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -35,11 +36,13 @@ from hub.asking import Askers
 from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
 from hub.cosigning import Cosigning, times, witnesses
+from hub.elsewhere import Elsewhere, guarded
 from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import load_keys, source_keys
 from hub.notes import Notes
+from hub.pace import Pace, bounds_of
 from hub.placing import catalogue
 from hub.policy import version_in
 from hub.proofs import NAME, Proofs
@@ -60,6 +63,7 @@ from schema.build import build
 from store.budgets import Budgets
 from store.engine import open_engine
 from store.lookups import Lookups
+from store.rates import Rates
 from store.tables import metadata
 from store.tallies import Tallies
 
@@ -164,6 +168,7 @@ def assemble(
         rejects=Rejects(log),
         runs=Runs(),
         notes=Notes(store, keys.audit),
+        pace=Pace(Rates(store), bounds_of(settings)),
         telemetry=telemetry,
     )
 
@@ -270,6 +275,7 @@ def create_app(hub: Hub) -> ASGIApp:
 
     graphql = Endpoint(hub)
     app = Starlette(
+        exception_handlers={HTTPException: Elsewhere(hub).refused},
         routes=[
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/healthz", healthz),
@@ -284,9 +290,10 @@ def create_app(hub: Hub) -> ASGIApp:
 
 def _straight(graphql: ASGIApp, app: ASGIApp) -> ASGIApp:
     """`app`, but a question goes to its endpoint at once: the way there costs 40 µs."""
+    others = guarded(app)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         asked = scope["type"] == "http" and scope["path"] == GRAPHQL
-        await (graphql if asked else app)(scope, receive, send)
+        await (graphql if asked else others)(scope, receive, send)
 
     return front

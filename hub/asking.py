@@ -144,7 +144,7 @@ class Askers:
     def visit_of(self, claims: Claims, visit: Visit) -> Visit:
         """The visit of an account whose request was refused before its purpose was known."""
         nobody = Asker(claims.sub, "official", (), "", datetime.now(_ZONE).date())
-        return Visit(visit.request_id, "", visit.ip, nobody)
+        return replace(visit, client="", asker=nobody)
 
     # -- the first time in a second
 

@@ -23,6 +23,7 @@ from hub.limits import JSON_DEPTH, JSON_DIGITS, JSON_MEMBERS
 
 GRAPHQL_JSON = "application/graphql-response+json"
 JSON = "application/json"
+EVENT_STREAM = "text/event-stream"
 
 _STRING = re.compile(r'"(?:[^"\\]++|\\(?:.|\Z))*+"?', re.DOTALL)
 _BLANKS = " \t\n\r"  # JSON's own; Python's would be more
@@ -39,6 +40,18 @@ SAID = {
     "TEXT": "请求体的文本中有非法字符：不接受 NUL 与孤立代理码位",
     "BATCH": "不支持批量请求：请每次发送一个操作",
     "SHAPE": "请求体须为 JSON 对象，含文本 query，可含 operationName 与 variables",
+}
+ENGLISH = {
+    "ENCODING": "the body is not UTF-8",
+    "DEPTH": f"the body is nested deeper than {JSON_DEPTH} levels",
+    "JSON": "the body is not JSON",
+    "NUMBER": f"a number has more than {JSON_DIGITS} digits, or is NaN or infinite",
+    "DUPLICATE": "an object has one key twice",
+    "MEMBERS": f"the body has more than {JSON_MEMBERS} members",
+    "TEXT": "a text holds NUL or a lone surrogate",
+    "BATCH": "no batches: one operation a request",
+    "SHAPE": "the body must be an object with a text `query`, with or without operationName and"
+    " variables",
 }
 
 
@@ -99,6 +112,25 @@ def answer_type(accept: str | None) -> str:
     raise NotAcceptable(f"请在 Accept 中接受 {GRAPHQL_JSON} 或 {JSON}")
 
 
+def takes_stream(accept: str | None) -> bool:
+    """Does an Accept header name event streams? A subscription may then answer as one."""
+    return dict(_ranked(accept or "")).get(EVENT_STREAM, 0.0) > 0
+
+
+def takes_stream_alone(accept: str | None) -> bool:
+    """Does it name event streams and no JSON? Only then is a query answered as a stream.
+
+    Some clients list event streams last on every request, and cannot read a query's answer as one.
+    """
+    if not takes_stream(accept):
+        return False
+    try:
+        answer_type(accept)
+    except NotAcceptable:
+        return True
+    return False
+
+
 def _ranked(accept: str) -> Iterator[tuple[str, float]]:
     for entry in accept.split(","):
         kind, *parameters = (part.strip().lower() for part in entry.split(";"))
@@ -116,7 +148,7 @@ def _quality(text: str) -> float:
 
 
 def _bad(reason: str, said: str) -> BadRequest:
-    return BadRequest(SAID[said], reason=reason)
+    return BadRequest(SAID[said], reason=reason, english=ENGLISH[said])
 
 
 def _utf8(raw: bytes) -> str:

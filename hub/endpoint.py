@@ -19,9 +19,10 @@ from catalog.errors import MethodNotAllowed
 from hub import decoding
 from hub.asking import Headers
 from hub.body import body_of
+from hub.cors import Cors, asks_beforehand
 from hub.passage import Passage
 from hub.release import Sent, Visit
-from hub.telemetry import Attribute, SpanName, mark, trace_id
+from hub.telemetry import Attribute, SpanName, mark, trace_id, traced
 from hub.worker import Hub
 from resolvers.answer import Question
 
@@ -34,13 +35,15 @@ class Endpoint:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
+        self._cors = Cors(hub.settings.cors_origins)
         self._media: dict[tuple[bytes | None, ...], str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
-            visit = Visit(trace_id(span), ip=_address(scope))
+            told = (traced(span), *self._cors.told(headers.get(b"origin")))
+            visit = Visit(trace_id(span), ip=_address(scope), told=told)
             sent = await self._handled(scope["method"], headers, receive, visit)
             if span.is_recording():
                 mark(span, Attribute.DECISION, "OK" if sent.status == 200 else f"S{sent.status}")
@@ -49,6 +52,9 @@ class Endpoint:
         await send({"type": "http.response.body", "body": sent.body})
 
     async def _handled(self, method: str, headers: Headers, receive: Receive, visit: Visit) -> Sent:
+        if asks_beforehand(method, headers):
+            visit.told += self._cors.permitted(headers[b"origin"])
+            return self._hub.release.permission(visit)
         passage = Passage(self._hub, headers, visit)
         try:
             passage.media = self._checked(method, headers)

@@ -38,6 +38,14 @@ PAGE_MAX: Final = 100  # the largest `first` or `last`
 LOOKUPS_PER_HOUR: Final = 60  # a window serves a person a minute
 LOOKUP_MISSES: Final = 10  # in ten minutes: typing errors are fewer, trying numbers out is more
 
+# How often and how much at once, per account
+RATE_PERSON: Final = 600  # a minute: ten a second, as long as somebody leafs through pages
+RATE_SYSTEM: Final = 6_000  # a hundred a second: a department's nightly comparison
+RATE_GATEWAY: Final = 60_000  # a gateway asks for everybody behind it
+RUNNING_PERSON: Final = 4  # the queries of one page; a worker's own count, as the next two
+RUNNING_SYSTEM: Final = 16  # as many as a department's pool of connections
+RUNNING_GATEWAY: Final = 64  # half of what a worker runs without queueing at its databases
+
 # While it runs
 DEADLINE_S: Final = 10.0  # a clerk at a window has left by then
 ERRORS_SHOWN: Final = 20  # further ones are counted in `errorsOmitted`

@@ -12,9 +12,16 @@ from dataclasses import replace
 
 import structlog
 
+from authz.post import Asker
 from authz.rule import EMERGENCY
-from catalog.errors import DeadlineExceeded, HubError, Internal, Unauthenticated
-from hub import end_users, notes
+from catalog.errors import (
+    DeadlineExceeded,
+    HubError,
+    Internal,
+    RateLimited,
+    Unauthenticated,
+)
+from hub import declared, end_users, notes
 from hub.asking import CASE_HEADER, Headers, Known
 from hub.decoding import JSON
 from hub.release import Sent, Visit
@@ -39,10 +46,13 @@ class Passage:
 
     async def admit(self) -> Known:
         """Who asks, for which purpose and case. HubError for whoever may not ask at all."""
-        hub, headers, visit = self._hub, self._headers, self.visit
-        known = await hub.askers.known(headers)
+        hub, visit = self._hub, self.visit
+        known = await hub.askers.known(self._headers)
         asker = known.gate.asker
-        self.visit = Visit(visit.request_id, known.client, visit.ip, asker, known.basis)
+        self.visit = replace(visit, client=known.client, asker=asker, basis=known.basis)
+        self.visit.told += await hub.pace.admit(asker)
+        headers = self._headers = declared.plain(self._headers)
+        self._declared(headers)
         hub.quorum.demand()
         if CASE_HEADER in headers or end_users.HEADER in headers:
             known = await hub.askers.narrowed(known, headers)
@@ -57,7 +67,7 @@ class Passage:
     async def answer(self, question: Question, known: Known) -> Sent:
         """The question of an admitted asker through the Plan, recorded, as bytes."""
         hub, visit = self._hub, self.visit
-        with hub.telemetry.span(SpanName.PLAN) as span:
+        with hub.pace.running(known.gate.asker), hub.telemetry.span(SpanName.PLAN) as span:
             with looked_up() as numbers:
                 answer, known = await answered(hub, question, self._headers, known)
             visit.asker = known.gate.asker
@@ -74,9 +84,28 @@ class Passage:
         said = self._said(error)
         if isinstance(error, HubError):
             self._recognise()
-            if self.visit.asker is None:
+            asker = self.visit.asker
+            if asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
+            elif isinstance(said, RateLimited):
+                return await self._slowed(said, asker)
         return await self._hub.release.refusal(said, self.visit, self.media)
+
+    async def _slowed(self, error: RateLimited, asker: Asker) -> Sent:
+        """The first of a minute has a record of its own, the others are counted into one."""
+        hub = self._hub
+        if error.reason == "RATE":
+            self.visit.told += hub.pace.told(asker)
+        if hub.pace.is_first(asker.principal_id, error.reason):
+            return await hub.release.refusal(error, self.visit, self.media)
+        hub.rejects.add(self.visit.ip, error.reason or error.code, asker.principal_id)
+        return hub.release.unrecorded(error, self.visit, self.media)
+
+    def _declared(self, headers: Headers) -> None:
+        """What the request says of itself goes into its record."""
+        hub, visit = self._hub, self.visit
+        visit.basis = declared.basis(headers, hub.catalog.legal_bases, visit.basis)
+        visit.road = declared.message(headers, hub.keys.audit)
 
     def _said(self, error: Exception) -> HubError:
         if isinstance(error, HubError):

@@ -39,7 +39,12 @@ _STANDING = {
     )
     for media in (JSON, GRAPHQL_JSON)
 }
-_ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
+_ADDED: Mapping[int, tuple[tuple[bytes, bytes], ...]] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    405: ((b"allow", b"POST"),),
+}
+_EMPTY = 204
+RETRY = "retryAfter"  # seconds; in an error's extensions and in its head
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
 
@@ -50,7 +55,8 @@ class Visit:
 
     `end_user`: the token of whom a portal speaks for; `note`: the digest of ``X-Purpose-Note``;
     `intent`: of an emergency, where its INTENT stands; `run`: how many consecutive id numbers
-    (`runs.py`), known after the answer.
+    (`runs.py`), known after the answer; `road`: the digest of ``X-Road-Id``; `told`: headers of
+    its answer, whatever that will be.
     """
 
     request_id: str
@@ -62,6 +68,8 @@ class Visit:
     note: str = ""
     intent: str = ""
     end_user: str = ""
+    road: str = ""
+    told: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(slots=True)
@@ -111,8 +119,8 @@ class Release:
     async def refusal(self, error: HubError, visit: Visit, media: str) -> Sent:
         """A request refused before it was an operation; recorded if we know whose it is."""
         if visit.asker is None:
-            return self._bare(error, visit, media, None)
-        outcome = Outcome.DENIED if error.status in (401, 403) else Outcome.INVALID
+            return self.unrecorded(error, visit, media)
+        outcome = Outcome.DENIED if error.status in (401, 403, 429) else Outcome.INVALID
         outcome = Outcome.FAILED if error.status >= 500 else outcome
         draft = _by(visit, outcome=outcome, code=error.code)
         try:
@@ -120,6 +128,20 @@ class Release:
         except AuditUnavailable as unavailable:
             return self._bare(unavailable, visit, media, None)
         return self._bare(error, visit, media, receipt)
+
+    def unrecorded(self, error: HubError, visit: Visit, media: str) -> Sent:
+        """A refusal that is counted into the log by somebody else (`rejects.py`)."""
+        return self._bare(error, visit, media, None)
+
+    def permission(self, visit: Visit) -> Sent:
+        """The answer to a browser that asks beforehand: what is told, and nothing else."""
+        return Sent(_EMPTY, [*_STANDING[JSON][1:], *visit.told], b"")
+
+    def elsewhere(self, error: HubError, visit: Visit, allow: str | None = None) -> Sent:
+        """Nothing at this address, or not by this method; of nobody's question."""
+        payload = {"errors": [_named(formatted(error), visit.request_id)]}
+        added = () if allow is None else ((b"allow", allow.encode()),)
+        return _sent(error.status, visit, JSON, None, payload, *added)
 
     async def _attempted(self, error: AuditUnavailable, visit: Visit) -> None:
         """A record that says too much is not written; that the account asked still is."""
@@ -131,7 +153,10 @@ class Release:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
         if receipt is not None:
             payload["extensions"] = {"audit": _receipt(receipt)}
-        return _sent(error.status, visit, media, receipt, payload, *_ADDED.get(error.status, ()))
+        added = _ADDED.get(error.status, ())
+        if RETRY in error.extra:
+            added = (*added, (b"retry-after", str(error.extra[RETRY]).encode()))
+        return _sent(error.status, visit, media, receipt, payload, *added)
 
     # -- Disclosure -> Draft
 
@@ -149,7 +174,7 @@ class Release:
                 name=_safe_name(told.name),
                 hash=told.digest,
                 type=told.operation,
-                vars=_safe_vars(told.variables) | ({"run": visit.run} if visit.run else {}),
+                vars=_safe_vars(told.variables) | _added(visit),
             ),
             areas=tuple(areas),
             linkage=told.linkage,
@@ -235,6 +260,12 @@ def _safe_vars(variables: Sequence[tuple[str, str]]) -> dict[str, str]:
     return {_safe_name(name) or f"var.{at}": kind for at, (name, kind) in enumerate(variables)}
 
 
+def _added(visit: Visit) -> dict[str, str | int]:
+    """What is told beside the variables, under names that no variable has."""
+    added: dict[str, str | int] = {"run": visit.run} if visit.run else {}
+    return added | {"road.id": visit.road} if visit.road else added
+
+
 def _named(error: Mapping[str, Any], request_id: str) -> dict[str, Any]:
     extensions = dict(error["extensions"]) | {"requestId": request_id}
     return dict(error) | {"extensions": extensions}
@@ -258,6 +289,7 @@ def _sent(
         *_STANDING[media],
         (b"x-request-id", visit.request_id.encode()),
         (b"content-length", b"%d" % len(body)),
+        *visit.told,
         *added,
     ]
     if receipt is not None:

@@ -35,6 +35,7 @@ from audit.tree import SUITE
 from catalog.errors import Readable
 from catalog.placing import OWN
 from hub import limits
+from hub.cors import ORIGIN
 
 PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
 BUILT_IN = "内置默认值"
@@ -111,6 +112,13 @@ class Settings:
     page_max: int
     lookup_per_hour: int
     lookup_misses: int
+    rate_person: int
+    rate_system: int
+    rate_gateway: int
+    running_person: int
+    running_system: int
+    running_gateway: int
+    cors_origins: tuple[str, ...]
     alerts_webhook_url: str | None = field(repr=False)
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
@@ -505,6 +513,14 @@ def _web(one: Given) -> tuple[str, ...]:
     return words
 
 
+def _origins(one: Given) -> tuple[str, ...]:
+    """Each once; a star would let every page read answers."""
+    words = _words(one)
+    if not all(ORIGIN.match(word) for word in words):
+        raise ValueError("no origins")
+    return tuple(dict.fromkeys(words))
+
+
 def _witness_keys(one: Given) -> tuple[str, ...]:
     """BadNote is a ValueError."""
     keys = [VerifierKey.parse(word) for word in _words(one)]
@@ -578,6 +594,29 @@ SETTINGS: Mapping[str, Setting] = {
     ),
     "lookup.misses": Setting(
         "lookup_misses", _whole(1, 100_000), "请写 1 到 100000 之间的次数", limits.LOOKUP_MISSES
+    ),
+    **{
+        f"rate.{name}": Setting(
+            f"rate_{name}", _whole(1, 10_000_000), "请写 1 到 10000000 之间的次数", per_minute
+        )
+        for name, per_minute in (
+            ("person", limits.RATE_PERSON),
+            ("system", limits.RATE_SYSTEM),
+            ("gateway", limits.RATE_GATEWAY),
+        )
+    },
+    **{
+        f"running.{name}": Setting(
+            f"running_{name}", _whole(1, 10_000), "请写 1 到 10000 之间的个数", at_once
+        )
+        for name, at_once in (
+            ("person", limits.RUNNING_PERSON),
+            ("system", limits.RUNNING_SYSTEM),
+            ("gateway", limits.RUNNING_GATEWAY),
+        )
+    },
+    "cors.origins": Setting(
+        "cors_origins", _origins, "请写网页的来源，如 https://主机，以空格分隔，不带路径", ()
     ),
     "alerts.webhook_url": Setting(
         "alerts_webhook_url",

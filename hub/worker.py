@@ -18,6 +18,7 @@ from hub.cosigning import Cosigning
 from hub.identity import Tokens
 from hub.keys import Keys
 from hub.notes import Notes
+from hub.pace import Pace
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
@@ -49,4 +50,5 @@ class Hub:
     rejects: Rejects
     runs: Runs
     notes: Notes
+    pace: Pace
     telemetry: Telemetry

@@ -166,29 +166,63 @@ def _where(error: GraphQLError) -> dict[str, Any]:
 # graphql-core's messages name fields, types and variables, but may also quote a literal.
 # Only the names are taken over; everything else gets the general sentence.
 _MESSAGES = (
-    (r"Cannot query field '(\w+)' on type '(\w+)'", "类型 `{1}` 没有字段 `{0}`"),
-    (r"Unknown argument '(\w+)' on field '([\w.]+)'", "字段 `{1}` 没有参数 `{0}`"),
-    (r"Unknown type '(\w+)'", "没有类型 `{0}`"),
-    (r"Unknown fragment '(\w+)'", "没有片段 `{0}`"),
-    (r"Unknown directive '@(\w+)'", "没有指令 `@{0}`"),
-    (r"Field '(\w+)' of type '([\w!\[\]]+)' must have a selection", "字段 `{0}` 要写出子字段"),
-    (r"Field '(\w+)' must not have a selection", "字段 `{0}` 没有子字段"),
+    (
+        r"Cannot query field '(\w+)' on type '(\w+)'",
+        "类型 `{1}` 没有字段 `{0}`",
+        "type `{1}` has no field `{0}`",
+    ),
+    (
+        r"Unknown argument '(\w+)' on field '([\w.]+)'",
+        "字段 `{1}` 没有参数 `{0}`",
+        "field `{1}` has no argument `{0}`",
+    ),
+    (r"Unknown type '(\w+)'", "没有类型 `{0}`", "there is no type `{0}`"),
+    (r"Unknown fragment '(\w+)'", "没有片段 `{0}`", "there is no fragment `{0}`"),
+    (r"Unknown directive '@(\w+)'", "没有指令 `@{0}`", "there is no directive `@{0}`"),
+    (
+        r"Field '(\w+)' of type '([\w!\[\]]+)' must have a selection",
+        "字段 `{0}` 要写出子字段",
+        "say which fields of `{0}` you want",
+    ),
+    (
+        r"Field '(\w+)' must not have a selection",
+        "字段 `{0}` 没有子字段",
+        "`{0}` has no fields of its own",
+    ),
     (
         r"Argument '\w+\.(\w+)\((\w+):\)' of type '[\w!\[\]]+' is required",
         "字段 `{0}` 缺少参数 `{1}`",
+        "field `{0}` needs its argument `{1}`",
     ),
-    (r"Variable '\$(\w+)' is not defined", "变量 `${0}` 没有定义"),
-    (r"Variable '\$(\w+)' is never used", "变量 `${0}` 没有用到"),
-    (r"The (\w+) operation is not supported", "接口不提供 {0} 操作"),
-    (r"Cannot spread fragment '(\w+)' within itself", "片段 `{0}` 引用了自己"),
+    (
+        r"Variable '\$(\w+)' is not defined",
+        "变量 `${0}` 没有定义",
+        "variable `${0}` is not defined",
+    ),
+    (
+        r"Variable '\$(\w+)' is never used",
+        "变量 `${0}` 没有用到",
+        "variable `${0}` is never used",
+    ),
+    (
+        r"The (\w+) operation is not supported",
+        "接口不提供 {0} 操作",
+        "there are no operations of type {0}",
+    ),
+    (
+        r"Cannot spread fragment '(\w+)' within itself",
+        "片段 `{0}` 引用了自己",
+        "fragment `{0}` spreads itself",
+    ),
 )
 
 
 def _invalid(error: GraphQLError) -> HubError:
-    for pattern, text in _MESSAGES:
+    for pattern, chinese, english in _MESSAGES:
         found = re.search(pattern, error.message)
         if found:
-            return ValidationFailed(text.format(*found.groups()), **_where(error))
+            said, told = (text.format(*found.groups()) for text in (chinese, english))
+            return ValidationFailed(said, english=told, **_where(error))
     return ValidationFailed("查询文档不符合接口定义：请对照接口文档检查", **_where(error))
 
 

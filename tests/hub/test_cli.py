@@ -33,7 +33,7 @@ OK, FAILED, USAGE, OPERATOR = 0, 1, 2, 3
 
 Hub = Callable[..., Any]
 
-HEAD = "source_budgets"  # the newest migration
+HEAD = "rates"  # the newest migration
 
 
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -413,14 +413,14 @@ def test_a_store_is_upgraded_once(hub: Hub, store_url: str, tmp_path: Path) -> N
     empty = hub("db", "status", **settings)
     assert (empty.code, empty.out, empty.err) == (
         FAILED,
-        "数据库版本 空，程序需要 source_budgets\n",
+        "数据库版本 空，程序需要 rates\n",
         "",
     )
     for _ in range(2):
         upgraded = hub("db", "upgrade", **settings)
         assert (upgraded.code, upgraded.out, upgraded.err) == (
             OK,
-            "数据库已是版本 source_budgets\n",
+            "数据库已是版本 rates\n",
             "",
         )
     assert hub("db", "status", **settings).code == OK
@@ -482,11 +482,11 @@ def test_a_demonstration_at_hand_does_not_stand_in_for_settings(
 ) -> None:
     copy.rename(tmp_path / "demo-data")
     chosen = hub("db", "status", **production)
-    assert chosen.out == "数据库版本 空，程序需要 source_budgets\n"
+    assert chosen.out == "数据库版本 空，程序需要 rates\n"
     partly = hub("db", "status", HUB_STORE_URL=production["HUB_STORE_URL"])
     assert partly.code == OPERATOR
     assert "`data_dir`" in partly.err
-    assert hub("db", "status").out == "数据库版本 source_budgets，程序需要 source_budgets\n"
+    assert hub("db", "status").out == "数据库版本 rates，程序需要 rates\n"
 
 
 def test_the_state_of_things_is_also_told_to_programs(

@@ -67,7 +67,7 @@ def answering(address: str, process: subprocess.Popen[str]) -> httpx.Response:
 def test_production_refuses_an_empty_store(hub: Hub, production: dict[str, str]) -> None:
     ran = hub("serve", **production)
     assert (ran.code, ran.out) == (OPERATOR, "")
-    assert ran.err == "数据库版本为 空，程序需要 source_budgets：请先运行 hub db upgrade\n"
+    assert ran.err == "数据库版本为 空，程序需要 rates：请先运行 hub db upgrade\n"
 
 
 def test_production_makes_no_keys(hub: Hub, production: dict[str, str], tmp_path: Path) -> None:

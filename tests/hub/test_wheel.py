@@ -132,10 +132,7 @@ def test_it_upgrades_a_new_store(program: Program, tmp_path: Path) -> None:
     }
     upgraded = program("db", "upgrade", **settings)
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
-    assert (
-        program("db", "status", **settings).stdout
-        == "数据库版本 source_budgets，程序需要 source_budgets\n"
-    )
+    assert program("db", "status", **settings).stdout == "数据库版本 rates，程序需要 rates\n"
 
 
 def test_it_prints_the_schema(program: Program) -> None:

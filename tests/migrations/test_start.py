@@ -15,7 +15,7 @@ from store.engine import open_engine
 from store.tables import FROZEN, metadata
 from tests.migrations.statements import execute
 
-HEAD = "source_budgets"  # the newest migration
+HEAD = "rates"  # the newest migration
 SHAPE = {
     "sqlite": "SELECT type || ' ' || name AS name, sql AS shape FROM sqlite_master "
     "WHERE sql IS NOT NULL AND name <> 'alembic_version'",
