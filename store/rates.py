@@ -21,8 +21,8 @@ from store.metadata import BYTES, metadata
 
 MINUTE_S = 60
 PARTS = 8
-"""A share is an eighth of what is left: 30 statements for a budget of 600 that one worker uses up,
-and three workers that hold a share each keep a third of it from the fourth at most."""
+"""A share is an eighth of what is left: 44 statements for a budget of 600 that one worker uses
+up, 62 for one of 6,000; a worker that takes one and idles keeps an eighth from the others."""
 
 rate_use = Table(
     "rate_use",
