@@ -49,11 +49,10 @@ class Cors:
         return _NOTHING if origin is None else self._listed.get(origin, _NOTHING)
 
     def permitted(self, origin: bytes) -> Told:
-        """What the answer to a browser's question beforehand says; nothing as above."""
+        """What the answer to a browser's question beforehand says besides; nothing as above."""
         if origin not in self._listed:
             return _NOTHING
         return (
-            (b"access-control-allow-origin", origin),
             (b"access-control-allow-methods", b"POST"),
             (b"access-control-allow-headers", ASKED.encode()),
             (b"access-control-max-age", b"%d" % MAX_AGE_S),

@@ -69,9 +69,8 @@ class Pace:
         if share is None or _used(share, now):
             share = await self._share(account, limit, now)
         if share.left <= 0:
-            raise _refused(
-                "RATE", f"请求过于频繁：每分钟最多 {limit} 次，请稍后再试", _to_next(now)
-            )
+            said = f"请求过于频繁：每分钟最多 {limit} 次，请稍后再试"
+            raise RateLimited(said, reason="RATE", retryAfter=_to_next(now))
         share.left -= 1
         return _told(limit, share, now)
 
@@ -86,7 +85,8 @@ class Pace:
         """One operation of the account while it runs. RateLimited CONCURRENCY."""
         account, most = asker.principal_id, self._bounds[standing_of(asker.kind)].running
         if self._running[account] >= most:
-            raise _refused("CONCURRENCY", f"同时进行的查询过多：最多 {most} 个，请稍后再试", 1)
+            said = f"同时进行的查询过多：最多 {most} 个，请稍后再试"
+            raise RateLimited(said, reason="CONCURRENCY", retryAfter=1)
         self._running[account] += 1
         try:
             yield
@@ -122,10 +122,6 @@ class Pace:
 def _used(share: Share, now: float) -> bool:
     """Is there nothing left of it, and perhaps something elsewhere?"""
     return share.minute < now // MINUTE_S or (share.left <= 0 < share.rest)
-
-
-def _refused(reason: str, said: str, wait_s: int) -> RateLimited:
-    return RateLimited(said, reason=reason, retryAfter=wait_s)
 
 
 def _to_next(now: float) -> int:

@@ -118,7 +118,8 @@ class Documents:
         }
         check_scale(operations, fragments, self._limits)
         visit(node, _Literals())
-        errors = validate(self._schema, node, max_errors=5, hide_suggestions=True)
+        # One error is told; each further one may print a value of a thousand keys.
+        errors = validate(self._schema, node, max_errors=1, hide_suggestions=True)
         if errors:
             raise _invalid(errors[0])
         digest = normal_digest(node)

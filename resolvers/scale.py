@@ -113,8 +113,10 @@ class _Scale:
         return max(self._keys.values(), default=0)
 
     def check(self, weight: _Weight) -> None:
-        """OPERATION_TOO_COMPLEX for more than an operation, or a fragment, may hold."""
-        _at_most("fields", weight.fields, self._limits.fields)
+        """OPERATION_TOO_COMPLEX for more than an operation, or a fragment, may hold.
+
+        Fields are judged where they are added up.
+        """
         _at_most("directives", weight.directives, self._limits.directives)
 
     def operation(self, node: OperationDefinitionNode) -> _Weight:
@@ -182,8 +184,10 @@ class _Scale:
         return found
 
     def _add(self, total: _Weight, part: _Weight) -> None:
-        top = self._top
+        top, allowed = self._top, self._limits.fields
         total.fields = min(total.fields + part.fields, top)
+        if total.fields > allowed:  # the rest of the text need not be walked
+            raise too_complex("fields", allowed, allowed + 1)
         total.aliases = min(total.aliases + part.aliases, top)
         total.directives = min(total.directives + part.directives, top)
         total.depth = max(total.depth, part.depth)

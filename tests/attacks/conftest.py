@@ -21,6 +21,7 @@ from authz.book import PolicyBook
 from authz.gate import Gate
 from authz.post import Asker
 from authz.roles import pairs, parents_of, roles
+from bench.served import Served, serving
 from hub.demo.planted import Demonstration
 from hub.demo.site import Site
 from resolvers.answer import Answer, Engine, Question
@@ -33,7 +34,6 @@ from tests.resolvers.conftest import (
     runner,
     site,
 )
-from tests.served import Served, serving
 
 __all__ = ["bindings", "catalog", "desk", "runner", "site"]
 
@@ -155,8 +155,14 @@ def reasons(answer: Answer) -> list[tuple[str, str | None]]:
 
 @pytest.fixture(scope="session")
 def served(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The hub as a process over a copy of the county; nobody's questions are counted a minute."""
+    """The hub as a process over a copy of the county; one page is listed."""
     folder = tmp_path_factory.mktemp("served") / "site"
     shutil.copytree(site.folder, folder)
-    with serving(Site(folder, site.scale, site.people, site.demonstrations)) as made:
+    given = {
+        "HUB_CORS_ORIGINS": "https://desk.example http://127.0.0.1:5173",
+        "HUB_RATE_PERSON": "100000",  # one clerk asks for all these tests
+        "HUB_DEADLINE_S": "3",
+        "HUB_SOURCE_DEADLINE_S": "3",
+    }
+    with serving(Site(folder, site.scale, site.people, site.demonstrations), given) as made:
         yield made

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
+from bench.hostile import DOCUMENTS, HONEST
 from hub.decoding import GRAPHQL_JSON, JSON
-from tests.attacks.hostile import DOCUMENTS, HONEST
 
 if TYPE_CHECKING:
-    from tests.served import Served
+    from bench.served import Served
 
 pytestmark = pytest.mark.loopback
 

@@ -8,10 +8,10 @@ import time
 import pytest
 from graphql import FragmentDefinitionNode, OperationDefinitionNode, parse
 
+from bench.hostile import bomb
 from catalog.errors import TooComplex
 from hub.app import DOCUMENT_LIMITS as LIMITS
 from resolvers.scale import SPREAD_COST, check_scale
-from tests.attacks.hostile import bomb
 
 WALK_MS = 10  # protocol 5: the limit pass on 4,000 tokens
 CONDITION = "@include(if: true) "

@@ -1,6 +1,6 @@
-"""Documents and bodies of somebody who means the server no good, each with what it must get.
+"""Documents of somebody who means the server no good, each with the refusal it must get.
 
-The same list is measured by ``make bench-edge``.
+For tests/attacks and for ``make bench-edge``, which measures what each costs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The hub as a process of its own on a loopback port: what is asked of it goes over the wire."""
+"""The hub as a process of its own on a loopback port, for bench and tests: asked over the wire."""
 
 from __future__ import annotations
 
