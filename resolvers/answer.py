@@ -109,7 +109,7 @@ class Engine:
         """Never raises a HubError: a refused or invalid operation is an Answer too."""
         operation: Operation | None = None
         try:
-            document = self.documents.get(question.query)
+            document = await self.documents.find(question.query)
             operation = document.operation(question.operation_name)
             values = self._variables(operation, question.variables)
             shape = self._shape(operation, values)

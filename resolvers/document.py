@@ -7,9 +7,11 @@ values belong in variables.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +37,7 @@ from resolvers.scale import Limits, check_scale, too_complex
 
 TOO_MANY_TOKENS = "tokens. Parsing aborted"  # graphql-core's words when max_tokens is passed
 TOO_DEEP = "nested too deeply"  # its words where its parser would exhaust the stack
+SHORT = 500  # characters: read at once, in a few milliseconds
 KEPT = 1024  # documents a worker keeps, by sha256 of the text
 _PERSONAL = re.compile(
     r"(?<![\dA-Za-z])(?:1\d{10}|\d{15}|\d{17}[\dXx]|\d{20}|\d{22})(?![\dA-Za-z])"
@@ -88,22 +91,57 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, limits: Limits) -> None:
         self._schema, self._limits = schema, limits
         self._kept: LRUCache[str, Document] = LRUCache(KEPT)
+        self._reading: dict[str, asyncio.Task[Document]] = {}
+        self._aside = ThreadPoolExecutor(1, "documents")  # its thread starts with its first text
         self.parsed = self.hits = 0
 
     def get(self, text: str) -> Document:
         """The document of this text. HubError: parse, validation, limits, literals."""
+        key = self._key(text)
+        found = self._known(key)
+        if found is None:
+            self.parsed += 1
+            found = self._kept[key] = self._read(text, key)
+        return found
+
+    async def find(self, text: str) -> Document:
+        """The same; a long text that is new is read in a thread, one at a time.
+
+        A document of four thousand tokens takes a tenth of a second, in which others are answered.
+        Who asks for a text that is being read waits for it.
+        """
+        key = self._key(text)
+        found = self._known(key)
+        if found is not None:
+            return found
+        if len(text) <= SHORT:
+            return self.get(text)
+        loop, reading = asyncio.get_running_loop(), self._reading.get(key)
+        if reading is None or reading.get_loop() is not loop:
+            reading = self._reading[key] = loop.create_task(self._read_aside(text, key))
+        return await asyncio.shield(reading)
+
+    async def _read_aside(self, text: str, key: str) -> Document:
+        self.parsed += 1
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.run_in_executor(self._aside, self._read, text, key)
+        finally:
+            self._reading.pop(key, None)
+        self._kept[key] = found
+        return found
+
+    def _key(self, text: str) -> str:
         if len(text) > self._limits.characters:
             raise too_complex("characters", self._limits.characters, len(text))
-        key = hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _known(self, key: str) -> Document | None:
         found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = self._read(text, key)
-        else:
-            self.hits += 1
+        self.hits += found is not None
         return found
 
     def _read(self, text: str, key: str) -> Document:
-        self.parsed += 1
         if _PERSONAL.search(text):
             raise _literal()
         try:
