@@ -29,7 +29,7 @@ from hub.settings import Settings
 from store.rates import MINUTE_S, Rates, Share
 
 KEPT = 4_096  # accounts whose share a worker remembers
-TAKE_S = 0.5  # longer than any healthy commit of one row
+TAKE_S = 1.0  # for one row; a store that is slower does not answer
 Told = tuple[tuple[bytes, bytes], ...]
 
 
@@ -51,10 +51,12 @@ def bounds_of(settings: Settings) -> Mapping[Standing, Bounds]:
 
 
 class Pace:
-    """Lets requests through or refuses them; one per worker."""
+    """Lets requests through or refuses them; one per worker. `wait_s` for the store at most."""
 
-    def __init__(self, rates: Rates, bounds: Mapping[Standing, Bounds]) -> None:
-        self._rates, self._bounds = rates, bounds
+    def __init__(
+        self, rates: Rates, bounds: Mapping[Standing, Bounds], *, wait_s: float = TAKE_S
+    ) -> None:
+        self._rates, self._bounds, self._wait_s = rates, bounds, wait_s
         self._shares: LRUCache[str, Share] = LRUCache(KEPT)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._running: Counter[str] = Counter()
@@ -113,7 +115,7 @@ class Pace:
     async def _taken(self, account: str, limit: int, now: float) -> Share:
         self.taken += 1
         try:
-            async with asyncio.timeout(TAKE_S):
+            async with asyncio.timeout(self._wait_s):
                 return await self._rates.take(account, limit)
         except (SQLAlchemyError, OSError):  # TimeoutError is an OSError
             return Share(int(now // MINUTE_S), 1, limit)

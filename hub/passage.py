@@ -43,6 +43,7 @@ class Passage:
     def __init__(self, hub: Hub, headers: Headers, visit: Visit) -> None:
         self._hub, self._headers = hub, headers
         self.visit, self.media = visit, JSON
+        self._counted = False
 
     async def admit(self) -> Known:
         """Who asks, for which purpose and case. HubError for whoever may not ask at all."""
@@ -50,7 +51,7 @@ class Passage:
         known = await hub.askers.known(self._headers)
         asker = known.gate.asker
         self.visit = replace(visit, client=known.client, asker=asker, basis=known.basis)
-        self.visit.told += await hub.pace.admit(asker)
+        await self._count(asker)
         headers = self._headers = declared.plain(self._headers)
         self._declared(headers)
         hub.quorum.demand()
@@ -87,9 +88,23 @@ class Passage:
             asker = self.visit.asker
             if asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
-            elif isinstance(said, RateLimited):
-                return await self._slowed(said, asker)
+            else:
+                try:
+                    await self._count(asker)
+                except RateLimited as slowed:
+                    said = slowed
+                if isinstance(said, RateLimited):
+                    return await self._slowed(said, asker)
         return await self._hub.release.refusal(said, self.visit, self.media)
+
+    async def _count(self, asker: Asker) -> None:
+        """One request of the account, once, also if it was refused before its purpose was known.
+
+        RateLimited RATE.
+        """
+        if not self._counted:
+            self._counted = True
+            self.visit.told += await self._hub.pace.admit(asker)
 
     async def _slowed(self, error: RateLimited, asker: Asker) -> Sent:
         """The first of a minute has a record of its own, the others are counted into one."""

@@ -52,6 +52,11 @@ def asker(kind: str = "official", account: str = "clerk") -> Asker:
     return Asker(account, kind, (), "aid.file", date(2026, 11, 26))
 
 
+def paced(rates: Rates) -> Pace:
+    """One that waits for the store however busy the machine is."""
+    return Pace(rates, BOUNDS, wait_s=60)
+
+
 @pytest.fixture
 async def store(store_url: str, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
     await asyncio.to_thread(migrate.upgrade, store_url)
@@ -61,7 +66,7 @@ async def store(store_url: str, anyio_backend: str) -> AsyncIterator[AsyncEngine
 
 
 async def test_workers_together_let_through_what_the_account_may_ask(store: AsyncEngine) -> None:
-    workers = [Pace(Rates(store, clock=Clock()), BOUNDS) for _ in range(3)]
+    workers = [paced(Rates(store, clock=Clock())) for _ in range(3)]
     asked = [workers[turn % 3].admit(asker()) for turn in range(60)]
     found = [(await asyncio.gather(one, return_exceptions=True))[0] for one in asked]
     refused = [one for one in found if isinstance(one, RateLimited)]
@@ -84,7 +89,7 @@ async def test_a_warm_request_costs_no_statement_and_a_refused_one_neither(
     event.listen(
         store.sync_engine, "before_cursor_execute", lambda *told: sent.append(str(told[2]))
     )
-    pace = Pace(Rates(store, clock=Clock()), BOUNDS)
+    pace = paced(Rates(store, clock=Clock()))
     await pace.admit(asker("system"))
     counts = []
     for _ in range(63):
@@ -103,14 +108,14 @@ async def test_a_warm_request_costs_no_statement_and_a_refused_one_neither(
 
 
 async def test_many_at_once_take_one_share(store: AsyncEngine) -> None:
-    pace = Pace(Rates(store, clock=Clock()), BOUNDS)
+    pace = paced(Rates(store, clock=Clock()))
     await asyncio.gather(*(pace.admit(asker("gateway")) for _ in range(32)))
     assert pace.taken == 1  # 256 / 8
 
 
 async def test_what_is_left_is_told_and_the_next_minute_is_new(store: AsyncEngine) -> None:
     clock = Clock()
-    pace = Pace(Rates(store, clock=clock), BOUNDS)
+    pace = paced(Rates(store, clock=clock))
     told = [dict(await pace.admit(asker())) for _ in range(16)]
     assert [int(one[b"ratelimit-remaining"]) for one in told] == list(range(15, -1, -1))
     assert {one[b"ratelimit-limit"] for one in told} == {b"16"}
@@ -123,7 +128,7 @@ async def test_what_is_left_is_told_and_the_next_minute_is_new(store: AsyncEngin
 
 async def test_a_store_that_does_not_answer_limits_nobody(tmp_path: Path) -> None:
     nowhere = open_engine(f"sqlite+aiosqlite:///{tmp_path}/none/store.sqlite")
-    pace = Pace(Rates(nowhere, clock=Clock()), BOUNDS)
+    pace = paced(Rates(nowhere, clock=Clock()))
     for _ in range(40):
         await pace.admit(asker())
     await nowhere.dispose()
@@ -135,7 +140,7 @@ async def test_a_store_that_does_not_answer_limits_nobody(tmp_path: Path) -> Non
 async def test_so_many_operations_of_an_account_run_at_once(
     store: AsyncEngine, kind: str, most: int
 ) -> None:
-    pace = Pace(Rates(store), BOUNDS)
+    pace = paced(Rates(store))
     with ExitStack() as stack:
         for _ in range(most):
             stack.enter_context(pace.running(asker(kind)))
@@ -172,10 +177,10 @@ Open = Callable[..., AbstractAsyncContextManager[tuple[Hub, httpx.AsyncClient]]]
 @pytest.fixture
 def opened(site: Site) -> Open:
     @asynccontextmanager
-    async def open_(**given: object) -> AsyncIterator[tuple[Hub, httpx.AsyncClient]]:
+    async def open_(account: str, **given: object) -> AsyncIterator[tuple[Hub, httpx.AsyncClient]]:
         hub = assemble(site.settings(None, **given))
         async with running(hub):
-            token = hub.tokens.issue("zhelai-town-01", ("aid.file",))
+            token = hub.tokens.issue(account, ("aid.file",))
             transport = httpx.ASGITransport(create_app(hub))
             headers = {"Authorization": f"Bearer {token}"}
             async with httpx.AsyncClient(
@@ -196,7 +201,7 @@ async def _bodies(hub: Hub, since: int) -> list[dict[str, Any]]:
 async def test_a_flood_of_an_account_is_refused_once_by_name_and_then_counted(
     opened: Open,
 ) -> None:
-    async with opened(**{"rate.person": 5}) as (hub, client):
+    async with opened("zhelai-town-01", **{"rate.person": 5}) as (hub, client):
         since = hub.log.state().size or 0
         answers = [await client.post("/graphql", json=VIEWER) for _ in range(25)]
         await hub.rejects.flush()
@@ -225,8 +230,27 @@ async def test_a_flood_of_an_account_is_refused_once_by_name_and_then_counted(
     assert sum(r["op"]["vars"]["count"] for r in counted) + len(own) == len(bad)
 
 
+@pytest.mark.parametrize(
+    ("account", "headers"),
+    [("bange-town-01", {"X-Purpose": "none"}), ("zhelai-village-01", {"Accept": "text/html"})],
+)
+async def test_a_request_refused_before_its_purpose_is_known_is_counted_too(
+    opened: Open, account: str, headers: dict[str, str]
+) -> None:
+    async with opened(account, **{"rate.person": 3}) as (hub, client):
+        since = hub.log.state().size or 0
+        asked = [await client.post("/graphql", json=VIEWER, headers=headers) for _ in range(20)]
+        await hub.rejects.flush()
+        records = await _bodies(hub, since)
+    slowed = [answer for answer in asked if answer.status_code == 429]
+    others = [answer for answer in asked if answer.status_code in (403, 406)]
+    assert len(slowed) + len(others) == 20
+    assert 3 <= len(others) <= 6  # a minute may end meanwhile
+    assert len(records) <= len(others) + 4
+
+
 async def test_what_runs_too_much_is_refused_and_heals(opened: Open) -> None:
-    async with opened(**{"running.person": 1}) as (hub, client):
+    async with opened("lab", **{"running.person": 1}) as (hub, client):
         (known,) = [await hub.askers.known(_raw(client))]
         with hub.pace.running(known.gate.asker):
             refused = await client.post("/graphql", json=VIEWER)
