@@ -56,6 +56,9 @@ bench-authz: $(STAMPS)/dev ## what rights cost, a line a number beside what is d
 bench-sick: $(STAMPS)/dev ## does a sick department slow those who do not ask it, three minutes
 	@$(BIN)/python -m bench.sick
 
+bench-edge: $(STAMPS)/dev ## what hostile documents cost, and whether honest questions notice, three minutes
+	@$(BIN)/python -m bench.edge
+
 fix: $(STAMPS)/dev ## format the code and mend what ruff can mend
 	$(BIN)/ruff format -q .
 	$(BIN)/ruff check -q --fix .
@@ -90,5 +93,5 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test mariadb test-nightly mutation check bench bench-smoke bench-audit bench-authz bench-sick fix schema lock \
+.PHONY: help demo serve test mariadb test-nightly mutation check bench bench-smoke bench-audit bench-authz bench-sick bench-edge fix schema lock \
   install

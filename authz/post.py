@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date
 
+from catalog.standing import Standing, standing_of
+
 
 @dataclass(frozen=True, slots=True)
 class Post:
@@ -24,10 +26,11 @@ class Post:
 class Asker:
     """One principal with all posts. `day` is the Asia/Shanghai date of the database clock.
 
-    `purchased`: 购买服务人员, whom no group with sensitive personal data is shown, whatever post he
-    was given. Of one request are the case and the end user: `bound` is the household either
-    narrows to, None means not bound; `end_user` the ``citizen_uid`` a portal speaks for.
-    `real_name` stays out of ``repr``, so that no log can hold it.
+    `gateway`: a gateway brought the question, its own or somebody's. `purchased`: 购买服务人员,
+    whom no group with sensitive personal data is shown, whatever post he was given. Of one request
+    are the case and the end user: `bound` is the household either narrows to, None means not
+    bound; `end_user` the ``citizen_uid`` a portal speaks for. `real_name` stays out of ``repr``,
+    so that no log can hold it.
     """
 
     principal_id: str
@@ -35,8 +38,14 @@ class Asker:
     posts: tuple[Post, ...]
     purpose: str
     day: date
+    gateway: bool = field(default=False, kw_only=True)
     purchased: bool = field(default=False, kw_only=True)
     case_no: str | None = field(default=None, kw_only=True)
     bound: str | None = field(default=None, kw_only=True)
     end_user: str | None = field(default=None, repr=False, kw_only=True)
     real_name: str | None = field(default=None, repr=False, compare=False, kw_only=True)
+
+    @property
+    def standing(self) -> Standing:
+        """Which limits are meant for him. None of his rights comes from it."""
+        return Standing.GATEWAY if self.gateway else standing_of(self.kind)

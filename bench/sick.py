@@ -32,6 +32,7 @@ ROUNDS, ASKED = 7, 300
 CLIENTS, PACE_S = 4, 0.2  # of the background: twenty questions a second
 SOURCE, ACCOUNT, PURPOSE = "yb_settle", "zhelai-town-01", "aid.file"
 MOST = 1.10
+UNHURRIED = {"rate.person": 10_000_000, "running.person": 1_000}  # all clients are one clerk
 SICK = """query Sick($id: ID!) { citizen(by: {id: $id}) { name
   medicalInsurance { enrolment { state } } } }"""
 WELL = """query Well($id: ID!) { citizen(by: {id: $id}) { name
@@ -151,7 +152,7 @@ async def _opened(address: str) -> AsyncIterator[Desk]:
     """A hub of its own for each state of the department: no breaker remembers the other."""
     site = await prepared(CACHE / "sick", 0.01, lambda _what, _share: None)
     settings = site.settings(
-        address, **{f"source_keys.{SOURCE}": "demo", "lookup.per_hour": 100_000}
+        address, **{f"source_keys.{SOURCE}": "demo", "lookup.per_hour": 100_000, **UNHURRIED}
     )
     async with running(assemble(settings)) as hub:
         transport = httpx.ASGITransport(create_app(hub))

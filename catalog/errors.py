@@ -14,6 +14,8 @@
     ├── RateLimited              more at once than one asker may have
     ├── SourceUnavailable        one source is down; the rest is answered
     ├── AuditUnavailable         nothing leaves without its record
+    ├── RateLimited              too many requests of one account
+    ├── NotFound                 no such address
     ├── DeadlineExceeded
     └── Internal                 says nothing but the request id
     Readable                     one line for the person at the terminal
@@ -27,6 +29,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+
+from catalog.english import english_of
 
 
 class Readable(Exception):
@@ -49,9 +53,18 @@ class HubError(Exception):
     english: ClassVar[str] = "internal error"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, reason: str | None = None, **extra: object) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        english: str | None = None,
+        **extra: object,
+    ) -> None:
+        """`english`: the message in English where neither code nor reason says as much."""
         super().__init__(message)
         self.message, self.reason, self.extra = message, reason, extra
+        self._english = english
 
     def extensions(self) -> Mapping[str, Any]:
         """`extensions` of the GraphQL error: code, reason, what the kind adds.
@@ -60,7 +73,7 @@ class HubError(Exception):
         """
         named: dict[str, Any] = {
             "code": self.code,
-            "messageEn": self.english,
+            "messageEn": self._english or english_of(self.code, self.reason) or self.english,
             "retryable": self.retryable,
             "docs": f"docs/errors/{self.code}.md",
         }
@@ -110,7 +123,7 @@ class DocumentUnknown(HubError):
 
 
 class NotFound(HubError):
-    code, status, english = "NOT_FOUND", 404, "no such interface"
+    code, status, english = "NOT_FOUND", 404, "there is nothing here"
 
 
 class BadUserInput(HubError):
@@ -134,7 +147,7 @@ class SubscriptionNeedsStream(HubError):
 
 
 class RateLimited(HubError):
-    code, status, english = "RATE_LIMITED", 429, "too much at once"
+    code, status, english = "RATE_LIMITED", 429, "too many requests of this account"
     retryable = True
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -36,12 +37,14 @@ from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
 from hub.changes import Changes, where
 from hub.cosigning import Cosigning, times, witnesses
+from hub.elsewhere import Elsewhere, guarded
 from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
 from hub.identity import Tokens
 from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
 from hub.outsiders import outsiders
+from hub.pace import Pace, bounds_of
 from hub.placing import catalogue
 from hub.policy import version_in
 from hub.proofs import NAME, Proofs
@@ -59,25 +62,30 @@ from hub.websocket import WebSocket
 from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.cursor import Cursors
-from resolvers.document import Limits
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
+from resolvers.scale import Limits
 from schema.build import build
 from store.budgets import Budgets
 from store.engine import open_engine
 from store.lookups import Lookups
+from store.rates import Rates
 from store.tables import metadata
 from store.tallies import Tallies
 
 GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
+    characters=limits.CHARACTERS,
     tokens=limits.TOKENS,
     operations=limits.OPERATIONS,
     fragments=limits.FRAGMENTS,
     fields=limits.FIELDS,
     aliases=limits.ALIASES,
     depth=limits.DEPTH,
+    directives=limits.DIRECTIVES,
+    node_directives=limits.NODE_DIRECTIVES,
+    overlaps=limits.OVERLAPS,
     introspection_fields=limits.INTROSPECTION_FIELDS,
     introspection_depth=limits.INTROSPECTION_DEPTH,
     cost=limits.COST,
@@ -184,6 +192,7 @@ def assemble(
         runs=Runs(),
         changes=Changes(where(settings, secrets)),
         notes=Notes(store, keys.audit),
+        pace=Pace(Rates(store), bounds_of(settings)),
         telemetry=telemetry,
     )
 
@@ -293,6 +302,7 @@ def create_app(hub: Hub) -> ASGIApp:
 
     graphql, line = Endpoint(hub), WebSocket(hub)
     app = Starlette(
+        exception_handlers={HTTPException: Elsewhere(hub).refused},
         routes=[
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/api/rest/{name}/{version}", Rest(hub)),
@@ -310,9 +320,10 @@ def create_app(hub: Hub) -> ASGIApp:
 
 def _straight(graphql: Mapping[str, ASGIApp], app: ASGIApp) -> ASGIApp:
     """`app`, but a question goes to its endpoint at once: the way there costs 40 µs."""
+    others = guarded(app)
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         asked = graphql.get(scope["type"]) if scope.get("path") == GRAPHQL else None
-        await (asked or app)(scope, receive, send)
+        await (asked or others)(scope, receive, send)
 
     return front

@@ -168,7 +168,7 @@ class Askers:
     def visit_of(self, claims: Claims, visit: Visit) -> Visit:
         """The visit of an account whose request was refused before its purpose was known."""
         nobody = Asker(claims.sub, "official", (), "", datetime.now(_ZONE).date())
-        return Visit(visit.request_id, "", visit.ip, nobody)
+        return replace(visit, client="", asker=nobody)
 
     # -- the first time in a second
 
@@ -183,7 +183,7 @@ class Askers:
             raise Unauthenticated(
                 "账号未启用、已停用或没有岗位，或令牌已作废", reason="TOKEN_INVALID"
             )
-        gate = self._gate(claims.sub, held.holder, held.posts, why, book)
+        gate = self._gate(claims, held.holder, held.posts, why, book)
         client = claims.client if _CLIENT.match(claims.client) else ""
         basis = self._catalog.purposes[why].legal_basis
         known = Known(gate, client, basis, _context(gate, self._catalog))
@@ -202,7 +202,7 @@ class Askers:
 
     def _gate(
         self,
-        account: str,
+        claims: Claims,
         holder: Holder,
         held: tuple[HeldPost, ...],
         why: str,
@@ -212,7 +212,8 @@ class Askers:
             self._gates.clear()
             self._ready.clear()
             self._book = book
-        asker = asker_of(book, account, holder, held, why, datetime.now(_ZONE).date())
+        asker = asker_of(book, claims.sub, holder, held, why, datetime.now(_ZONE).date())
+        asker = replace(asker, gateway=True) if claims.gateway else asker
         gate = self._gates.get(asker)
         if gate is None:
             gate = self._gates[asker] = Gate(book, asker, self._catalog)

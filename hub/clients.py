@@ -59,10 +59,10 @@ class Clients:
                 return claims
             shown = await _of(conn, certificate)
         if shown.id == claims.client:
-            return claims
+            return replace(claims, gateway=shown.kind == GATEWAY)
         if shown.kind != GATEWAY:
             raise invalid()  # a system asks for itself alone
-        return replace(claims, client=shown.id)
+        return replace(claims, client=shown.id, gateway=True)
 
     @contextlib.asynccontextmanager
     async def _store(self) -> AsyncIterator[AsyncConnection]:
@@ -90,4 +90,5 @@ async def _of_token(conn: AsyncConnection, claims: Claims) -> Claims:
     if await is_revoked(conn, claims.jti):
         raise invalid()
     # What a client may ask for is the store's word, too.
-    return replace(claims, purposes=tuple(p for p in claims.purposes if p in client.purposes))
+    named = tuple(p for p in claims.purposes if p in client.purposes)
+    return replace(claims, purposes=named, gateway=client.kind == GATEWAY)

@@ -47,6 +47,18 @@ SAID = {
     "persistedQuery 须为 version 1 与 sha256Hash",
     "DOCUMENTS": "documentId 与 persistedQuery 所指不同：请只写其一",
 }
+ENGLISH = {
+    "ENCODING": "the body is not UTF-8",
+    "DEPTH": f"the body is nested deeper than {JSON_DEPTH} levels",
+    "JSON": "the body is not JSON",
+    "NUMBER": f"a number has more than {JSON_DIGITS} digits, or is NaN or infinite",
+    "DUPLICATE": "an object has one key twice",
+    "MEMBERS": f"the body has more than {JSON_MEMBERS} members",
+    "TEXT": "a text holds NUL or a lone surrogate",
+    "BATCH": "no batches: one operation a request",
+    "SHAPE": "the body must be an object with a text `query`, with or without operationName and"
+    " variables",
+}
 
 
 @dataclass(slots=True)
@@ -149,7 +161,7 @@ def _quality(text: str) -> float:
 
 
 def _bad(reason: str, said: str) -> BadRequest:
-    return BadRequest(SAID[said], reason=reason)
+    return BadRequest(SAID[said], reason=reason, english=ENGLISH[said])
 
 
 def _utf8(raw: bytes) -> str:

@@ -22,10 +22,11 @@ from catalog.errors import MethodNotAllowed
 from hub import decoding
 from hub.asking import Headers, Known
 from hub.body import body_of
+from hub.cors import Cors, asks_beforehand
 from hub.passage import Passage, question_of
 from hub.release import Sent, Visit
 from hub.sse import Leave, Streams
-from hub.telemetry import Attribute, SpanName, mark, trace_id
+from hub.telemetry import AnySpan, Attribute, SpanName, mark, trace_id, traced
 from hub.worker import Hub
 from resolvers.answer import Question
 
@@ -39,21 +40,21 @@ class Endpoint:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self.streams = Streams(hub)
+        self._cors = Cors(hub.settings.cors_origins)
         self._media: dict[tuple[bytes | None, ...], str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
-            visit = Visit(trace_id(span), ip=address_of(scope))
-            passage = Passage(self._hub, headers, visit)
+            passage = Passage(self._hub, headers, visit_of(scope, headers, span, self._cors))
             leave = _leaving(send)
             asked = await self._asked(scope["method"], headers, receive, passage)
             if isinstance(asked, Sent):
                 await leave(asked, True, False)
                 decision = "OK" if asked.status == 200 else f"S{asked.status}"
             else:
-                await self._in_parts(scope, headers, passage, *asked, leave, receive)
+                await self._in_parts(scope, passage, *asked, leave, receive)
                 decision = "STREAM"
             if span.is_recording():
                 mark(span, Attribute.DECISION, decision)
@@ -62,6 +63,8 @@ class Endpoint:
         self, method: str, headers: Headers, receive: Receive, passage: Passage
     ) -> Sent | tuple[Question, Known]:
         """The answer; or the question and its asker, if it is to be answered in parts."""
+        if asks_beforehand(method, headers):
+            return permission(self._hub, self._cors, passage.visit, headers)
         try:
             media = self._checked(method, headers)
             # Who waits for a stream tells a refusal by its status.
@@ -72,7 +75,7 @@ class Endpoint:
             question = question_of(params)
             if _takes_stream(media, headers):
                 question = await passage.settled(question, known)  # its text says what it is
-                if media == decoding.STREAM or self._hub.engine.subscribes(question):
+                if media == decoding.STREAM or await self._hub.engine.subscribes(question):
                     return question, known
             return await passage.answer(question, known)
         except Exception as error:
@@ -81,20 +84,17 @@ class Endpoint:
     async def _in_parts(
         self,
         scope: Scope,
-        headers: Headers,
         passage: Passage,
         question: Question,
         known: Known,
         leave: Leave,
         receive: Receive,
     ) -> None:
-        if not self._hub.engine.subscribes(question):
+        if not await self._hub.engine.subscribes(question):
             await self.streams.once(passage, question, known, leave)
             return
         with self._hub.telemetry.span(SpanName.SUBSCRIPTION):
-            await self.streams.subscription(
-                scope, headers, passage, question, known, leave, receive
-            )
+            await self.streams.subscription(scope, passage, question, known, leave, receive)
 
     def _checked(self, method: str, headers: Headers) -> str:
         """The media type of the answer to a request that may be read at all."""
@@ -126,6 +126,20 @@ def _takes_stream(media: str, headers: Headers) -> bool:
     if media == decoding.STREAM or decoding.STREAM.encode() not in accept.lower():
         return media == decoding.STREAM
     return decoding.takes_stream(accept.decode("latin-1"))
+
+
+def visit_of(scope: Scope, headers: Headers, span: AnySpan, cors: Cors) -> Visit:
+    """What is known of a request by its head alone, and what the answer's says in any case."""
+    told = (traced(span), *cors.told(headers.get(b"origin")))
+    return Visit(trace_id(span), ip=address_of(scope), told=told)
+
+
+def permission(
+    hub: Hub, cors: Cors, visit: Visit, headers: Headers, methods: bytes = b"POST"
+) -> Sent:
+    """What a browser is told that asks beforehand."""
+    visit.told += cors.permitted(headers[b"origin"], methods)
+    return hub.release.permission(visit)
 
 
 async def deliver(sent: Sent, send: Send) -> None:

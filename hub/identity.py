@@ -59,7 +59,8 @@ class Claims:
     `issuer` is an outside issuer's name in the settings, empty for our own; `dept` the only
     department whose accounts that issuer may name, empty for all. `machine`: our issuer gave it
     to a client (`oauth.py`). `epoch` is the account's when it was issued, None if the issuer knows
-    none; `certificate` the fingerprint (RFC 8705) of the only one it may be used with.
+    none; `certificate` the fingerprint (RFC 8705) of the only one it may be used with. `gateway`:
+    it came by a client that is one, as the store says (`clients.py`).
     """
 
     sub: str
@@ -73,6 +74,7 @@ class Claims:
     machine: bool = False
     epoch: int | None = None
     certificate: str | None = None
+    gateway: bool = False
 
     def void(self, holder: Holder) -> bool:
         """Was it made void with all older tokens of the account, or may it not name the account?

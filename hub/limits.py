@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from catalog.standing import Standing
+
 # The head and the body, before anything is read from them
 HEAD_BYTES: Final = 64 * 1024  # a token has 500 bytes, all headers of a proxy 8 KiB
 BODY_BYTES: Final = 1024 * 1024  # the largest approved document with its variables has < 100 kB
@@ -12,15 +14,21 @@ JSON_MEMBERS: Final = 5_000  # a bulk look-up sends 200 keys
 JSON_DIGITS: Final = 20  # a 64-bit number; 6,000 digits take seconds to read
 
 # The document
+CHARACTERS: Final = 100_000  # 25 a token; a text of 1 MiB is read for 0.3 s
 TOKENS: Final = 4_000  # the parser stops here; the standard introspection query has 230
 OPERATIONS: Final = 5  # a document file of a page
 FRAGMENTS: Final = 100  # a page of relay-style components
 FIELDS: Final = 2_000  # after fragment expansion: fragment bombs double with every line
 ALIASES: Final = 30  # after expansion: each alias of an edge is a read of its own
+DIRECTIVES: Final = 100  # after expansion: a page of components has a dozen conditions
+NODE_DIRECTIVES: Final = 10  # there are two that mean anything
+OVERLAPS: Final = 3_000  # comparisons of 10 µs each; a page of 100 components has a thousand
 DEPTH: Final = 12  # case → citizen → household → member → facet → list and room to spare
 INTROSPECTION_DEPTH: Final = 16  # every tool's standard query is 15 deep
 INTROSPECTION_FIELDS: Final = 400  # and has 227 fields after expansion
 COST: Final = 20_000  # rows: a page of 100 with ten facets of ten rows could bring 11,000
+GATEWAY_COST: Final = 25_000  # rows: 500 representations with five lists of ten rows
+COSTS: Final = {Standing.GATEWAY: GATEWAY_COST}  # all others: COST
 
 # What is asked for
 PAGE_DEFAULT: Final = 20  # rows of a page when `first` and `last` are absent
@@ -44,6 +52,13 @@ OPERATION_ID: Final = 128  # characters: clients send numbers or UUIDs
 PENDING: Final = 1_000  # changes a reader may be behind: 100 kB; a busy county has them in a day
 RIGHTS_S: Final = 1.0  # between two looks at whether rights and token still hold
 RECOUNT_S: Final = 1.0  # counts are told at most so often
+# How often and how much at once, per account
+RATE_PERSON: Final = 600  # a minute: ten a second, as long as somebody leafs through pages
+RATE_SYSTEM: Final = 6_000  # a hundred a second: a department's nightly comparison
+RATE_GATEWAY: Final = 60_000  # a gateway asks for everybody behind it
+RUNNING_PERSON: Final = 4  # the queries of one page; a worker's own count, as the next two
+RUNNING_SYSTEM: Final = 16  # as many as a department's pool of connections
+RUNNING_GATEWAY: Final = 64  # half of what a worker runs without queueing at its databases
 
 # While it runs
 DEADLINE_S: Final = 10.0  # a clerk at a window has left by then

@@ -12,15 +12,17 @@ from dataclasses import replace
 
 import structlog
 
+from authz.post import Asker
 from authz.rule import EMERGENCY
 from catalog.errors import (
     DeadlineExceeded,
     HubError,
     Internal,
+    RateLimited,
     SourceUnavailable,
     Unauthenticated,
 )
-from hub import end_users, notes
+from hub import declared, end_users, notes
 from hub.asking import CASE_HEADER, Headers, Known
 from hub.decoding import JSON, Params
 from hub.release import Sent, Visit
@@ -41,27 +43,32 @@ def question_of(params: Params) -> Question:
 class Passage:
     """What is known of a request so far; of one request, by one task.
 
-    `media`: the type of the answer, JSON until the transport knows better.
+    `media`: the type of the answer, JSON until the transport knows better. `headers`: of who asks,
+    those that other networks name otherwise under our names once he is admitted.
     """
 
     def __init__(self, hub: Hub, headers: Headers, visit: Visit) -> None:
-        self._hub, self._headers = hub, headers
+        self._hub, self.headers = hub, headers
         self.visit, self.media = visit, JSON
+        self._counted = False
 
     async def admit(self) -> Known:
         """Who asks, for which purpose and case. HubError for whoever may not ask at all."""
         known = await self.know()
         purpose = known.gate.asker.purpose
-        if notes.HEADER in self._headers or purpose == EMERGENCY:
+        if notes.HEADER in self.headers or purpose == EMERGENCY:
             self.visit = await self._explained(purpose)
         return known
 
     async def know(self) -> Known:
         """The same, of somebody who does not ask yet."""
-        hub, headers, visit = self._hub, self._headers, self.visit
+        hub, headers, visit = self._hub, self.headers, self.visit
         known = await hub.askers.known(headers)
         asker = known.gate.asker
-        self.visit = Visit(visit.request_id, known.client, visit.ip, asker, known.basis)
+        self.visit = replace(visit, client=known.client, asker=asker, basis=known.basis)
+        await self._count(asker)
+        headers = self.headers = declared.plain(self.headers)
+        self._declared(headers)
         hub.quorum.demand()
         if CASE_HEADER in headers or end_users.HEADER in headers:
             known = await hub.askers.narrowed(known, headers)
@@ -88,9 +95,9 @@ class Passage:
         question = await self.settled(question, known)
         hub, visit = self._hub, self.visit
         hub.telemetry.metrics.asked(trusted=visit.trusted is not None, free=visit.free)
-        with hub.telemetry.span(SpanName.PLAN) as span:
+        with hub.pace.running(known.gate.asker), hub.telemetry.span(SpanName.PLAN) as span:
             with looked_up() as numbers:
-                answer, known = await answered(hub, question, self._headers, known)
+                answer, known = await answered(hub, question, self.headers, known)
             visit.asker = known.gate.asker
             visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
             if answer.fault is not None:
@@ -113,9 +120,42 @@ class Passage:
         said = self.said(error)
         if isinstance(error, HubError):
             await self._recognise()
-            if self.visit.asker is None:
+            asker = self.visit.asker
+            if asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
+            else:
+                try:
+                    await self._count(asker)
+                except RateLimited as slowed:
+                    said = slowed
+                if isinstance(said, RateLimited):
+                    return await self._slowed(said, asker)
         return await self._hub.release.refusal(said, self.visit, self.media)
+
+    async def _count(self, asker: Asker) -> None:
+        """One request of the account, once, also if it was refused before its purpose was known.
+
+        RateLimited RATE.
+        """
+        if not self._counted:
+            self._counted = True
+            self.visit.told += await self._hub.pace.admit(asker)
+
+    async def _slowed(self, error: RateLimited, asker: Asker) -> Sent:
+        """The first of a minute has a record of its own, the others are counted into one."""
+        hub = self._hub
+        if error.reason == "RATE":
+            self.visit.told += hub.pace.told(asker)
+        if hub.pace.is_first(asker.principal_id, error.reason):
+            return await hub.release.refusal(error, self.visit, self.media)
+        hub.rejects.add(self.visit.ip, error.reason or error.code, asker.principal_id)
+        return hub.release.unrecorded(error, self.visit, self.media)
+
+    def _declared(self, headers: Headers) -> None:
+        """What the request says of itself goes into its record."""
+        hub, visit = self._hub, self.visit
+        visit.basis = declared.basis(headers, hub.catalog.legal_bases, visit.basis)
+        visit.road = declared.message(headers, hub.keys.audit)
 
     def said(self, error: Exception) -> HubError:
         """What is told of whatever was raised; the log says more of an error of ours."""
@@ -133,14 +173,14 @@ class Passage:
         if self.visit.asker is not None:
             return
         try:
-            claims = await self._hub.askers.claims(self._headers)
+            claims = await self._hub.askers.claims(self.headers)
         except (Unauthenticated, SourceUnavailable):
             return
         self.visit = self._hub.askers.visit_of(claims, self.visit)
 
     async def _explained(self, purpose: str) -> Visit:
         """The visit with what the asker said of it; an emergency's is in the log from now on."""
-        visit, words = self.visit, notes.words(self._headers, purpose)
+        visit, words = self.visit, notes.words(self.headers, purpose)
         if words:
             visit = replace(visit, note=await self._hub.notes.keep(words))
         if purpose == EMERGENCY:

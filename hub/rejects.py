@@ -1,6 +1,7 @@
-"""Strangers turned away: counted per address and reason, one record every ten seconds.
+"""Who is turned away again and again: counted per address and reason, a record every ten seconds.
 
-A flood of anonymous requests must not flood the log (audit 1.4), and must not be lost.
+Strangers, and accounts that go on asking faster than they may (`pace.py`). A flood must not flood
+the log (audit 1.4), and must not be lost.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ class Rejects:
 
     def __init__(self, log: AuditLog) -> None:
         self._log = log
-        self._counted: Counter[tuple[str, str]] = Counter()
+        self._counted: Counter[tuple[str, str, str]] = Counter()
 
-    def add(self, ip: str, reason: str) -> None:
-        """One more refused stranger."""
-        key = (ip, reason) if len(self._counted) < KEPT else ("", reason)
+    def add(self, ip: str, reason: str, account: str = "") -> None:
+        """One more refused stranger, or request of an account."""
+        key = (ip, reason, account) if len(self._counted) < KEPT else ("", reason, account)
         self._counted[key] += 1
 
     async def follow(self) -> None:
@@ -37,15 +38,16 @@ class Rejects:
     async def flush(self) -> None:
         """Write what was counted; what cannot be written is kept for the next time."""
         counted, self._counted = self._counted, Counter()
-        for (ip, reason), count in counted.items():
+        for (ip, reason, account), count in counted.items():
             draft = Draft(
                 Kind.REJECTS,
                 Outcome.DENIED,
                 code=reason,
+                actor=account,
                 ip=ip,
-                op=Op(name="anonymous", vars={"count": count}),
+                op=Op(name="account" if account else "anonymous", vars={"count": count}),
             )
             try:
                 await self._log.append(draft)
             except AuditUnavailable:
-                self._counted[(ip, reason)] += count
+                self._counted[(ip, reason, account)] += count

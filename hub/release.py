@@ -47,11 +47,16 @@ _STREAM = (
     *_STANDING[JSON][1:],
     (b"x-accel-buffering", b"no"),  # nginx would wait for a full buffer
 )
-_ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
 _FAULTY = {  # RFC 6750: why a token that was sent is not taken; nothing of it is said
     "TOKEN_INVALID": b'Bearer error="invalid_token"',
     "TOKEN_EXPIRED": b'Bearer error="invalid_token", error_description="expired"',
 }
+_ADDED: Mapping[int, tuple[tuple[bytes, bytes], ...]] = {
+    401: ((b"www-authenticate", b"Bearer"),),
+    405: ((b"allow", b"POST"),),
+}
+_EMPTY = 204
+RETRY = "retryAfter"  # seconds; in an error's extensions and in its head
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
 
@@ -64,7 +69,8 @@ class Visit:
     `intent`, `stream`: of an emergency, of a subscription, where its INTENT stands; `run`: how
     many consecutive id numbers (`runs.py`), known after the answer. `trusted`: the approved
     document that is asked; `free`: a text nobody has approved, which the record says where
-    documents are watched.
+    documents are watched. `road`: the digest of ``X-Road-Id``; `told`: headers of its answer,
+    whatever that will be.
     """
 
     request_id: str
@@ -79,6 +85,8 @@ class Visit:
     trusted: Registered | None = None
     free: bool = False
     stream: str = ""
+    road: str = ""
+    told: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(slots=True)
@@ -153,8 +161,8 @@ class Release:
     async def refusal(self, error: HubError, visit: Visit, media: str) -> Sent:
         """A request refused before it was an operation; recorded if we know whose it is."""
         if visit.asker is None:
-            return self._bare(error, visit, media, None)
-        outcome = Outcome.DENIED if error.status in (401, 403) else Outcome.INVALID
+            return self.unrecorded(error, visit, media)
+        outcome = Outcome.DENIED if error.status in (401, 403, 429) else Outcome.INVALID
         outcome = Outcome.FAILED if error.status >= 500 else outcome
         draft = _by(visit, outcome=outcome, code=error.code)
         try:
@@ -162,6 +170,20 @@ class Release:
         except AuditUnavailable as unavailable:
             return self._bare(unavailable, visit, media, None)
         return self._bare(error, visit, media, receipt)
+
+    def unrecorded(self, error: HubError, visit: Visit, media: str) -> Sent:
+        """A refusal that is counted into the log by somebody else (`rejects.py`)."""
+        return self._bare(error, visit, media, None)
+
+    def permission(self, visit: Visit) -> Sent:
+        """The answer to a browser that asks beforehand: what is told, and nothing else."""
+        return Sent(_EMPTY, [*_STANDING[JSON][1:], *visit.told], b"")
+
+    def elsewhere(self, error: HubError, visit: Visit, allow: str | None = None) -> Sent:
+        """Nothing at this address, or not by this method; of nobody's question."""
+        payload = {"errors": [_named(formatted(error), visit.request_id)]}
+        added = () if allow is None else ((b"allow", allow.encode()),)
+        return _sent(error.status, visit, JSON, None, payload, *added)
 
     async def _attempted(self, error: AuditUnavailable, visit: Visit) -> None:
         """A record that says too much is not written; that the account asked still is."""
@@ -219,13 +241,15 @@ class Release:
 def _added(error: HubError) -> Sequence[tuple[bytes, bytes]]:
     if "allow" in error.extra:
         return ((b"allow", str(error.extra["allow"]).encode()),)
+    if RETRY in error.extra:
+        return ((b"retry-after", str(error.extra[RETRY]).encode()),)
     faulty = _FAULTY.get(error.reason or "") if error.status == 401 else None
     return _ADDED.get(error.status, ()) if faulty is None else ((b"www-authenticate", faulty),)
 
 
 def opening(visit: Visit) -> Sent:
     """The head of a stream of events, whose parts are recorded one by one."""
-    return Sent(200, [*_STREAM, (b"x-request-id", visit.request_id.encode())], b"")
+    return Sent(200, [*_STREAM, (b"x-request-id", visit.request_id.encode()), *visit.told], b"")
 
 
 def bare(body: bytes) -> Sent:
@@ -306,6 +330,8 @@ def _beside(visit: Visit) -> dict[str, str | int | bool]:
     A trusted document has its name (the operation's) and its version, a text that is none a mark.
     """
     told: dict[str, str | int | bool] = {"run": visit.run} if visit.run else {}
+    if visit.road:
+        told["road.id"] = visit.road
     if visit.trusted is not None:
         told["doc.version"] = visit.trusted.version
     if visit.free:
@@ -345,6 +371,7 @@ def _sent(
         *_STANDING[media],
         (b"x-request-id", visit.request_id.encode()),
         (b"content-length", b"%d" % len(body)),
+        *visit.told,
         *added,
     ]
     if receipt is not None:

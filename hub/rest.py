@@ -23,14 +23,15 @@ from catalog.errors import BadUserInput, HubError, MethodNotAllowed
 from hub import decoding
 from hub.asking import Headers
 from hub.body import body_of
+from hub.cors import Cors, asks_beforehand
 from hub.decoding import SHA256
-from hub.endpoint import address_of
+from hub.endpoint import permission, visit_of
 from hub.flat import CONTRACT, FLAT, matches
 from hub.limits import JSON_DIGITS
 from hub.openapi import described
 from hub.passage import Passage
 from hub.release import Sent, Visit, unchanged
-from hub.telemetry import Attribute, SpanName, mark, trace_id
+from hub.telemetry import Attribute, SpanName, mark
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
 from resolvers.examination import Examination, VariableTold
@@ -49,15 +50,20 @@ _SWITCH = {"true": True, "false": False}
 class Face:
     """A way to ask beside GraphQL: its own reading of a request, the one road behind it."""
 
+    methods = b"GET, POST"
+
     def __init__(self, hub: Hub) -> None:
-        self._hub = hub
+        self._hub, self._cors = hub, Cors(hub.settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
         with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
-            visit = Visit(trace_id(span), ip=address_of(scope))
-            sent = await self._handled(scope, headers, receive, visit)
+            visit = visit_of(scope, headers, span, self._cors)
+            if asks_beforehand(scope["method"], headers):
+                sent = permission(self._hub, self._cors, visit, headers, self.methods)
+            else:
+                sent = await self._handled(scope, headers, receive, visit)
             if span.is_recording():
                 mark(span, Attribute.DECISION, "OK" if sent.status < 400 else f"S{sent.status}")
         start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
@@ -96,6 +102,8 @@ class Rest(Face):
 
 class OpenApi(Face):
     """The description of what an asker may use; one per worker."""
+
+    methods = b"GET"
 
     async def _handled(
         self, scope: Scope, headers: Headers, receive: Receive, visit: Visit

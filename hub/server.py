@@ -25,6 +25,7 @@ YOUNG = 20_000  # new containers before the collector looks: some hundred reques
 END = "hub.end"
 """In the scope of a stream: whom to call when the server stops."""
 QUIETED = "hub.websocket"
+SWITCH_S = 0.0005  # Python's 5 ms would be waited for by whoever answers while a text is read
 STARTUP_FAILURE = 3  # the exit code uvicorn itself gives to a server that never listened
 
 
@@ -76,12 +77,13 @@ class Line(WebSocketsSansIOProtocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, with Python's collector told what a server's memory is like."""
+    """uvicorn's server, with Python's collector and threads told what a server is like."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen; what is there by then stays for good."""
         await super().startup(sockets)
         settle_memory()
+        sys.setswitchinterval(SWITCH_S)
 
 
 def settle_memory() -> None:

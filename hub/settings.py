@@ -37,6 +37,7 @@ from audit.tree import SUITE
 from catalog.errors import Readable
 from catalog.placing import OWN
 from hub import limits
+from hub.cors import ORIGIN
 from hub.issuers import Issuer, is_safe
 
 PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
@@ -57,7 +58,6 @@ _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
 _SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
 _WEB = re.compile(r"https?://[^\s/]\S*\Z")
-_ORIGIN = re.compile(r"https?://[a-z0-9.\[\]:-]+\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
 _LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
@@ -102,7 +102,6 @@ class Settings:
     oauth_url: str
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...]
     synthetic: bool
-    cors_origins: tuple[str, ...]
     audit_wait_s: float
     audit_suite: str
     audit_archive_dir: Path
@@ -124,6 +123,13 @@ class Settings:
     documents_person: str
     documents_system: str
     documents_gateway: str
+    rate_person: int
+    rate_system: int
+    rate_gateway: int
+    running_person: int
+    running_system: int
+    running_gateway: int
+    cors_origins: tuple[str, ...]
     alerts_webhook_url: str | None = field(repr=False)
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
@@ -544,11 +550,11 @@ def _web(one: Given) -> tuple[str, ...]:
 
 
 def _origins(one: Given) -> tuple[str, ...]:
-    """Scheme, host and port as a browser writes them: lower case, nothing behind."""
+    """Each once; a star would let every page read answers."""
     words = _words(one)
-    if not all(_ORIGIN.match(word) for word in words) or len({*words}) < len(words):
+    if not all(ORIGIN.match(word) for word in words):
         raise ValueError("no origins")
-    return words
+    return tuple(dict.fromkeys(words))
 
 
 def _witness_keys(one: Given) -> tuple[str, ...]:
@@ -587,9 +593,6 @@ SETTINGS: Mapping[str, Setting] = {
         (),
     ),
     "synthetic": Setting("synthetic", _flag, "请写 1 或 0"),
-    "cors.origins": Setting(
-        "cors_origins", _origins, "请写各网站的来源，如 https://主机，以空格分隔，不重复", ()
-    ),
     "audit.wait_s": Setting(
         "audit_wait_s", _seconds(0.05, 60), "请写 0.05 到 60 之间的秒数", AUDIT_WAIT_S
     ),
@@ -647,6 +650,29 @@ SETTINGS: Mapping[str, Setting] = {
         _matching(_MODES.__contains__),
         f"请写 {'、'.join(_MODES)} 之一",
         "open",
+    ),
+    **{
+        f"rate.{name}": Setting(
+            f"rate_{name}", _whole(1, 10_000_000), "请写 1 到 10000000 之间的次数", per_minute
+        )
+        for name, per_minute in (
+            ("person", limits.RATE_PERSON),
+            ("system", limits.RATE_SYSTEM),
+            ("gateway", limits.RATE_GATEWAY),
+        )
+    },
+    **{
+        f"running.{name}": Setting(
+            f"running_{name}", _whole(1, 10_000), "请写 1 到 10000 之间的个数", at_once
+        )
+        for name, at_once in (
+            ("person", limits.RUNNING_PERSON),
+            ("system", limits.RUNNING_SYSTEM),
+            ("gateway", limits.RUNNING_GATEWAY),
+        )
+    },
+    "cors.origins": Setting(
+        "cors_origins", _origins, "请写网页的来源，如 https://主机，以空格分隔，不带路径", ()
     ),
     "alerts.webhook_url": Setting(
         "alerts_webhook_url",

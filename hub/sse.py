@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 from starlette.types import Receive, Scope
 
 from catalog.errors import RateLimited
-from hub.asking import Headers, Known
+from hub.asking import Known
 from hub.limits import BEAT_S, SEND_S, STREAMS_A_PRINCIPAL
 from hub.passage import Passage
 from hub.release import Sent, Visit, bare, opening
@@ -51,7 +51,6 @@ class Streams:
     async def subscription(
         self,
         scope: Scope,
-        headers: Headers,
         passage: Passage,
         question: Question,
         known: Known,
@@ -63,7 +62,7 @@ class Streams:
         scope[END] = stop.set
         try:
             with self.seats.taken(known.gate.asker.principal_id):
-                subscription = Subscription(self._hub, headers, passage, question)
+                subscription = Subscription(self._hub, passage, question)
                 events = Events(leave, passage.visit)
                 await _run(subscription, known, events, left(receive, stop))
         except RateLimited as error:

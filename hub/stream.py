@@ -22,7 +22,7 @@ import orjson
 from authz.book import PolicyBook
 from authz.rule import EMERGENCY
 from catalog.errors import AuditUnavailable, Forbidden, HubError
-from hub.asking import Headers, Known
+from hub.asking import Known
 from hub.changes import Subscriber
 from hub.limits import RECOUNT_S, RIGHTS_S
 from hub.passage import Passage
@@ -57,8 +57,8 @@ class Carrier(Protocol):
 class Subscription:
     """One subscription of one asker; `reason`: how it ends if its task is cancelled."""
 
-    def __init__(self, hub: Hub, headers: Headers, passage: Passage, question: Question) -> None:
-        self._hub, self._headers = hub, headers
+    def __init__(self, hub: Hub, passage: Passage, question: Question) -> None:
+        self._hub, self._headers = hub, passage.headers
         self._passage, self._question = passage, question
         self._book: PolicyBook | None = None
         self._stranger = False
@@ -91,7 +91,7 @@ class Subscription:
     ) -> tuple[Watched, Subscriber] | Sent:
         """What is waited for, once that is recorded; or the refusal."""
         try:
-            watched = self._watched(known)
+            watched = await self._watched(known)
             if isinstance(watched, Answer):
                 return await self._passage.release(watched)
             # Joined first: nothing that happens after the record is missed.
@@ -117,10 +117,10 @@ class Subscription:
         receipt = await self._hub.release.subscribed(told, self._passage.visit)
         self._passage.visit = replace(self._passage.visit, stream=str(receipt.idx))
 
-    def _watched(self, known: Known) -> Watched | Answer:
+    async def _watched(self, known: Known) -> Watched | Answer:
         if known.gate.asker.purpose == EMERGENCY:
             raise Forbidden("应急访问不能订阅：每次查看都须单独留痕，请改为查询", reason="PURPOSE")
-        return self._hub.engine.watch(self._question, known.gate)
+        return await self._hub.engine.watch(self._question, known.gate)
 
     async def _recorded(self, told: Disclosure) -> None:
         with contextlib.suppress(AuditUnavailable):  # then its beginning stands alone
@@ -173,7 +173,7 @@ class Subscription:
         if self._hub.keeper.current() is self._book:
             return None
         known = await self._recognised()
-        watched = self._hub.engine.watch(self._question, known.gate)
+        watched = await self._hub.engine.watch(self._question, known.gate)
         return watched if isinstance(watched, Answer) else None
 
     async def _recognised(self) -> Known:

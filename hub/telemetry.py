@@ -8,6 +8,7 @@ the name of the request (`trace.py`).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,7 +19,7 @@ from opentelemetry.sdk.metrics.export import MetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter
-from opentelemetry.trace import Span, format_trace_id
+from opentelemetry.trace import Span, format_span_id, format_trace_id
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from hub.metrics import SERVICE, Metrics
@@ -166,6 +167,19 @@ def _allowed(key: str, value: object) -> bool:
     if key == Attribute.DOCUMENT:
         return bool(_DIGEST.match(value))
     return bool(_WORD.match(value)) and not _MANY_DIGITS.search(value)
+
+
+def traced(span: AnySpan) -> tuple[bytes, bytes]:
+    """The header that names this request to the caller (W3C Trace Context).
+
+    Whether a trace is kept is decided here: where nobody exports spans, it is not.
+    """
+    if isinstance(span, Unexported):
+        return b"traceparent", f"00-{CURRENT.get()}-{os.urandom(8).hex()}-00".encode()
+    found = span.get_span_context()
+    flags = f"{found.trace_flags:02x}"
+    name = f"00-{format_trace_id(found.trace_id)}-{format_span_id(found.span_id)}-{flags}"
+    return b"traceparent", name.encode()
 
 
 def trace_id(span: AnySpan) -> str:

@@ -30,6 +30,7 @@ from catalog.errors import (
     NotFound,
     SourceUnavailable,
 )
+from catalog.standing import Standing
 from hub.asking import Known
 from hub.decoding import SHA256
 from hub.settings import Settings
@@ -56,21 +57,6 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
 
 
-class Class(StrEnum):
-    """Classes of principal that have a mode each."""
-
-    PERSON = "person"
-    SYSTEM = "system"
-    GATEWAY = "gateway"
-
-
-KINDS: Mapping[str, Class] = {
-    "official": Class.PERSON,
-    "system": Class.SYSTEM,
-    "portal": Class.SYSTEM,
-    "gateway": Class.GATEWAY,
-}
-"""The class of each kind of principal (`store/accounts.py`); a kind nobody knows is a system."""
 FREE_ROLES = frozenset({"lab", "secadmin", "auditor"})
 """Posts that may always send text: tests, and officers who look into what has happened."""
 
@@ -106,9 +92,9 @@ class TrustedDocuments:
     def __init__(self, engine: AsyncEngine, settings: Settings, examiner: Examiner) -> None:
         self._engine, self.examiner = engine, examiner
         self._modes = {
-            Class.PERSON: Mode(settings.documents_person),
-            Class.SYSTEM: Mode(settings.documents_system),
-            Class.GATEWAY: Mode(settings.documents_gateway),
+            Standing.PERSON: Mode(settings.documents_person),
+            Standing.SYSTEM: Mode(settings.documents_system),
+            Standing.GATEWAY: Mode(settings.documents_gateway),
         }
         self._shelves: LRUCache[str, _Shelf] = LRUCache(CLIENTS)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -117,7 +103,7 @@ class TrustedDocuments:
         """What is done with a text of this asker's own."""
         if any(post.role in FREE_ROLES for post in asker.posts):
             return Mode.OPEN
-        return self._modes[KINDS.get(asker.kind, Class.SYSTEM)]
+        return self._modes[asker.standing]
 
     async def settle(self, question: Question, known: Known) -> Settled:
         """The question with its text, if it may be asked in this way.

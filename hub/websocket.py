@@ -271,9 +271,9 @@ class _Operation:
             except Exception as error:
                 await self.ended(await passage.refuse(error), stranger=False)
                 return
-            if self._hub.engine.subscribes(question):
+            if await self._hub.engine.subscribes(question):
                 with self._hub.telemetry.span(SpanName.SUBSCRIPTION):
-                    self._subscription = Subscription(self._hub, self._headers, passage, question)
+                    self._subscription = Subscription(self._hub, passage, question)
                     await self._subscription.run(known, self)
             else:
                 await self._once(passage, question, known)

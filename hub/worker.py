@@ -20,6 +20,7 @@ from hub.identity import Tokens
 from hub.keys import Keys
 from hub.notes import Notes
 from hub.outsiders import Outsider
+from hub.pace import Pace
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
@@ -55,4 +56,5 @@ class Hub:
     runs: Runs
     changes: Changes
     notes: Notes
+    pace: Pace
     telemetry: Telemetry

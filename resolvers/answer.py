@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from cachetools import LRUCache
@@ -36,11 +37,12 @@ from catalog.errors import (
     SubscriptionNeedsStream,
     TooComplex,
 )
+from catalog.standing import Standing
 from resolvers.assemble import Introspected, answer, formatted, local
 from resolvers.binding import Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
-from resolvers.document import Documents, Limits, Operation, too_complex
+from resolvers.document import Documents, Operation
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import (
     SERVICE,
@@ -56,9 +58,11 @@ from resolvers.quota import counted, taken
 from resolvers.ready import Ready, ready
 from resolvers.refusal import refused
 from resolvers.roots.entities import KEYS, References, by_read, how_many, references
+from resolvers.scale import Limits, too_complex
 from resolvers.shape import Shaper, arguments, signature, unfit
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
+EVERYBODY: Mapping[Standing, int] = MappingProxyType({})
 HOW_TO_SUBSCRIBE = (
     "订阅须以数据流接收：请在 Accept 中加上 text/event-stream，"
     "或改用 WebSocket（子协议 graphql-transport-ws）；只查一次请改为查询"
@@ -114,12 +118,22 @@ class Watched:
 
 
 class Engine:
-    """Answers questions. Counters say what a request had to make anew."""
+    """Answers questions. Counters say what a request had to make anew.
+
+    `costs`: what classes of askers may spend, if it is not `limits.cost`.
+    """
 
     def __init__(
-        self, bindings: Bindings, setting: Setting, limits: Limits, *, json_mode: bool = True
+        self,
+        bindings: Bindings,
+        setting: Setting,
+        limits: Limits,
+        *,
+        costs: Mapping[Standing, int] = EVERYBODY,
+        json_mode: bool = True,
     ) -> None:
         self._bindings, self._setting, self._limits = bindings, setting, limits
+        self._costs = costs
         self.documents = Documents(bindings.schema, limits)
         self._shapes: LRUCache[Any, Shape] = LRUCache(SHAPES)
         self.plans: LRUCache[Any, Plan] = LRUCache(PLANS)
@@ -139,7 +153,7 @@ class Engine:
         """Never raises a HubError: a refused or invalid operation is an Answer too."""
         operation: Operation | None = None
         try:
-            document = self.documents.get(question.query)
+            document = await self.documents.find(question.query)
             operation = document.operation(question.operation_name)
             if _subscribes(operation) and question.changed is None:
                 raise SubscriptionNeedsStream(HOW_TO_SUBSCRIBE)
@@ -152,22 +166,22 @@ class Engine:
         except HubError as error:
             return _refused(operation, error, gate.book.version)
 
-    def subscribes(self, question: Question) -> bool:
+    async def subscribes(self, question: Question) -> bool:
         """Is it a subscription? No, if it cannot be read: `answer` says why."""
         try:
-            document = self.documents.get(question.query)
+            document = await self.documents.find(question.query)
             return _subscribes(document.operation(question.operation_name))
         except HubError:
             return False
 
-    def watch(self, question: Question, gate: Gate) -> Watched | Answer:
+    async def watch(self, question: Question, gate: Gate) -> Watched | Answer:
         """What a subscription waits for, or the refusal if its asker may not have it.
 
         Asked at its beginning and whenever rights may have changed; no source is asked.
         """
         operation: Operation | None = None
         try:
-            document = self.documents.get(question.query)
+            document = await self.documents.find(question.query)
             operation = document.operation(question.operation_name)
             return self._watched(operation, question, gate)
         except HubError as error:
@@ -261,7 +275,8 @@ class Engine:
     ) -> Answer:
         referred = self._referred(shape, values)
         arguments = _arguments(shape, values) | _keyed(referred)
-        spent = check(shape, arguments, self._setting, self._limits.cost)
+        allowed = self._costs.get(gate.asker.standing, self._limits.cost)
+        spent = check(shape, arguments, self._setting, allowed)
         introspection = self._introspect(operation, shape, values)
         context = {**context, SERVICE: {"sdl": self.subgraph}}
         asker, lookups = gate.asker.principal_id, self._setting.lookups

@@ -20,7 +20,6 @@ from adapters.contract import GRADE, QUALITY
 from authz.lens import CellState
 from catalog.errors import HubError, Internal, SourceUnavailable
 from catalog.states import DQCode, FieldState
-from resolvers.document import too_complex
 from resolvers.execute import Execution, Result, Row, RowMode
 from resolvers.facet import Env, env_of
 from resolvers.plan import (
@@ -41,6 +40,7 @@ from resolvers.plan import (
     Read,
 )
 from resolvers.roots.entities import Reference
+from resolvers.scale import too_complex
 
 Path = tuple[Any, ...]
 BEIJING = timezone(timedelta(hours=8))

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from catalog.errors import HubError
-from resolvers.document import too_complex
 from resolvers.execute import Setting
 from resolvers.plan import Kind, Read, Shape
 from resolvers.roots.entities import KEYS
+from resolvers.scale import too_complex
 
 LIST = 10  # rows of a list without pages: a household has four members, a case two orders
 SIZES = 64  # sets of sizes kept for one Shape: a document names them, few leave them open

@@ -51,10 +51,11 @@ from catalog.grades import Sensitivity
 from resolvers.binding import Bindings
 from resolvers.coerce import Variables
 from resolvers.cost import cost
-from resolvers.document import Documents, Limits, Operation, too_complex
+from resolvers.document import Documents, Operation
 from resolvers.execute import Setting
 from resolvers.outline import Outline, answer_outline, one_of, variable_outlines
 from resolvers.plan import Read, Shape
+from resolvers.scale import Limits, too_complex
 from resolvers.shape import Shaper, arguments
 
 KEPT = 256  # examinations a worker keeps

@@ -29,7 +29,6 @@ from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
 from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_by_sides
-from resolvers.document import too_complex
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
 from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL, by_of
 from resolvers.plan import Kind, PlannedRead, Read, ReadDisclosure, told_of
@@ -39,6 +38,7 @@ from resolvers.ready import Ready
 from resolvers.refusal import refused
 from resolvers.roots.entities import KEYS, References
 from resolvers.roots.root import CHANGED, ME, Words
+from resolvers.scale import too_complex
 
 Row = tuple[Any, ...]
 Item = tuple[Row, Env | None]

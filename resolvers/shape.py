@@ -473,7 +473,7 @@ def arguments(made: Arguments, values: VariableValues) -> Mapping[str, Any] | Hu
 def unfit(message: str, error: GraphQLError) -> BadUserInput:
     """A value that does not fit, in our words, with the places graphql-core found."""
     places = [{"line": at.line, "column": at.column} for at in error.locations or ()]
-    more = {"locations": places} if places else {}
+    more: dict[str, Any] = {"locations": places} if places else {}
     return BadUserInput(message, reason="VARIABLE", **more)
 
 

@@ -14,11 +14,11 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
+from catalog.standing import Standing
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
 from hub.registering import Given, candidates
 from hub.telemetry import Telemetry
-from hub.trusted import Class
 from hub.worker import Hub
 from store.audit import audit_event
 from store.documents import (
@@ -39,7 +39,7 @@ WEB, DESK = "web", "desk"
 TOWN = "zhelai-town-01"
 NOTHING: Mapping[str, object] = MappingProxyType({})
 ENFORCED: Mapping[str, object] = MappingProxyType(
-    {f"documents.{kind}": "enforce" for kind in Class}
+    {f"documents.{kind}": "enforce" for kind in Standing}
 )
 """No class of principal may send a text of its own."""
 

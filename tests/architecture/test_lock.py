@@ -46,6 +46,12 @@ def name(requirement: Requirement) -> str:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
+def test_no_lock_has_a_package_whose_limits_do_not_hold(root: Path, lock: str) -> None:
+    """It walks every spread of a fragment bomb; `resolvers/scale.py` walks the text once."""
+    assert {"graphql-complexity"} & pins(root, lock).keys() == set()
+
+
+@pytest.mark.parametrize("lock", LOCKS)
 def test_a_lock_has_hashes_and_no_address(root: Path, lock: str) -> None:
     assert faults((root / lock).read_text(encoding="utf-8")) == []
     assert len(pins(root, lock)) > 40

@@ -7,8 +7,9 @@ each attack here. Subscriptions have a file of their own: their roads begin with
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -20,7 +21,9 @@ from authz.book import PolicyBook
 from authz.gate import Gate
 from authz.post import Asker
 from authz.roles import pairs, parents_of, roles
+from bench.served import Served, serving
 from hub.demo.planted import Demonstration
+from hub.demo.site import Site
 from resolvers.answer import Answer, Engine, Question
 from tests.resolvers.conftest import (
     VIEWER,
@@ -170,3 +173,18 @@ def told(answer: Answer) -> bytes:
 def reasons(answer: Answer) -> list[tuple[str, str | None]]:
     """Code and reason of each error."""
     return [(e["extensions"]["code"], e["extensions"].get("reason")) for e in answer.errors]
+
+
+@pytest.fixture(scope="session")
+def served(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The hub as a process over a copy of the county; one page is listed."""
+    folder = tmp_path_factory.mktemp("served") / "site"
+    shutil.copytree(site.folder, folder)
+    given = {
+        "HUB_CORS_ORIGINS": "https://desk.example http://127.0.0.1:5173",
+        "HUB_RATE_PERSON": "100000",  # one clerk asks for all these tests
+        "HUB_DEADLINE_S": "3",
+        "HUB_SOURCE_DEADLINE_S": "3",
+    }
+    with serving(Site(folder, site.scale, site.people, site.demonstrations), given) as made:
+        yield made

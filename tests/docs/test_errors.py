@@ -12,8 +12,10 @@ from typing import Any
 
 from adapters.resilience import Reason as SourceReason
 from authz.reference import Reason as PolicyReason
-from catalog.errors import HubError
-from resolvers.document import Limits
+from catalog.english import REASONS
+from catalog.errors import BadRequest, HubError
+from hub.decoding import ENGLISH, SAID
+from resolvers.scale import Limits
 
 KINDS = {kind.__name__: kind for kind in HubError.__subclasses__()}
 PACKAGES = ("hub", "schema", "resolvers", "authz", "adapters", "audit", "domain", "store")
@@ -39,7 +41,7 @@ def _reasons(root: Path) -> dict[str, set[str]]:
         name = call.func.id if isinstance(call.func, ast.Name) else ""
         if name == "_bad":
             found["BAD_REQUEST"].add(str(_text(call.args[0])))
-        if name == "too_complex" and _text(call.args[0]):
+        if name in ("too_complex", "_at_most") and _text(call.args[0]):
             found["OPERATION_TOO_COMPLEX"].add(str(_text(call.args[0])))
         given = [k.value for k in call.keywords if k.arg == "reason"]
         if name in KINDS and given and _text(given[0]):
@@ -65,6 +67,26 @@ def test_every_error_names_its_page_and_says_whether_to_try_again(root: Path) ->
         "DEADLINE_EXCEEDED",
         "RATE_LIMITED",
     }
+
+
+def test_every_reason_says_in_english_what_it_means_and_no_two_the_same(root: Path) -> None:
+    given = _reasons(root)
+    for kind in KINDS.values():
+        reasons = given.get(kind.code, set())
+        told = {r: kind("", reason=r).extensions()["messageEn"] for r in reasons}
+        several = {r for r in reasons if told[r] == kind.english}
+        assert several == ({"VARIABLE"} if kind.code == "BAD_USER_INPUT" else set()), kind.code
+        assert len({*told.values()}) == len(told)
+        assert all(text.isascii() for text in told.values())
+    assert set(REASONS) <= given.keys()
+    assert {(c, r) for c, texts in REASONS.items() for r in texts if r not in given[c]} == set()
+
+
+def test_what_is_raised_with_words_of_its_own_says_them_in_english_too() -> None:
+    error = BadRequest("甲", reason="HEADER", english="one")
+    assert error.extensions()["messageEn"] == "one"
+    assert set(SAID) == set(ENGLISH)
+    assert len({*ENGLISH.values()}) == len(ENGLISH)
 
 
 def test_every_page_says_its_status_its_meaning_and_what_to_do(

@@ -32,6 +32,7 @@ pytestmark = pytest.mark.loopback
 HUB = [sys.executable, "-m", "hub"]
 TOWN = "zhelai-town-01"
 CLIENTS = 8
+UNHURRIED = {"HUB_RATE_PERSON": "1000000", "HUB_RUNNING_PERSON": "100"}  # all are one clerk
 ANSWERED = 120  # receipts that must have come before the kill
 ROUNDS = share(1)
 READY_S, LOAD_S = 20.0, 20.0
@@ -76,7 +77,8 @@ class Load:
 def demo_server(site_copy: Site) -> Iterator[tuple[subprocess.Popen[str], Load]]:
     """``hub demo --serve``, with the address and the token it prints."""
     command = [*HUB, "demo", "--serve", "--port", "0", "--dir", str(site_copy.folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    given = os.environ | UNHURRIED
+    with subprocess.Popen(command, env=given, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process, _printed(process)
         finally:
@@ -123,7 +125,7 @@ def test_a_killed_server_leaves_a_whole_log(site_copy: Site, filled_store: str) 
             "HUB_PORT": str(port),
         }
         load = Load(f"http://127.0.0.1:{port}", token)
-        with subprocess.Popen([*HUB, "serve"], env=os.environ | settings) as process:
+        with subprocess.Popen([*HUB, "serve"], env=os.environ | settings | UNHURRIED) as process:
             try:
                 _wait_ready(load.address)
                 _killed_under_load(process, load)

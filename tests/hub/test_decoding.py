@@ -197,6 +197,43 @@ def test_a_client_that_takes_neither_is_told_so(accept: str) -> None:
     assert caught.value.status == 406
 
 
+URQL = (
+    f"{GRAPHQL_JSON}, application/graphql+json, application/json, text/event-stream,"
+    " multipart/mixed"
+)
+"""What one client sends with every request, plain queries too."""
+
+
+@pytest.mark.parametrize(
+    ("accept", "takes", "alone"),
+    [
+        (None, False, False),
+        ("*/*", False, False),
+        (URQL, True, False),
+        ("text/event-stream", True, True),
+        ("Text/Event-Stream;charset=utf-8", True, True),
+        ("text/event-stream, multipart/mixed", True, True),
+        ("text/event-stream, */*;q=0.1", True, False),
+        ("text/event-stream, application/json;q=0", True, True),
+        ("text/event-stream;q=0", False, False),
+        ("multipart/mixed", False, False),
+    ],
+)
+def test_a_stream_is_for_who_takes_it_and_a_querys_for_who_takes_nothing_else(
+    accept: str | None, takes: bool, alone: bool
+) -> None:
+    assert takes_stream(accept) is takes
+    if alone:
+        assert answer_type(accept) == STREAM
+    elif takes:
+        assert answer_type(accept) in (JSON, GRAPHQL_JSON)
+
+
+def test_who_lists_streams_last_beside_json_gets_json() -> None:
+    assert answer_type(URQL) == GRAPHQL_JSON
+    assert answer_type("text/event-stream, application/json") == JSON
+
+
 @pytest.mark.parametrize(
     "kind",
     ["application/json", "Application/JSON; charset=UTF-8", 'application/json;charset="utf-8"'],

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from hub.app import assemble, create_app, running
 from hub.decoding import GRAPHQL_JSON, JSON
 from hub.demo.site import Site, prepared
 from hub.endpoint import MEDIA_KEPT, Endpoint
+from hub.limits import RATE_PERSON
 from hub.logs import configure
 from hub.telemetry import Telemetry
 from hub.trace import CURRENT
@@ -133,10 +135,18 @@ async def test_a_ready_text_goes_into_the_answer_as_it_is(ask: Ask) -> None:
         "x-content-type-options": "nosniff",
         "vary": "Accept, Origin",
         "x-request-id": answer.headers["X-Request-Id"],
+        "traceparent": answer.headers["traceparent"],
+        "ratelimit-limit": str(RATE_PERSON),
+        "ratelimit-remaining": answer.headers["RateLimit-Remaining"],
+        "ratelimit-reset": answer.headers["RateLimit-Reset"],
         "content-length": str(len(answer.content)),
         "x-audit-id": str(receipt["idx"]),
         "x-audit-receipt": receipt["leaf"],
     }
+    made = f"00-{answer.headers['X-Request-Id']}-[0-9a-f]{{16}}-00"
+    assert re.fullmatch(made, answer.headers["traceparent"])
+    assert 0 <= int(answer.headers["RateLimit-Remaining"]) < RATE_PERSON
+    assert 1 <= int(answer.headers["RateLimit-Reset"]) <= 60
 
 
 @pytest.mark.anyio

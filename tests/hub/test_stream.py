@@ -85,7 +85,7 @@ def listen(hub: Hub) -> Listen:
         heard = Heard()
         if free:
             heard.free.set()
-        subscription = Subscription(hub, headers, passage, Question(query, None, {}))
+        subscription = Subscription(hub, passage, Question(query, None, {}))
         task = asyncio.create_task(subscription.run(known, heard))
         await until(lambda: heard.begun or task.done())
         try:

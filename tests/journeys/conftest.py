@@ -40,6 +40,8 @@ USUAL: Mapping[str, object] = {
     # Many tests are one clerk within a minute.
     "lookup.per_hour": 100_000,
     "lookup.misses": 100_000,
+    "rate.person": 100_000,
+    "running.person": 1_000,
 }
 
 

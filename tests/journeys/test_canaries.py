@@ -277,7 +277,7 @@ def database(file: Path) -> dict[str, bytes]:
         tables = [
             name
             for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if name.startswith("audit_") or name in ("purpose_note", "lookup_use")
+            if name.startswith("audit_") or name in ("purpose_note", "lookup_use", "rate_use")
         ]
         assert len(tables) >= 17
         for table in tables:

@@ -24,8 +24,8 @@ from hub.app import DOCUMENT_LIMITS, mask_text
 from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.answer import Answer, Engine
 from resolvers.binding import Bindings
-from resolvers.document import Limits
 from resolvers.execute import Setting
+from resolvers.scale import Limits
 from schema.build import build
 from tests.oracle.comparison import (
     Leaves,

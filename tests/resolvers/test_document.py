@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from catalog.errors import BadUserInput, HubError, ParseFailed, TooComplex, ValidationFailed
 from hub.app import DOCUMENT_LIMITS as LIMITS
 from resolvers.binding import Bindings
-from resolvers.document import KEPT, REPEATS, Documents
+from resolvers.document import KEPT, SHORT, Documents
+from resolvers.scale import REPEATS
 
 NUMBER = "539922197704129912"
 
@@ -265,3 +268,65 @@ def test_the_digest_sees_no_literal_comment_or_space(documents: Documents) -> No
     assert len({documents.get(text).sha256 for text in same}) == 3
     other = 'query A { cases(last: 3, filter: {division: "x"}) { totalCount } }'
     assert documents.get(other).digest != documents.get(same[0]).digest
+
+
+# ---- read aside --------------------------------------------------------------------------------
+
+
+def long_text(name: str) -> str:
+    """A valid document that is not short."""
+    return f"query {name} {{ viewer {{ {'account purpose ' * 8} }} }}" + " " * SHORT
+
+
+@pytest.mark.anyio
+async def test_a_long_text_is_read_beside_the_loop_and_once_for_all_who_wait(
+    documents: Documents,
+) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    found = await asyncio.gather(*(documents.find(long_text("A")) for _ in range(20)))
+    beside.cancel()
+    assert len({id(document) for document in found}) == 1
+    assert (documents.parsed, documents.hits) == (1, 0)
+    assert turns > 2  # the loop went on meanwhile
+    assert await documents.find(long_text("A")) is found[0] is documents.get(long_text("A"))
+    assert documents.parsed == 1
+
+
+@pytest.mark.anyio
+async def test_a_long_text_that_is_refused_is_refused_to_all_and_not_kept(
+    documents: Documents,
+) -> None:
+    bad = long_text("B").replace("purpose", "salary")
+    told = await asyncio.gather(*(documents.find(bad) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in told] == [ValidationFailed] * 3
+    with pytest.raises(ValidationFailed):
+        await documents.find(bad)
+    assert documents.parsed == 2
+
+
+@pytest.mark.anyio
+async def test_who_leaves_does_not_take_the_text_along(documents: Documents) -> None:
+    first = asyncio.create_task(documents.find(long_text("C")))
+    second = asyncio.create_task(documents.find(long_text("C")))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).operation(None).name == "C"
+    assert documents.parsed == 1
+
+
+def test_a_text_left_behind_by_another_loop_is_read_anew(documents: Documents) -> None:
+    async def left() -> None:
+        reading = asyncio.create_task(documents.find(long_text("D")))
+        await asyncio.sleep(0)
+        reading.cancel()
+
+    asyncio.run(left())
+    assert asyncio.run(documents.find(long_text("D"))).operation(None).name == "D"

@@ -1,0 +1,30 @@
+"""What kind of asker a limit is for: a person at a desk, a department's system, a gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+
+class Standing(StrEnum):
+    """Classes that limits are set for (protocol 1.3)."""
+
+    PERSON = "person"
+    SYSTEM = "system"
+    GATEWAY = "gateway"
+
+
+_STANDING: Mapping[str, Standing] = {
+    "official": Standing.PERSON,
+    "system": Standing.SYSTEM,
+    "portal": Standing.SYSTEM,  # one account asks for all citizens who have signed in
+    "gateway": Standing.GATEWAY,
+}
+
+
+def standing_of(kind: str) -> Standing:
+    """The class of a principal of this kind; of one that nobody knows, the strictest.
+
+    Here and nowhere else a kind of principal is given its class.
+    """
+    return _STANDING.get(kind, Standing.PERSON)
