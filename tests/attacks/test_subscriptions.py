@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -93,7 +94,7 @@ def test_an_order_is_told_as_a_query_tells_it_or_not_at_all(
 ) -> None:
     engine, gate = county.engine(json_mode), county.desk.gate(account, purpose)
     if account == "zhelai-village-01":
-        refused = await engine.watch(Question(ORDERS, None, {}), gate)
+        refused = asyncio.run(engine.watch(Question(ORDERS, None, {}), gate))
         assert isinstance(refused, Answer)
         assert {code for code, _ in reasons(refused)} == {"FORBIDDEN"}
         return
@@ -138,7 +139,7 @@ def test_a_case_number_narrows_it_to_that_household(county: County) -> None:
 def test_who_may_not_list_may_not_subscribe_and_nothing_is_asked(county: County, text: str) -> None:
     before = county.desk.sent()
     engine, gate = county.engine(), county.desk.gate("auditor-01")
-    refused = await engine.watch(Question(text, None, {}), gate)
+    refused = asyncio.run(engine.watch(Question(text, None, {}), gate))
     assert isinstance(refused, Answer)
     assert [code for code, _ in reasons(refused)] == ["FORBIDDEN"]
     assert (refused.data, refused.disclosure.outcome) == (None, "DENIED")
@@ -156,7 +157,7 @@ def test_the_right_to_read_a_case_is_no_right_to_hear_of_all(county: County) -> 
     by_key = county.answer("query($n: String!) { case(caseNo: $n) { state } }", {"n": number},
                            engine=engine, gate=gate)  # fmt: skip
     assert data_of(by_key)["case"]["state"]
-    refused = await engine.watch(Question(EVENTS, None, {}), gate)
+    refused = asyncio.run(engine.watch(Question(EVENTS, None, {}), gate))
     assert isinstance(refused, Answer)
     assert [code for code, _ in reasons(refused)] == ["FORBIDDEN"]
 
@@ -176,10 +177,10 @@ def test_counts_are_those_of_case_stats(county: County, account: str) -> None:
 
 def test_who_may_only_tally_gets_the_published_table_and_no_place(county: County) -> None:
     engine, gate = county.engine(), county.desk.gate("authority-01", "report")
-    watched = await engine.watch(Question(COUNTS, None, {}), gate)
+    watched = asyncio.run(engine.watch(Question(COUNTS, None, {}), gate))
     assert isinstance(watched, Watched)
     assert (watched.dataset, watched.counted) == ("case", True)
-    refused = await engine.watch(Question(COUNTS, None, {"area": "532622205000"}), gate)
+    refused = asyncio.run(engine.watch(Question(COUNTS, None, {"area": "532622205000"}), gate))
     assert isinstance(refused, Answer)
     assert reasons(refused) == [("BAD_USER_INPUT", "CUBE")]
 
@@ -194,7 +195,9 @@ def test_who_may_only_tally_gets_the_published_table_and_no_place(county: County
 def test_an_area_that_is_none_is_refused_before_anything_is_awaited(
     county: County, variables: Mapping[str, Any], code: tuple[str, str]
 ) -> None:
-    refused = await county.engine().watch(Question(EVENTS, None, variables), county.desk.gate(TOWN))
+    refused = asyncio.run(
+        county.engine().watch(Question(EVENTS, None, variables), county.desk.gate(TOWN))
+    )
     assert isinstance(refused, Answer)
     assert reasons(refused) == [code]
 
@@ -211,7 +214,9 @@ def test_an_area_that_is_none_is_refused_before_anything_is_awaited(
     ],
 )
 def test_no_other_document_is_a_subscription(county: County, text: str) -> None:
-    refused = await county.engine().watch(Question(text, None, {"s": True}), county.desk.gate(TOWN))
+    refused = asyncio.run(
+        county.engine().watch(Question(text, None, {"s": True}), county.desk.gate(TOWN))
+    )
     assert isinstance(refused, Answer)
     assert [code for code, _ in reasons(refused)] == ["GRAPHQL_VALIDATION_FAILED"]
 
