@@ -210,7 +210,8 @@ def planted(person: Any) -> list[Planted]:
     made += [Planted(json.dumps({w: w, "query": VIEWER}).encode()) for w in every]
     made += [Planted(json.dumps([w]).encode()) for w in every]
     names = b"""x-purpose x-case-no x-end-user user-agent traceparent accept content-type
-        x-forwarded-for x-request-id idempotency-key""".split()
+        x-forwarded-for x-request-id idempotency-key x-legal-basis x-road-id x-road-issue
+        x-road-userid origin""".split()
     for name in names:
         made += [asks(VIEWER, headers={name: w.encode()}) for w in every]
         made += [asks(VIEWER, headers={name: quote(w).encode()}) for w in (NAME, person.name)]
