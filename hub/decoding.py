@@ -56,8 +56,12 @@ ENGLISH = {
     "MEMBERS": f"the body has more than {JSON_MEMBERS} members",
     "TEXT": "a text holds NUL or a lone surrogate",
     "BATCH": "no batches: one operation a request",
-    "SHAPE": "the body must be an object with a text `query`, with or without operationName and"
-    " variables",
+    "SHAPE": "the body must be an object with a text `query` or a documentId, with or without"
+    " operationName and variables",
+    "OBJECT": "the body must be a JSON object",
+    "DOCUMENT": "documentId must be a text (sha256: and 64 hex digits, or the client's own id),"
+    " persistedQuery must have version 1 and sha256Hash",
+    "DOCUMENTS": "documentId and persistedQuery name different documents",
 }
 
 
