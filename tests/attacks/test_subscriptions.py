@@ -54,7 +54,7 @@ def told_of(
     variables: Mapping[str, Any] | None = None,
 ) -> Answer:
     """What the subscription tells of a change."""
-    question = Question(text, None, dict(variables or {}), changed)
+    question = Question(text, None, dict(variables or {}), changed=changed)
     return county.desk.runner.run(engine.answer(question, gate, {"viewer": VIEWER}))
 
 
@@ -94,7 +94,7 @@ def test_an_order_is_told_as_a_query_tells_it_or_not_at_all(
 ) -> None:
     engine, gate = county.engine(json_mode), county.desk.gate(account, purpose)
     if account == "zhelai-village-01":
-        refused = asyncio.run(engine.watch(Question(ORDERS, None, {}), gate))
+        refused = county.desk.runner.run(engine.watch(Question(ORDERS, None, {}), gate))
         assert isinstance(refused, Answer)
         assert {code for code, _ in reasons(refused)} == {"FORBIDDEN"}
         return
@@ -139,7 +139,7 @@ def test_a_case_number_narrows_it_to_that_household(county: County) -> None:
 def test_who_may_not_list_may_not_subscribe_and_nothing_is_asked(county: County, text: str) -> None:
     before = county.desk.sent()
     engine, gate = county.engine(), county.desk.gate("auditor-01")
-    refused = asyncio.run(engine.watch(Question(text, None, {}), gate))
+    refused = county.desk.runner.run(engine.watch(Question(text, None, {}), gate))
     assert isinstance(refused, Answer)
     assert [code for code, _ in reasons(refused)] == ["FORBIDDEN"]
     assert (refused.data, refused.disclosure.outcome) == (None, "DENIED")
@@ -157,7 +157,7 @@ def test_the_right_to_read_a_case_is_no_right_to_hear_of_all(county: County) -> 
     by_key = county.answer("query($n: String!) { case(caseNo: $n) { state } }", {"n": number},
                            engine=engine, gate=gate)  # fmt: skip
     assert data_of(by_key)["case"]["state"]
-    refused = asyncio.run(engine.watch(Question(EVENTS, None, {}), gate))
+    refused = county.desk.runner.run(engine.watch(Question(EVENTS, None, {}), gate))
     assert isinstance(refused, Answer)
     assert [code for code, _ in reasons(refused)] == ["FORBIDDEN"]
 
@@ -177,10 +177,10 @@ def test_counts_are_those_of_case_stats(county: County, account: str) -> None:
 
 def test_who_may_only_tally_gets_the_published_table_and_no_place(county: County) -> None:
     engine, gate = county.engine(), county.desk.gate("authority-01", "report")
-    watched = asyncio.run(engine.watch(Question(COUNTS, None, {}), gate))
+    watched = county.desk.runner.run(engine.watch(Question(COUNTS, None, {}), gate))
     assert isinstance(watched, Watched)
     assert (watched.dataset, watched.counted) == ("case", True)
-    refused = asyncio.run(engine.watch(Question(COUNTS, None, {"area": "532622205000"}), gate))
+    refused = county.desk.runner.run(engine.watch(Question(COUNTS, None, {"area": "532622205000"}), gate))
     assert isinstance(refused, Answer)
     assert reasons(refused) == [("BAD_USER_INPUT", "CUBE")]
 
