@@ -35,13 +35,12 @@ from catalog.errors import (
     TooComplex,
 )
 from resolvers.assemble import Introspected, answer, formatted, local
-from resolvers.binding import Bindings
+from resolvers.binding import SERVICE, Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
 from resolvers.document import Documents, Limits, Operation, too_complex
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import (
-    SERVICE,
     Disclosure,
     Kind,
     OutFault,
