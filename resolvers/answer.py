@@ -39,13 +39,12 @@ from catalog.errors import (
 )
 from catalog.standing import Standing
 from resolvers.assemble import Introspected, answer, formatted, local
-from resolvers.binding import Bindings
+from resolvers.binding import SERVICE, Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
 from resolvers.document import Documents, Operation
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import (
-    SERVICE,
     Disclosure,
     Kind,
     OutFault,

@@ -12,6 +12,16 @@ from typing import Any
 
 from graphql import GraphQLSchema
 
+SERVICE = "service"
+"""The name of the context value behind ``_service``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """One value of ``_Any`` as it was sent; no part of a statement's shape depends on it."""
+
+    value: Any
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnOf:

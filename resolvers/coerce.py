@@ -22,6 +22,7 @@ from graphql import (
     Undefined,
     VariableNode,
     Visitor,
+    is_list_type,
     is_non_null_type,
     visit,
 )
@@ -31,6 +32,9 @@ from graphql.execution.values import VariableValues, VariableValueSource, get_ar
 INT_MAX, INT_MIN = 2**31 - 1, -(2**31)
 TEXTS = frozenset({"String", "ID", "DivisionCode", "DateTime", "Date", "Month", "Decimal"})
 """Scalars for which every text is a value of its own; our own ones are checked by their root."""
+
+ANYTHING = "_Any"
+"""The scalar of which every value is one: five hundred come in one list."""
 
 Values = Mapping[str, Any]
 Take = Callable[[Any], Any]
@@ -126,11 +130,31 @@ def _taker(kind: Any) -> Take | None:
     return lambda value: None if value is None else inner(value)
 
 
+def _list_taker(kind: Any) -> Take | None:
+    """A list as it is; one value in the place of a list is left to graphql-core."""
+    take = _taker(kind)
+    if take is None:
+        return None
+
+    def taken(value: Any) -> Any:
+        if type(value) is not list:
+            return NOT_PLAIN
+        found = [take(one) for one in value]
+        return NOT_PLAIN if any(one is NOT_PLAIN for one in found) else found
+
+    return taken
+
+
 def _value_taker(kind: Any) -> Take | None:
+    if is_list_type(kind):
+        return _list_taker(kind.of_type)
     if isinstance(kind, GraphQLEnumType):
         known = {name: kind.parse_value(name) for name in kind.values}
         return lambda v: known.get(v, NOT_PLAIN) if type(v) is str else NOT_PLAIN
     name = getattr(kind, "name", None)
+    if name == ANYTHING:
+        make = kind.parse_value
+        return lambda v: NOT_PLAIN if v is None else make(v)
     if name in TEXTS:
         return lambda v: v if type(v) is str else NOT_PLAIN
     if name == "Int":

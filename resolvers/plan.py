@@ -18,10 +18,8 @@ from adapters.contract import NO_SIDE, GroupKey, Leaf, Measure, Page, Prepared, 
 from authz.lens import CellState, Mode
 from catalog.datasets import Dataset
 from catalog.errors import HubError
+from resolvers.binding import SERVICE
 from resolvers.coerce import Arguments
-
-SERVICE = "service"
-"""The name of the context value behind ``_service``."""
 
 
 class Kind(StrEnum):

@@ -29,9 +29,7 @@ from catalog.datasets import Dataset, Field, FieldType, Kind
 from catalog.errors import CatalogError
 from catalog.grades import Mask
 from catalog.load import Catalog
-from resolvers.binding import ByKey, EntitiesOf
-from resolvers.plan import SERVICE
-from resolvers.roots.entities import Representation
+from resolvers.binding import SERVICE, ByKey, EntitiesOf, Representation
 from schema.bound import Kit
 
 VERSION = "v2.9"

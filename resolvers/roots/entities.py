@@ -19,13 +19,6 @@ TYPE = "__typename"
 
 
 @dataclass(frozen=True, slots=True)
-class Representation:
-    """One value of ``_Any`` as it was sent; no part of a statement's shape depends on it."""
-
-    value: Any
-
-
-@dataclass(frozen=True, slots=True)
 class Reference:
     """A row by its key: the number of the Read that goes by this key, and the key's value."""
 

@@ -20,7 +20,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,7 @@ import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import select
 
+from adapters.identity import citizen_uid
 from audit.alerts import acknowledge
 from audit.archive import DAY_US, Archive, Plan
 from audit.batch import now_us
@@ -40,7 +41,7 @@ from audit.export import FORMATS, Order, export
 from hub.app import assemble, create_app, running
 from hub.demo.people import number_of
 from hub.demo.site import HTTP_SOURCE
-from hub.keys import note_digest
+from hub.keys import load_keys, note_digest
 from hub.signing import log_id
 from hub.telemetry import Telemetry
 from store.audit import audit_alert
@@ -61,6 +62,8 @@ READY_S = 30.0
 ERASABLE = {"purpose_note.text", "audit_alert_note.text"}
 BY_NUMBER = "query($n: String!) { citizen(by: {idNumber: $n}) { name phone idNumber address } }"
 VIEWER = "{ viewer { account } }"
+ENTITIES = """query($of: [_Any!]!) { _entities(representations: $of) {
+  ... on Citizen { idDigest name phone } ... on Case { caseNo } } }"""
 FACETS = """query($n: String!) { citizen(by: {idNumber: $n}) { name
   civilAffairs { minLiving { name status monthlyAmount } } housing { house { structure } }
   medicalInsurance { settlements { settledAt } } } }"""
@@ -93,6 +96,12 @@ def found(needles: Mapping[str, str], places: Places) -> set[tuple[str, str]]:
     }
 
 
+def digest_of(site: Site) -> str:
+    """What subgraphs call the person who is seen."""
+    keys = load_keys(site.folder / "keys", create=False)
+    return citizen_uid(keys.identity, site.shown("zhelai").id18)
+
+
 def needles(site: Site, tokens: Mapping[str, str]) -> dict[str, str]:
     """What must be nowhere: planted, or shown to those who asked."""
     person = site.shown("zhelai")
@@ -103,6 +112,7 @@ def needles(site: Site, tokens: Mapping[str, str]) -> dict[str, str]:
         "opaque": OPAQUE,
         "seen number": person.id18,
         "seen name": person.name,
+        "seen digest": digest_of(site),
         **{f"bearer of {account}": token.rpartition(".")[2] for account, token in tokens.items()},
     }
 
@@ -187,12 +197,27 @@ class Planted:
         return cls(json.dumps(told, ensure_ascii=False).encode(), **more)
 
 
-def planted(person: Any) -> list[Planted]:
+def referred(digest: str, every: Sequence[str]) -> list[Planted]:
+    """References of a gateway: a type, a key or something beside it that is a canary."""
+    sent: list[Any] = [{"__typename": "Citizen", "idDigest": digest}]
+    for w in every:
+        sent += [w, {"__typename": w}, {"__typename": "Citizen", w: w}]
+        sent += [{"__typename": "Citizen", "id": w}, {"__typename": "Citizen", "id": [w]}]
+        sent += [{"__typename": "Case", "caseNo": w, "body": w, w: {w: w}}]
+        sent += [{"__typename": "Citizen", "idDigest": w}]
+    lab = {"who": "lab", "purpose": "aid.review"}
+    made = [Planted.asks(ENTITIES, {"of": [one]}, **lab) for one in sent]
+    made.append(Planted.asks(ENTITIES, {"of": sent}, **lab))
+    return [*made, Planted.asks(ENTITIES, {"of": sent})]
+
+
+def planted(person: Any, digest: str) -> list[Planted]:
     """A request for every place that is a client's to fill."""
     asks = Planted.asks
     every = (ABSENT, NAME, PHONE, OPAQUE, person.id18, person.name)
     words = [w for w in every if w.isascii()]
     made = [asks(BY_NUMBER, {"n": n}) for n in every]
+    made += referred(digest, every)
     made += [asks(FACETS, {"n": person.id18}), asks(FACETS, {"n": ABSENT})]
     made += [asks(f'{{ citizen(by: {{idNumber: "{w}"}}) {{ name }} }}') for w in every]
     made += [asks(f'{{ division(code: "{w}") {{ name }} }}') for w in every]
@@ -217,7 +242,7 @@ def planted(person: Any) -> list[Planted]:
         made += [asks(VIEWER, headers={name: quote(w).encode()}) for w in (NAME, person.name)]
     trace = b"00-%s-%s-01" % (ABSENT.zfill(32).encode(), PHONE.zfill(16).encode())
     made += [asks(VIEWER, headers={b"traceparent": trace, b"tracestate": b"n=" + PHONE.encode()})]
-    noted = {b"x-purpose-note": quote(" ".join(every)).encode()}
+    noted = {b"x-purpose-note": quote(" ".join((*every, digest))).encode()}
     made += [asks(VIEWER, headers=noted), asks(BY_NUMBER, {"n": person.id18}, headers=noted)]
     made += [asks(BY_NUMBER, {"n": ABSENT}, purpose="emergency", headers=noted)]
     bearers = [f"Bearer {w}".encode() for w in every]
@@ -250,6 +275,7 @@ def _tokens(hub: Hub) -> dict[str, str]:
         TOWN: ("aid.file",),
         "bange-town-01": ("aid.file",),
         OFFICER: ("audit",),
+        "lab": ("aid.review",),
     }
     made = {name: hub.tokens.issue(name, purposes) for name, purposes in given.items()}
     return made | {"emergency": hub.tokens.issue(TOWN, ("emergency",))}
@@ -373,7 +399,7 @@ async def test_what_is_planted_is_found_nowhere(
     spans, ear = InMemorySpanExporter(), Ear()
     work = tmp_path / "w"
     work.mkdir()
-    asked = planted(site_copy.shown("zhelai"))
+    asked = planted(site_copy.shown("zhelai"), digest_of(site_copy))
     with ear.open(work):
         given = given_settings(site_copy, ear, work)
         settings = site_copy.settings(ear.url, **given)

@@ -15,7 +15,7 @@ from tests.oracle.oracle import ROOTS
 from tests.resolvers.conftest import NOTHING
 from tests.resolvers.counts import each_seed, share
 from tests.resolvers.documents import OFFICERS
-from tests.resolvers.whole import every_facet, every_list
+from tests.resolvers.whole import every_entity, every_facet, every_list
 
 if TYPE_CHECKING:
     from resolvers.answer import Engine
@@ -98,6 +98,7 @@ class Run:
         self.met.update(self.bench.met - before)
         self.met["leaves"] += self.leaves[json_mode].meet(text, name, variables, answer)
         codes = [e["extensions"]["code"] for e in answer.errors]
+        self.met["whole entities"] += len((answer.data or {}).get("_entities") or ())
         self.met["entities"] += sum(
             one is not None
             for key, value in (answer.data or {}).items()
@@ -147,14 +148,19 @@ def test_every_column_of_every_type_has_one_answer(bench: Bench, facts: Facts) -
     run, schema = Run(bench, None), bench.desk.bindings.schema
     people = [{"id": one} for one in facts.citizens[:PEOPLE]]
     shown = {"id": bench.desk.site.shown("zhelai").citizen}
+    sent: dict[str, list[dict[str, str]]] = {}
+    for (kind, field), keys in facts.keys().items():
+        sent.setdefault(kind, []).extend({"__typename": kind, field: key} for key in keys[:3])
     for json_mode in (True, False):
         for account in dict.fromkeys(ACCOUNTS):
             who, more = run.asker(account)
             asked = [(text, NOTHING) for text in every_list(schema, OFFICERS)]
             asked += [(text, one) for text in every_facet(schema) for one in (shown, *people)]
+            asked += [(text, {"of": sent[kind]}) for kind, text in every_entity(schema)]
             for text, variables in asked:
                 assert not run.ask(json_mode, who, text, variables, **more), (account, text)
     assert run.met["refused for its size"] == 0
+    assert run.met["whole entities"] > 100
     rows, texts = run.leaves[False].row, run.leaves[True]
     assert [kind for kind in LEAVES if rows[kind] == 0] == []
     assert [kind for kind in LEAVES if (texts.row + texts.ride)[kind] == 0] == []

@@ -155,6 +155,22 @@ def _nested(path: list[Any]) -> Any:
     return [_nested(path[1:])] if isinstance(path[0], int) else {path[0]: _nested(path[1:])}
 
 
+def entities_moved(data: Any, _right: Answer) -> Any:
+    """What a gateway referred to stands one place further on."""
+    for key, found in (data or {}).items():
+        if key[0] == "e" and isinstance(found, list):
+            data[key] = [*found[-1:], *found[:-1]]
+    return data
+
+
+def unseen_shown(data: Any, _right: Answer) -> Any:
+    """Somebody who may not be seen is an object without a value instead of null."""
+    for key, found in (data or {}).items():
+        if key[0] == "e" and isinstance(found, list):
+            data[key] = [{} if one is None else one for one in found]
+    return data
+
+
 def errors_lost(right: Answer) -> Answer:
     return replace(right, errors=())
 
@@ -188,11 +204,18 @@ def order_turned(rows: Rows, _prepared: Prepared) -> Rows:
 # ---- the tests ---------------------------------------------------------------------------------
 
 
-def seen_after(bench: Bench, engine: Engine, document: NewDocument, *, most: int = DAILY) -> int:
+def seen_after(
+    bench: Bench,
+    engine: Engine,
+    document: NewDocument,
+    *,
+    most: int = DAILY,
+    gateway: bool = False,
+) -> int:
     """How many documents it takes until something differs; one more than `most` if none does."""
     rng = random.Random("mutants")
     for number in range(1, most + 1):
-        made = document(rng.getrandbits(32))
+        made = document(rng.getrandbits(32), gateway=gateway)
         for variables in made.variables:
             found, _ = bench.differences(engine, ACCOUNT, made.text, variables, made.name)
             if found:
@@ -205,6 +228,14 @@ def seen_after(bench: Bench, engine: Engine, document: NewDocument, *, most: int
 )
 def test_a_fault_of_writing_is_seen(bench: Bench, document: NewDocument, fault: Change) -> None:
     assert seen_after(bench, faulty(bench, in_data(fault)), document) <= DAILY
+
+
+@pytest.mark.parametrize("fault", [entities_moved, unseen_shown], ids=lambda f: f.__name__)
+def test_a_fault_in_what_is_referred_to_is_seen(
+    bench: Bench, document: NewDocument, fault: Change
+) -> None:
+    engine = faulty(bench, in_data(fault))
+    assert seen_after(bench, engine, document, gateway=True) <= DAILY
 
 
 @pytest.mark.parametrize("fault", [null_too_high, null_too_low], ids=lambda f: f.__name__)

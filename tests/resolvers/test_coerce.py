@@ -28,6 +28,8 @@ PLAIN = {
     "Boolean": True,
     "CaseState": "CLOSED",
     "DivisionCode!": "532622205000",
+    "[CaseDimension!]": ["MONTH", "STATE"],
+    "[_Any!]!": [{"__typename": "Case", "id": None}, 1],
     "CaseFilter": None,
 }
 """Kind -> a value that is drawn for sure; nothing of the last one is taken but null."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
+    GraphQLUnionType,
     get_named_type,
     is_leaf_type,
     is_required_argument,
@@ -42,6 +43,16 @@ def every_list(schema: GraphQLSchema, apart: Collection[str] = ()) -> Iterator[s
             rows = f"{_leaves(node)} {_below(node)} {_told(node)}"
             paged = f"totalCount pageInfo {{ hasNextPage endCursor }} nodes {{ {rows} }}"
             yield f"{{ {name}(first: 5) {{ {paged} }} }}"
+
+
+def every_entity(schema: GraphQLSchema) -> Iterator[tuple[str, str]]:
+    """Each entity type, and what a gateway may ask of it: all columns and what hangs on them."""
+    union = schema.type_map["_Entity"]
+    assert isinstance(union, GraphQLUnionType)
+    for kind in union.types:
+        below = f"{_leaves(kind)} {_below(kind)} {_told(kind)}"
+        asked = f"_entities(representations: $of) {{ __typename ... on {kind.name} {{ {below} }} }}"
+        yield kind.name, f"query($of: [_Any!]!) {{ {asked} }}"
 
 
 def _row(kind: object) -> str:
