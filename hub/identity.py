@@ -3,8 +3,8 @@
 Ours are ES256; those of outside issuers (`outsiders.py`) go through the same `Demands`. The
 algorithm comes from the key, never from the token; headers that would bring a key or a
 demand of their own (crit, jku, x5u, …) are refused. Claims once verified are kept until they
-expire, by the digest of the token: verifying costs 70 µs, looking up 1 µs. Posts come from
-the store on every request, so that a cached token holds no rights.
+expire, by the digest of the token: verifying costs 50 µs (RS256) or 110 µs (ES256), looking up
+2 µs. Posts come from the store on every request, so that a cached token holds no rights.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from hub.release import Visit
 from hub.worker import Hub
 
 HEADER, FORWARDED = b"client-cert", b"x-forwarded-for"
+SAID = frozenset({HEADER, FORWARDED, CERTIFICATE})
 HOPS = 32  # more addresses than any chain of proxies has
 KEPT = 1_024
 POLICY_VIOLATION = 1008  # RFC 6455
@@ -60,8 +61,7 @@ class Proxies:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        said = {name for name, _ in scope["headers"]} & {HEADER, FORWARDED, CERTIFICATE}
-        if said:
+        if any(name in SAID for name, _ in scope["headers"]):
             try:
                 scope = self._believed(scope)
             except HubError as error:

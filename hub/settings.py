@@ -539,7 +539,10 @@ def _words(one: Given) -> tuple[str, ...]:
 
 
 def _networks(one: Given) -> tuple[IPv4Network | IPv6Network, ...]:
-    return tuple(ip_network(word) for word in _words(one))
+    networks = tuple(ip_network(word) for word in _words(one))
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError("everybody is no proxy")
+    return networks
 
 
 def _web(one: Given) -> tuple[str, ...]:

@@ -95,6 +95,10 @@ class SeparationOfDuties(ValueError):
     """三员 may not be held together, nor with a working role."""
 
 
+class NoRealName(ValueError):
+    """An account is somebody's by name, or a named system's (办法第六条)."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewPost:
     """A post to be given; dates inclusive."""
@@ -156,8 +160,12 @@ async def seed_accounts(
 ) -> int:
     """Open accounts in the caller's transaction; the new policy version.
 
-    SeparationOfDuties before anything is written; IntegrityError for an account that exists.
+    SeparationOfDuties, NoRealName before anything is written; IntegrityError for an account that
+    exists.
     """
+    principals = tuple(principals)
+    if not all(one.real_name.strip() for one in principals):
+        raise NoRealName("账号须写明实名")
     given = [(one, duty_of(one.posts)) for one in principals]
     for one, duty in given:
         await conn.execute(insert(principal), _principal_row(one, duty))

@@ -181,6 +181,17 @@ async def client_by_certificate(conn: AsyncConnection, fingerprint: str) -> Clie
 
 async def create_client(conn: AsyncConnection, made: Client, *, by: str, basis: str) -> int:
     """A new client; the new policy version. IntegrityError if the name was ever given."""
+    await _insert(conn, made)
+    return await _changed(conn, Change(by, "client.create", "", made.id, basis))
+
+
+async def seed_client(conn: AsyncConnection, made: Client, key: ClientKey) -> None:
+    """A client with its key in a store that is being founded: nobody goes by it yet."""
+    await _insert(conn, made)
+    await _insert_key(conn, key)
+
+
+async def _insert(conn: AsyncConnection, made: Client) -> None:
     row = {
         "id": made.id,
         "title": made.title,
@@ -192,7 +203,6 @@ async def create_client(conn: AsyncConnection, made: Client, *, by: str, basis: 
         "expires_on": made.expires_on,
     }
     await conn.execute(insert(client).values(row))
-    return await _changed(conn, Change(by, "client.create", "", made.id, basis))
 
 
 async def add_key(
@@ -210,6 +220,12 @@ async def add_key(
     for old in retired:
         changed = update(client_key).where(client_key.c.id == old.id)
         await conn.execute(changed.values(state="retired"))
+    await _insert_key(conn, key)
+    gone = " ".join(old.id for old in retired)
+    return await _changed(conn, Change(by, "client.key", gone, f"{key.client} {key.id}", basis))
+
+
+async def _insert_key(conn: AsyncConnection, key: ClientKey) -> None:
     row = {
         "id": key.id,
         "client_id": key.client,
@@ -219,8 +235,6 @@ async def add_key(
         "state": "live",
     }
     await conn.execute(insert(client_key).values(row))
-    gone = " ".join(old.id for old in retired)
-    return await _changed(conn, Change(by, "client.key", gone, f"{key.client} {key.id}", basis))
 
 
 async def disable_client(conn: AsyncConnection, client_id: str, *, by: str, basis: str) -> int:

@@ -6,8 +6,10 @@ Real names are invented like everybody's. `lab` exists in no production policy.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from store.accounts import NewPost, NewPrincipal
+from store.clients import ACTIVE, SYSTEM, Client
 
 FILE = ("aid.file", "aid.verify")
 DESK = ("aid.file", "aid.verify", "aid.review")
@@ -49,3 +51,24 @@ def accounts(village: str) -> tuple[DemoAccount, ...]:
         DemoAccount("auditor-01", "审计员（安全官）", "陶某己", "rev", "auditor", "532622", AUDIT),
         DemoAccount("lab", "接口测试账号（仅演示）", "测试账号", "rev", "lab", "532622", REVIEW),
     )
+
+
+MACHINE = NewPrincipal(
+    "mca-system-01",
+    "system",
+    "县民政救助系统",
+    "mca",
+    (NewPost("mca", "system", "532622"),),
+)
+"""A department's system; it signs in at ``/oauth/token`` as CLIENT."""
+
+CLIENT = Client(
+    "mca-demo",
+    "县民政救助系统（演示）",
+    "mca",
+    MACHINE.id,
+    SYSTEM,
+    ("sync", "report"),
+    ACTIVE,
+    date(2099, 12, 31),
+)

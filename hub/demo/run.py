@@ -26,6 +26,7 @@ from audit.signer import newest_note
 from authz.gate import Gate
 from catalog.errors import Readable
 from hub.app import assemble, create_app, running
+from hub.demo.accounts import CLIENT
 from hub.demo.department import departments
 from hub.demo.documents import LABEL
 from hub.demo.site import HTTP_SOURCES, Site
@@ -298,8 +299,18 @@ async def serve(site: Site, port: int, echo: Echo) -> None:
         echo("粘贴即可提问：")
         echo(_curl(address, tokens["zhelai-town-01"], site))
         echo("")
+        echo(f"{CLIENT.title}  应用 {CLIENT.id}  账号 {CLIENT.principal}  取得令牌：")
+        echo(_sign_in(address, site))
+        echo("")
         echo("按 Ctrl+C 结束")
         await stop.wait()
+
+
+def _sign_in(address: str, site: Site) -> str:
+    secret = site.secret_file.read_text(encoding="ascii")
+    return (
+        f"curl -s {address}/oauth/token -u '{CLIENT.id}:{secret}' -d grant_type=client_credentials"
+    )
 
 
 def _curl(address: str, issued: str, site: Site) -> str:

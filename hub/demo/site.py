@@ -25,7 +25,8 @@ from adapters.drops.files import snapshot_of
 from adapters.drops.snapshot import shapes
 from catalog.errors import Readable
 from catalog.load import load
-from hub.demo.accounts import DemoAccount, accounts
+from hub.credentials import new_secret
+from hub.demo.accounts import CLIENT, MACHINE, DemoAccount, accounts
 from hub.demo.county import AS_OF, SEED, build
 from hub.demo.department import PROGRAMS, ServiceError, hand_over
 from hub.demo.documents import approve_sample
@@ -34,6 +35,8 @@ from hub.demo.planted import Demonstration
 from hub.found import found
 from hub.keys import load_keys
 from hub.settings import Settings, load_settings
+from store.clients import seed_client
+from store.engine import single
 from store.migrate import upgrade
 
 FOLDER = "demo-data"
@@ -70,6 +73,11 @@ class Site:
     def store_url(self) -> str:
         """The demonstration's store."""
         return f"sqlite+aiosqlite:///{self.folder / 'store.sqlite'}"
+
+    @property
+    def secret_file(self) -> Path:
+        """Holds the secret of the demonstration's machine client."""
+        return self.folder / "keys" / "client.secret"
 
     @property
     def accounts(self) -> tuple[DemoAccount, ...]:
@@ -161,13 +169,24 @@ async def _made(folder: Path, scale: float, say: Say) -> Site:
     site = Site(folder, scale, people, county.demonstrations)
     say("建立数据库", 0.0)
     await asyncio.to_thread(upgrade, site.store_url)
-    await found(site.store_url, demo=True, accounts=[a.principal() for a in site.accounts])
+    opened_with = [*(a.principal() for a in site.accounts), MACHINE]
+    await found(site.store_url, demo=True, accounts=opened_with)
+    await _machine(site)
     await load_store(county.register, site.store_url, lambda table, _n: say(f"装入 {table}", 1.0))
     await approve_sample(site.settings())
     shown: list[dict[str, Any]] = [asdict(d) for d in county.demonstrations]
     mark = {"made": MADE, "scale": scale, "people": people, "demonstrations": shown}
     (folder / MARK).write_text(json.dumps(mark, ensure_ascii=False, indent=1), encoding="utf-8")
     return site
+
+
+async def _machine(site: Site) -> None:
+    """The demonstration's machine client; its secret lies beside the keys."""
+    secret, key = new_secret(CLIENT.id, int(datetime.now(UTC).timestamp()))
+    site.secret_file.touch(mode=0o600)
+    site.secret_file.write_text(secret, encoding="ascii")
+    async with single(site.store_url) as connection:
+        await seed_client(connection, CLIENT, key)
 
 
 def _delivered(folder: Path) -> None:

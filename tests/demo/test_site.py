@@ -12,6 +12,8 @@ from adapters.decode import CST
 from adapters.drops.delivery import drop_folder
 from adapters.drops.files import snapshot_of
 from adapters.drops.snapshot import deliveries
+from hub.credentials import is_secret
+from hub.demo.accounts import CLIENT
 from hub.demo.county import AS_OF
 from hub.demo.site import (
     FILE_SOURCES,
@@ -22,6 +24,9 @@ from hub.demo.site import (
     opened,
     prepared,
 )
+from store.accounts import holder_only
+from store.clients import read_clients, read_keys
+from store.engine import single
 
 DEMO_RECORDS = {"jt_xueji": 2, "sw_gongcheng": 1, "xczx_monitor": 1}
 """Sources that hand over files, and their tables."""
@@ -74,3 +79,19 @@ def test_a_folder_with_somebody_elses_files_is_left_alone(tmp_path: Path) -> Non
         made(tmp_path)
     assert "thesis.txt" in str(refused.value)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_the_machine_client_s_secret_lies_beside_the_keys_and_lets_it_in(tmp_path: Path) -> None:
+    site, _ = made(tmp_path / "demo")
+    secret = site.secret_file.read_text(encoding="ascii")
+    assert site.secret_file.stat().st_mode & 0o777 == 0o600
+
+    async def stored() -> None:
+        async with single(site.store_url, readonly=True) as conn:
+            assert await read_clients(conn) == (CLIENT,)
+            assert is_secret(await read_keys(conn, CLIENT.id), secret)
+            holder = await holder_only(conn, CLIENT.principal)
+        assert holder is not None
+        assert (holder.kind, holder.dept) == ("system", "mca")
+
+    asyncio.run(stored())

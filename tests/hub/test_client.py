@@ -98,7 +98,8 @@ def test_a_client_is_made_by_two_and_its_secret_is_shown_once(hub: Hub, folder: 
     assert key.id.encode() in store
     assert told["secret"].partition(".")[2].encode() not in store
     listed = hub("client", "list", "--json", "--dir", folder)
-    (row,) = json.loads(listed.out)
+    row, demo = json.loads(listed.out)
+    assert (demo["client"], demo["account"]) == ("mca-demo", "mca-system-01")
     last = (today() + timedelta(days=365)).isoformat()
     assert {k: v for k, v in row.items() if k != "keys"} == {
         "client": "mca-app", "title": "民政救助系统", "dept": "mca", "account": "mca-system-09",
@@ -120,7 +121,8 @@ def test_who_may_not_sign_makes_nothing(hub: Hub, folder: Path) -> None:
         signed = ("--by", by, "--approved-by", approved, "--basis", "x", "--dir", folder)
         ran = hub(*NEW, *signed)
         assert (ran.code, ran.out, ran.err) == (REFUSED, "", why)
-    assert json.loads(hub("client", "list", "--json", "--dir", folder).out) == []
+    listed = json.loads(hub("client", "list", "--json", "--dir", folder).out)
+    assert [row["client"] for row in listed] == ["mca-demo"]
     assert records(folder) == []
 
 

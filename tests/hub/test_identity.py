@@ -8,13 +8,16 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 
 from catalog.errors import PurposeRequired, Unauthenticated
 from catalog.load import load
-from hub.identity import CACHED, Claims, Tokens, bearer, purpose
+from hub.identity import CACHED, SKEW_S, Claims, Tokens, bearer, purpose
+from store.accounts import Holder
 
 ISSUER, AUDIENCE = "https://demo.invalid", "data-sharing-hub"
 KEY = ECKey.generate_key("P-256", private=True)
@@ -53,6 +56,9 @@ def signed(body: dict[str, Any], key: Any = KEY, **header: Any) -> str:
     head = {name: value for name, value in head.items() if value is not None}
     registry = JWSRegistry(algorithms=[head["alg"]], strict_check_header=False)
     return jwt.encode(head, body, key, registry=registry, default_type=None)
+
+
+GOOD = signed(claims())
 
 
 def b64(value: object) -> str:
@@ -149,6 +155,48 @@ def test_a_token_of_another_key_is_forged() -> None:
     assert reason_of(signed(claims(), stranger, kid=KEY.thumbprint())) == "TOKEN_INVALID"
 
 
+def test_what_a_token_is_bound_to_is_read_or_it_is_refused() -> None:
+    assert tokens().verify(signed(claims(cnf={"x5t#S256": "abc"}))).certificate == "abc"
+    assert tokens().verify(signed(claims())).certificate is None
+    wrong: Any
+    for wrong in ({"jkt": "x"}, {"x5t#S256": "x", "jkt": "x"}, {"x5t#S256": 7}, {}, "x", []):
+        assert reason_of(signed(claims(cnf=wrong))) == "TOKEN_INVALID"
+
+
+def test_an_epoch_is_a_number_and_only_our_word_makes_a_machine() -> None:
+    ours = tokens()
+    found = ours.verify(ours.issue("a", ["sync"], client="app", epoch=3, machine=True))
+    assert (found.epoch, found.machine, found.client) == (3, True, "app")
+    assert ours.verify(ours.issue("a", ["sync"])).machine is False
+    for wrong in ("3", 3.0, True, [3]):
+        assert reason_of(signed(claims(epoch=wrong))) == "TOKEN_INVALID"
+
+
+@pytest.mark.parametrize(
+    ("epoch", "iat", "void"),
+    [
+        (2, NOW - 9_000, False),  # its epoch is the account's: when it was issued is no matter
+        (1, NOW + 9_000, True),
+        (3, NOW, True),
+        (None, NOW - 1, True),
+        (None, NOW + SKEW_S, True),
+        (None, NOW + SKEW_S + 1, False),
+    ],
+)
+def test_void_is_told_by_epoch_else_by_when_it_was_issued(
+    epoch: int | None, iat: int, void: bool
+) -> None:
+    held = Claims("a", (), "c", NOW, "1", iat=iat, epoch=epoch)
+    assert held.void(Holder("official", False, epoch=2, epoch_at=NOW, dept="mca")) is void
+
+
+def test_before_the_first_epoch_nothing_is_void_and_a_department_names_its_own() -> None:
+    holder = Holder("official", False, dept="mca")
+    assert not Claims("a", (), "c", NOW, "1").void(holder)
+    assert not Claims("a", (), "c", NOW, "1", dept="mca").void(holder)
+    assert Claims("a", (), "c", NOW, "1", dept="edu").void(holder)
+
+
 def test_one_changed_claim_breaks_the_signature() -> None:
     head, _, signature = signed(claims()).split(".")
     assert reason_of(f"{head}.{b64(claims(sub='office-01'))}.{signature}") == "TOKEN_INVALID"
@@ -200,6 +248,23 @@ def sign(text: str) -> str:
 )
 def test_what_is_no_token_is_invalid(token: str) -> None:
     assert reason_of(token) == "TOKEN_INVALID"
+
+
+@given(place=st.floats(0, 1, exclude_max=True), cut=st.integers(0, 6), put=st.text(max_size=6))
+@settings(max_examples=1_000, deadline=None)
+def test_no_mutation_of_a_token_of_ours_is_taken(place: float, cut: int, put: str) -> None:
+    at = int(place * len(GOOD))
+    mutated = GOOD[:at] + put + GOOD[at + cut :]
+    try:
+        found = tokens().verify(mutated)
+    except Unauthenticated:
+        return
+    assert found.sub == "zhelai-town-01"
+    assert decoded(mutated) == decoded(GOOD)  # another spelling of the very same bytes
+
+
+def decoded(token: str) -> list[bytes]:
+    return [base64.urlsafe_b64decode(part + "==") for part in token.split(".")]
 
 
 def test_a_payload_that_is_no_object_is_invalid() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import io
 import json
+import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc7523 import private_key_jwt_sign
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
@@ -22,6 +25,7 @@ from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 from sqlalchemy import func, select, update
 
+from hub import logs
 from hub.identity import TTL_S
 from hub.oauth import INTROSPECT, JWKS, METADATA, REVOKE, TOKEN, form_of, named
 from store.accounts import suspend, void_tokens
@@ -439,6 +443,35 @@ async def test_no_token_leaves_without_its_record(tmp_path: Path, anyio_backend:
         answer = await by_secret(door)
         assert said(answer) == (503, "temporarily_unavailable")
         assert "access_token" not in answer.text
+
+
+async def test_no_secret_token_or_assertion_is_in_any_log(lite: Door) -> None:
+    stream, handlers = io.StringIO(), logging.root.handlers[:]
+    level = logging.root.level
+    logs.configure("DEBUG", stream)
+    try:
+        issued = await granted(lite)
+        assertion = asserted()
+        assert said(await by_key(lite, assertion)) == (200, None)
+        assert said(await by_key(lite, assertion)) == (401, "invalid_client")
+        wrong = lite.secrets[NAME][:-1] + "_"
+        assert said(await by_secret(lite, wrong)) == (401, "invalid_client")
+        revoked = await lite.client.post(
+            REVOKE, data={"token": issued}, auth=(NAME, lite.secrets[NAME])
+        )
+        assert revoked.status_code == 200
+        logging.getLogger("hub.test").debug("the log is on")
+    finally:
+        logging.root.handlers[:] = handlers
+        logging.root.setLevel(level)
+        structlog.reset_defaults()
+    text = stream.getvalue()
+    assert "the log is on" in text
+    for hidden in (lite.secrets[NAME], wrong, *issued.split("."), *assertion.split(".")[1:]):
+        assert hidden not in text
+    records = json.dumps([await lite.records(kind) for kind in ("SIGN_IN", "REJECTS")])
+    for hidden in (lite.secrets[NAME], wrong, issued.split(".")[2], assertion.split(".")[2]):
+        assert hidden not in records
 
 
 def test_a_form_names_each_field_once() -> None:

@@ -142,6 +142,13 @@ def test_the_demonstration_prints_a_line_that_works_when_pasted(
         assert "errors" not in answer
         assert answer["data"]["viewer"]["account"] == "zhelai-town-01"
         assert answer["data"]["citizen"]["division"]["name"]
+        line = process.stdout.readline()
+        while not line.startswith("curl "):  # the machine client's
+            assert line, process.communicate()
+            line = process.stdout.readline()
+        pasted = subprocess.run(line, shell=True, capture_output=True, text=True, check=True)
+        issued = json.loads(pasted.stdout)
+        assert (issued["scope"], issued["expires_in"]) == ("sync report", 600)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=STARTED_S)
     assert (process.returncode, err) == (0, "")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit.note import Cosigner, Ed25519Signer
+from hub.issuers import Issuer
 from hub.settings import Profile, SettingsError, load_settings
 from tests.servers import Authority
 
@@ -418,3 +419,65 @@ def test_the_second_archive_is_another_and_the_suite_a_known_one(tmp_path: Path)
     (suite,) = complaints(DEMO | {"HUB_AUDIT_SUITE": "md5"})
     assert "请写 sha256 或 sm3" in suite
     assert load_settings(DEMO | {"HUB_AUDIT_SUITE": "sm3"}).audit_suite == "sm3"
+
+
+SSO = "iss=https://sso.invalid jwks=https://sso.invalid/jwks dept=mca"
+
+
+def test_issuers_and_proxies_are_named_in_the_file_and_in_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "hub.toml"
+    file.write_text(
+        f'trusted_proxies = ["127.0.0.1", "10.1.0.0/24"]\n[issuers]\nmca = "{SSO}"\n',
+        encoding="utf-8",
+    )
+    read = load_settings({**production(tmp_path), "HUB_CONFIG": str(file)})
+    assert read.issuers == {
+        "mca": Issuer("https://sso.invalid", "https://sso.invalid/jwks", dept="mca")
+    }
+    assert [str(n) for n in read.trusted_proxies] == ["127.0.0.1/32", "10.1.0.0/24"]
+    said = {"HUB_ISSUERS_MCA": SSO, "HUB_TRUSTED_PROXIES": "127.0.0.1 10.1.0.0/24"}
+    again = load_settings({**production(tmp_path), **said})
+    assert (again.issuers, again.trusted_proxies) == (read.issuers, read.trusted_proxies)
+    shown = {name: value for name, value, _ in read.shown()}
+    assert shown["issuers.mca"] == SSO.replace(" dept", " account=sub dept")
+    assert shown["trusted_proxies"] == "127.0.0.1/32 10.1.0.0/24"
+
+
+def test_nobody_is_trusted_and_nothing_issued_unless_somebody_says_so(tmp_path: Path) -> None:
+    read = load_settings(production(tmp_path))
+    assert (read.issuers, read.trusted_proxies, read.oauth_enabled) == ({}, (), False)
+    demo = load_settings(DEMO)
+    assert (demo.trusted_proxies, demo.oauth_enabled) == ((), True)
+    assert demo.oauth_url == demo.issuer == "https://demo.invalid"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"HUB_ISSUERS_MCA": "https://sso.invalid"}, "请写 iss=签发方 jwks=https://地址"),
+        ({"HUB_ISSUERS_MCA": SSO.replace("jwks=https", "jwks=http")}, "请写 iss=签发方"),
+        ({"HUB_ISSUERS_A": SSO, "HUB_ISSUERS_B": SSO}, "iss 已是本中枢或另一签发方的名称"),
+        (
+            {"HUB_ISSUERS_A": SSO.replace("sso.invalid ", "login.example.invalid ")},
+            "iss 已是本中枢或另一签发方的名称",
+        ),
+        ({"HUB_TRUSTED_PROXIES": "proxy.example.invalid"}, "请写代理的地址或网段"),
+        ({"HUB_TRUSTED_PROXIES": "10.0.0.1/8"}, "请写代理的地址或网段"),
+        ({"HUB_TRUSTED_PROXIES": "0.0.0.0/0"}, "请写代理的地址或网段"),
+        ({"HUB_TRUSTED_PROXIES": "::/0"}, "请写代理的地址或网段"),
+        ({"HUB_OAUTH_ENABLED": "yes"}, "请写 1 或 0"),
+        (
+            {"HUB_OAUTH_ENABLED": "1", "HUB_OAUTH_URL": "http://hub.example.invalid"},
+            "启用 oauth.enabled 时须是 https:// 地址",
+        ),
+        (
+            {"HUB_OAUTH_ENABLED": "1", "HUB_ISSUER": "the county"},
+            "启用 oauth.enabled 时须是 https:// 地址",
+        ),
+    ],
+)
+def test_what_would_let_strangers_in_is_one_line(
+    tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    (line,) = complaints(production(tmp_path) | variables)
+    assert said in line
