@@ -486,7 +486,7 @@ def test_a_demonstration_at_hand_does_not_stand_in_for_settings(
     partly = hub("db", "status", HUB_STORE_URL=production["HUB_STORE_URL"])
     assert partly.code == OPERATOR
     assert "`data_dir`" in partly.err
-    assert hub("db", "status").out == "数据库版本 trusted_documents，程序需要 source_budgets\n"
+    assert hub("db", "status").out == "数据库版本 trusted_documents，程序需要 trusted_documents\n"
 
 
 def test_the_state_of_things_is_also_told_to_programs(

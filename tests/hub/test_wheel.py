@@ -134,7 +134,7 @@ def test_it_upgrades_a_new_store(program: Program, tmp_path: Path) -> None:
     assert (upgraded.returncode, upgraded.stderr) == (0, "")
     assert (
         program("db", "status", **settings).stdout
-        == "数据库版本 trusted_documents，程序需要 source_budgets\n"
+        == "数据库版本 trusted_documents，程序需要 trusted_documents\n"
     )
 
 
