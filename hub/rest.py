@@ -25,7 +25,7 @@ from hub.asking import Headers
 from hub.body import body_of
 from hub.decoding import SHA256
 from hub.endpoint import address_of
-from hub.flat import CONTRACT, FLAT, matches
+from hub.flat import CONTRACT, FLAT, TAGGED, matches
 from hub.limits import JSON_DIGITS
 from hub.openapi import described
 from hub.passage import Passage
@@ -77,7 +77,7 @@ class Rest(Face):
         self, scope: Scope, headers: Headers, receive: Receive, visit: Visit
     ) -> Sent:
         passage = Passage(self._hub, headers, visit)
-        passage.media = FLAT
+        passage.media = TAGGED if scope["method"] == GET else FLAT
         try:
             method = _method(scope["method"], headers)
             known = await passage.admit()
