@@ -13,9 +13,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-FLAT, CONTRACT = "flat", "contract"
-"""In place of a media type: an answer or a problem; the bare data (OpenAPI) or a problem."""
-FACES = frozenset({FLAT, CONTRACT})
+FLAT, TAGGED, CONTRACT = "flat", "tagged", "contract"
+"""In place of a media type: an answer, one with an entity tag, the bare data of a description.
+
+Whatever goes wrong is a problem.
+"""
+FACES = frozenset({FLAT, TAGGED, CONTRACT})
 PROBLEM = "application/problem+json"
 
 

@@ -24,7 +24,7 @@ from authz.rule import EMERGENCY
 from catalog.divisions import COUNTY
 from catalog.errors import AuditUnavailable, HubError
 from hub.decoding import GRAPHQL_JSON, JSON
-from hub.flat import FACES, FLAT, PROBLEM, flattened
+from hub.flat import FACES, PROBLEM, TAGGED, flattened
 from hub.limits import ERRORS_SHOWN
 from resolvers.answer import Answer
 from resolvers.assemble import formatted
@@ -126,7 +126,7 @@ class Release:
         payload["extensions"] = extensions
         status = _status(answer, media)
         added: tuple[tuple[bytes, bytes], ...] = ()
-        if media == FLAT and status == 200 and not answer.errors:
+        if media == TAGGED and status == 200 and not answer.errors:
             added = ((b"etag", self._etag(answer, visit)),)
         sent = _sent(status, visit, media, receipt, payload, *added)
         sent.answered = answer.executed

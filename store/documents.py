@@ -39,7 +39,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.errors import Readable
 from store.metadata import BYTES, metadata
-from store.policy import Change, bump_version, note
+from store.policy import Change, bump_version, note, policy_version, read_version
 
 DRAFT, APPROVED, RETIRED = "DRAFT", "APPROVED", "RETIRED"
 NAME_LENGTH, ALIAS_LENGTH = 40, 128
@@ -168,7 +168,8 @@ async def register(
 
     DocumentRefused for an id that already stands for another text.
     """
-    version = await bump_version(conn)  # first of all: it is the lock between two registrars
+    # A write that changes nothing: of two registrars one waits, so that versions are counted once.
+    await conn.execute(update(policy_version).values(version=policy_version.c.version))
     known = {one.sha256: one for one in await read_documents(conn, client)}
     before, aliases = set(known), await read_aliases(conn, client)
     named, told = len(aliases), dict[str, None]()
@@ -181,6 +182,8 @@ async def register(
             await _name(conn, client, alias, digest, aliases)
     new = tuple(known[digest] for digest in told if digest not in before)
     old = tuple(known[digest] for digest in told if digest in before)
+    changed = new or len(aliases) > named
+    version = await bump_version(conn) if changed else await read_version(conn)
     return Added(new, old, len(aliases) - named, version)
 
 

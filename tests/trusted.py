@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ from store.engine import single
 WEB, DESK = "web", "desk"
 """Two clients."""
 TOWN = "zhelai-town-01"
+PATIENT_S = 60.0  # what is tested is what happens, on however busy a machine
 NOTHING: Mapping[str, object] = MappingProxyType({})
 ENFORCED: Mapping[str, object] = MappingProxyType(
     {f"documents.{kind}": "enforce" for kind in Standing}
@@ -100,7 +102,7 @@ class Edge:
                 version = await approve(conn, *of, by="officer", basis="test")
             if state == RETIRED:
                 version = await retire(conn, *of, by="officer", basis="test")
-        await self.hub.keeper.at_least(version)
+        await self.hub.keeper.at_least(version, PATIENT_S)
         return await self.document(document.label, client)
 
     async def end(self, document: Registered) -> int:
@@ -138,7 +140,13 @@ async def edge(
     telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Edge]:
     """A hub over a copy of the site in a new folder, with these settings."""
-    shutil.copytree(site.folder, folder)
+    # Somebody may have the site's store open: the copy is SQLite's own, of one moment.
+    shutil.copytree(site.folder, folder, ignore=shutil.ignore_patterns("store.sqlite*"))
+    with (
+        contextlib.closing(sqlite3.connect(site.folder / "store.sqlite")) as old,
+        contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as new,
+    ):
+        old.backup(new)
     copy = Site(folder, site.scale, site.people, site.demonstrations)
     async with over(copy, given, telemetry) as made:
         yield made

@@ -180,7 +180,9 @@ def test_who_may_only_tally_gets_the_published_table_and_no_place(county: County
     watched = county.desk.runner.run(engine.watch(Question(COUNTS, None, {}), gate))
     assert isinstance(watched, Watched)
     assert (watched.dataset, watched.counted) == ("case", True)
-    refused = county.desk.runner.run(engine.watch(Question(COUNTS, None, {"area": "532622205000"}), gate))
+    refused = county.desk.runner.run(
+        engine.watch(Question(COUNTS, None, {"area": "532622205000"}), gate)
+    )
     assert isinstance(refused, Answer)
     assert reasons(refused) == [("BAD_USER_INPUT", "CUBE")]
 

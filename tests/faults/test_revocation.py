@@ -20,7 +20,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authz.rule import NO_END, Rule
 from hub.app import assemble
+from hub.identity import DEMO_CLIENT
 from store.accounts import suspend
+from store.documents import NewDocument, approve, register, retire, sha256_of
 from store.engine import open_engine
 from store.grants import Grant, share_grant
 from store.listen import NAME
@@ -44,6 +46,7 @@ GRANT = Grant(
     "2022-01-01", "9999-12-31",
 )  # fmt: skip
 INSURED = "query($n: String!) { citizen(by: {idNumber: $n}) { employment { insurance { name } } } }"
+DOCUMENT = "query Who { viewer { account } }"
 LISTED = "{ cases(first: 1) { nodes { caseNo } } }"
 
 Change = Callable[[AsyncConnection], Awaitable[object]]
@@ -80,6 +83,13 @@ class Server:
         answer = self.ask("{ viewer { account } }")
         assert answer.status_code in (200, 401)
         return answer.status_code == 200
+
+    def trusted(self) -> bool:
+        """May he ask the document, by its id and by its name?"""
+        by_id = self.client.post("/graphql", json={"documentId": f"sha256:{sha256_of(DOCUMENT)}"})
+        by_name = self.client.get("/api/rest/Who/1")
+        assert {by_id.status_code, by_name.status_code} <= {200, 403, 404}
+        return 200 in (by_id.status_code, by_name.status_code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +155,16 @@ async def _denied(conn: AsyncConnection) -> None:
 
 async def _suspended(conn: AsyncConnection) -> None:
     await suspend(conn, CLERK, by="tester", basis="离岗")
+
+
+async def _approved(conn: AsyncConnection) -> None:
+    new = NewDocument("Who", DOCUMENT, 0, ())
+    await register(conn, DEMO_CLIENT, [new], by="tester")
+    await approve(conn, DEMO_CLIENT, "Who", 1, by="officer", basis="评审")
+
+
+async def _retired(conn: AsyncConnection) -> None:
+    await retire(conn, DEMO_CLIENT, "Who", 1, by="officer", basis="停用")
 
 
 async def _lines_cut(conn: AsyncConnection) -> None:
@@ -231,6 +251,16 @@ def test_what_is_taken_away_is_refused_by_both_within_a_second(
             "account": pair.refused_after(_suspended, Server.known),
         }
     assert {what: s for what, s in taken.items() if s > WITHIN_S} == {}
+
+
+def test_a_document_that_ends_is_refused_by_both_within_a_second(
+    site_copy: Site, filled_store: str
+) -> None:
+    with _pair(site_copy, filled_store) as pair:
+        assert [server.trusted() for server in pair.servers] == [False, False]
+        pair.change(_approved)
+        _until(lambda: [server.trusted() for server in pair.servers])
+        assert pair.refused_after(_retired, Server.trusted) <= WITHIN_S
 
 
 @pytest.mark.postgres

@@ -94,7 +94,7 @@ def test_a_document_from_file_to_its_end(hub: Hub, folder: Path) -> None:
     approved = hub(*signed, "--by", "sec-01")
     assert (approved.code, approved.out) == (
         DONE,
-        f"web Who/1 已批准，策略版本 {START + 3}\n",
+        f"web Who/1 已批准，策略版本 {START + 2}\n",
     )
     assert hub(*signed, "--by", "sec-02").code == REFUSED
     shown = hub("documents", "show", "Who/1", "--client", "web", *at).out
@@ -103,16 +103,16 @@ def test_a_document_from_file_to_its_end(hub: Hub, folder: Path) -> None:
     assert shown.endswith(f"\n\n{MORE}\n")
 
     ended = ("documents", "retire", "Who/1", "--client", "web", "--by", "sec-02", "--basis", "x")
-    assert hub(*ended, *at).out == f"web Who/1 已停用，策略版本 {START + 4}\n"
+    assert hub(*ended, *at).out == f"web Who/1 已停用，策略版本 {START + 3}\n"
     assert hub(*ended, *at).err == "受信查询 `Who/1` 已经停用\n"
 
     ref = f"sha256:{sha256(MORE)}"
     told = records(folder)
     assert [(r["op"]["name"], r["actor"], r["ref"], r["policy"]) for r in told] == [
         ("document.add", "dev-01", ref, str(START + 1)),
-        ("document.add", "dev-01", ref, str(START + 2)),
-        ("document.approve", "sec-01", ref, str(START + 3)),
-        ("document.retire", "sec-02", ref, str(START + 4)),
+        ("document.add", "dev-01", ref, str(START + 1)),
+        ("document.approve", "sec-01", ref, str(START + 2)),
+        ("document.retire", "sec-02", ref, str(START + 3)),
     ]
     assert told[0]["op"]["vars"] == {"client": "web", "documents": 1}
     assert told[2]["op"]["vars"] == {

@@ -15,7 +15,7 @@ import pytest
 import structlog
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sqlalchemy import event, update
+from sqlalchemy import event, text, update
 
 from authz.post import Asker, Post
 from catalog.standing import Standing
@@ -298,3 +298,17 @@ async def test_who_has_no_client_has_no_documents(strict: Edge) -> None:
     assert (await strict.ask({"documentId": by_id(WHO)}, client=WEB)).status_code == 200
     answer = await strict.ask({"documentId": by_id(WHO)}, client="No Client")
     assert (answer.status_code, codes(answer)) == (404, [("DOCUMENT_UNKNOWN", None)])
+
+
+async def test_a_store_that_does_not_say_trusts_nobody(strict: Edge) -> None:
+    document = await strict.put(WHO)
+    async with strict.hub.store.begin() as connection:
+        await connection.execute(text("ALTER TABLE trusted_alias RENAME TO gone"))
+    for body in ({"documentId": by_id(document)}, {"query": WHO}, {"query": FREE}):
+        answer = await strict.ask(body)
+        assert (answer.status_code, codes(answer)) == (503, [("SOURCE_UNAVAILABLE", "DOWN")])
+    answer = await strict.rest("Who/1")
+    assert (answer.status_code, codes(answer)) == (503, [("SOURCE_UNAVAILABLE", "DOWN")])
+    async with strict.hub.store.begin() as connection:
+        await connection.execute(text("ALTER TABLE gone RENAME TO trusted_alias"))
+    assert (await strict.ask({"documentId": by_id(document)})).status_code == 200

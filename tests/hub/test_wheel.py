@@ -36,6 +36,7 @@ INSIDE = {
     "hub/_departments/medical_insurance.py",
     "hub/_departments/provincial.py",
     "hub/_departments/service.py",
+    "hub/_examples/open_cases.graphql",
     "hub/_examples/township_clerk.graphql",
     "hub/_examples/township_clerk.variables.json",
     "hub/_scenarios.toml",

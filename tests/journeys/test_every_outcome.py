@@ -235,7 +235,7 @@ CASES: dict[str, Case] = {
     "subscription": plain("subscription { nothing }", invalid("GRAPHQL_VALIDATION_FAILED")),
     "a stored document": plain(
         "",
-        invalid("GRAPHQL_PARSE_FAILED"),
+        invalid("DOCUMENT_UNKNOWN"),
         extra={"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "ab" * 32}}},
     ),
 }

@@ -1,7 +1,7 @@
 """A frontend's manifest: registered, approved, asked by id and by REST, retired, refused.
 
-Two workers over one store, on either database: what one command ends, both refuse within the
-second that a right ends in.
+Two workers over one store, on either database: what one command puts in force or ends, both know
+(how soon is `tests/faults/test_revocation.py`'s claim).
 """
 
 from __future__ import annotations
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
 MANIFEST = Path(__file__).parents[2] / "examples" / "documents" / "persisted-documents.json"
-SOON_S = 1.0  # how late a worker may know (docs/operations.md)
-SLACK_S = 2.0  # for a machine that does other things
+PATIENT_S = 60.0  # what is claimed here is that it happens, on however busy a machine
 PEOPLE = (("sec-01", "rev", "secadmin"), ("dev-01", "mca", "dept"))
 
 
@@ -72,13 +71,12 @@ async def sign(edge: Edge, what: str, by: str, change: object, *posts: object) -
     await do(hub.settings, hub.catalog, Deed(what, signed), change)  # type: ignore[arg-type]
 
 
-async def until(edge: Edge, body: dict[str, object], status: int) -> float:
-    """Seconds until a worker answers so."""
+async def until(edge: Edge, body: dict[str, object], status: int) -> None:
+    """Until a worker answers so."""
     started = time.monotonic()
     while (await edge.ask(body)).status_code != status:
-        assert time.monotonic() - started < SOON_S + SLACK_S
+        assert time.monotonic() - started < PATIENT_S
         await asyncio.sleep(0.02)
-    return time.monotonic() - started
 
 
 async def test_a_manifest_from_its_tool_to_its_end(workers: tuple[Edge, Edge]) -> None:
@@ -116,9 +114,8 @@ async def test_a_manifest_from_its_tool_to_its_end(workers: tuple[Edge, Edge]) -
     ]
 
     await sign(one, "document.retire", "sec-01", end, SECURITY)
-    late = [await until(worker, body, 403) for worker in workers]
-    assert max(late) <= SOON_S + SLACK_S
     for worker in workers:
+        await until(worker, body, 403)
         assert codes(await worker.rest("WhoComes/1", json_={"idNumber": person.id18})) == [
             ("DOCUMENT_NOT_TRUSTED", None)
         ]

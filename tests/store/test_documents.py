@@ -90,7 +90,8 @@ async def test_the_same_text_is_nothing_new_and_another_is_the_next_version(
     again = await added(engine, new(FIRST, "abc"), new(SECOND, "def"))
     assert [one.label for one in again.known] == ["A/1"]
     assert [one.label for one in again.new] == ["A/2"]
-    assert again.aliases == 1
+    assert (again.aliases, again.policy) == (1, 2)
+    assert (await added(engine, new(FIRST, "abc"))).policy == 2  # nobody has to be told of it
     other = await added(engine, new(SECOND), client="desk")
     assert [(one.client, one.label) for one in other.new] == [("desk", "A/1")]
 
