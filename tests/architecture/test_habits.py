@@ -259,6 +259,12 @@ HABITS = [
         but=("hub/endpoint.py", "hub/app.py", "hub/witness/service.py"),
     ),
     Habit(
+        "nobody else speaks on a WebSocket",
+        uses({"websocket.send"}),
+        ("hub/stream.py", "x = {'type': 'websocket.send', 'text': '{}'}"),
+        but=("hub/websocket.py",),
+    ),
+    Habit(
         "the endpoint sends what the door made",
         responds_with_more_than_sent,
         ("hub/endpoint.py", "x = {'type': 'http.response.body', 'body': answer.data}"),
