@@ -210,7 +210,7 @@ class _Reader:
             async with self._turn, self._engine.connect() as connection:
                 await self._handed(connection)
             self._contact = self._clock()
-        except FAULTS as error:
+        except Exception as error:  # whatever it is, those who listen must not wait for ever
             _log.warning("changes are not read", error=type(error).__name__)
             if self._clock() - self._contact > KEPT_S:
                 for subscriber in self._everybody():

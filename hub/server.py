@@ -63,11 +63,15 @@ class Connection(HttpToolsProtocol):
 
 
 class Line(WebSocketsSansIOProtocol):
-    """A WebSocket. Its path, which may hold anything, is not logged; who takes nothing is cut."""
+    """A WebSocket. Its path and frames, which may hold anything, are not logged at any level.
+
+    Who takes nothing is cut.
+    """
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self.logger = logging.getLogger(QUIETED)
+        self.logger = self.conn.logger = logging.getLogger(QUIETED)
+        self.conn.debug = False  # it would write out each frame
 
     async def run_asgi(self) -> None:
         """Serve it; what is still unsent when it is over would hold line and memory."""

@@ -94,9 +94,11 @@ def _sqlite(dataset: str, table: str, deed: str) -> str:
 
 
 def _function() -> str:
-    # By the table's own schema: a caller's search_path must not name another table.
+    # With the owner's rights: who may write a case need not be given this table. By the table's
+    # own schema: a caller's search_path must not name another one.
     return (
-        f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql AS $$ "  # noqa: S608  our own words
+        f"CREATE FUNCTION {FUNCTION}() RETURNS trigger LANGUAGE plpgsql "  # noqa: S608  our own words
+        "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ "
         "DECLARE changed_id text := CASE WHEN TG_OP = 'DELETE' THEN OLD.id ELSE NEW.id END; "
         f"BEGIN PERFORM pg_advisory_xact_lock({LOCK}); "
         "EXECUTE format('INSERT INTO %I.change (dataset, row_id, second) VALUES ($1, $2, $3)', "

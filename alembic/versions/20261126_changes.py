@@ -26,7 +26,8 @@ NOTED = (
     ("supervision_order", "supervision_order", ("insert", "update")),
 )
 FUNCTION = (
-    "CREATE FUNCTION hub_changed() RETURNS trigger LANGUAGE plpgsql AS $$ "
+    "CREATE FUNCTION hub_changed() RETURNS trigger LANGUAGE plpgsql "
+    "SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ "
     "DECLARE changed_id text := CASE WHEN TG_OP = 'DELETE' THEN OLD.id ELSE NEW.id END; "
     "BEGIN PERFORM pg_advisory_xact_lock(532622000034); "
     "EXECUTE format('INSERT INTO %I.change (dataset, row_id, second) VALUES ($1, $2, $3)', "

@@ -292,6 +292,12 @@ HABITS = [
         ),
     ),
     Habit(
+        "nobody else speaks on a WebSocket",
+        uses({"websocket.send"}),
+        ("hub/stream.py", "x = {'type': 'websocket.send', 'text': '{}'}"),
+        but=("hub/websocket.py",),
+    ),
+    Habit(
         "the endpoint sends what the door made",
         responds_with_more_than_sent,
         ("hub/endpoint.py", "x = {'type': 'http.response.body', 'body': answer.data}"),

@@ -339,6 +339,27 @@ def test_what_is_no_receiver_is_refused(name: str, value: str) -> None:
     assert f"（来自环境变量 {name}）" in line
 
 
+# ---- pages of other sites ----------------------------------------------------------------------
+
+
+def test_no_other_site_may_connect_unless_somebody_says_so(tmp_path: Path) -> None:
+    demo = {"profile": "demo", "data_dir": tmp_path}
+    assert load_settings({}, demo).cors_origins == ()
+    named = {"HUB_CORS_ORIGINS": "https://desk.invalid http://127.0.0.1:5173"}
+    found = load_settings(named, demo).cors_origins
+    assert found == ("https://desk.invalid", "http://127.0.0.1:5173")
+
+
+@pytest.mark.parametrize(
+    "origins",
+    ["*", "desk.invalid", "https://desk.invalid/", "https://DESK.invalid", "https://a https://a"],
+)
+def test_an_origin_is_written_as_a_browser_writes_it(tmp_path: Path, origins: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        load_settings({"HUB_CORS_ORIGINS": origins}, {"profile": "demo", "data_dir": tmp_path})
+    assert "`cors.origins`" in error.value.lines[0]
+
+
 # ---- witnesses ---------------------------------------------------------------------------------
 
 ALONE = {"HUB_WITNESS_URLS": "https://w.invalid", "HUB_WITNESS_KEYS": WITNESS}

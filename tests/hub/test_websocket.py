@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -12,11 +13,15 @@ from typing import Any
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from starlette.types import Message
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hub import limits
+from hub.app import assemble, create_app, running
 from hub.demo.site import Site, prepared
+from hub.telemetry import Telemetry
 from hub.websocket import is_foreign
 from hub.worker import Hub
 from tests.faults.conftest import _listening
@@ -424,3 +429,78 @@ async def test_an_expired_token_ends_a_subscription_without_an_event(served: Ser
         assert await line.closed() == (4403, "UNAUTHENTICATED")
     result = (await records(served.site.store_url, "SUBSCRIBE_RESULT"))[-1]
     assert (result["outcome"], result["code"]) == ("DENIED", "UNAUTHENTICATED")
+
+
+# ---- a reader that takes nothing ----------------------------------------------------------------
+
+WIDE = "{ " + " ".join(f"d{n}: divisions {{ code name path level }}" for n in range(20)) + " }"
+
+
+async def test_a_line_that_takes_nothing_is_cut_and_leaves_nothing_behind(served: Served) -> None:
+    """Its answers fill all buffers on the way; then the hub waits for twenty seconds."""
+    clock = asyncio.get_running_loop().time
+    async with known_line(served.url, served.token()) as line:
+        await line.ask("watch", EVENTS)
+        await until(lambda: served.hub.changes.subscribers == 1)
+        begun = clock()
+        for number in range(90):  # 30 MB, and nobody reads
+            await line.ask(f"w{number}", WIDE)
+        await until(lambda: served.hub.changes.subscribers == 0, 90)
+        assert clock() - begun >= limits.SEND_S
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        assert names & {"operation", "websocket-tended"} == set()
+        taken = await line.rest(60)
+        assert 0 < len(taken) < 180
+        assert line.socket.close_code == 1006
+    async with known_line(served.url, served.token()) as line:
+        await line.ask("1", "{ viewer { account } }")
+        assert await line.told("1") == {"viewer": {"account": TOWN}}
+
+
+# ---- spans --------------------------------------------------------------------------------------
+
+
+async def test_an_operation_is_a_span_of_its_kind_and_holds_its_parts(
+    served: Served, tmp_path: Path
+) -> None:
+    exporter = InMemorySpanExporter()
+    site = served.site
+    hub = assemble(site.settings(), telemetry=Telemetry(exporter))
+    said: asyncio.Queue[Message] = asyncio.Queue()
+    heard: asyncio.Queue[Message] = asyncio.Queue()
+    scope = {
+        "type": "websocket",
+        "path": "/graphql",
+        "headers": [(b"x-purpose", b"aid.file")],
+        "subprotocols": [PROTOCOL],
+        "client": ("127.0.0.1", 1),
+    }
+
+    def say(**message: object) -> None:
+        said.put_nowait({"type": "websocket.receive", "text": json.dumps(message)})
+
+    async def next_text() -> Any:
+        async with asyncio.timeout(20):
+            message = await heard.get()
+        return json.loads(message["text"])
+
+    async with running(hub):
+        said.put_nowait({"type": "websocket.connect"})
+        task = asyncio.ensure_future(create_app(hub)(scope, said.get, heard.put))
+        say(type="connection_init", payload={"authorization": f"Bearer {served.token()}"})
+        assert (await heard.get())["subprotocol"] == PROTOCOL
+        assert await next_text() == {"type": "connection_ack"}
+        say(id="1", type="subscribe", payload={"query": EVENTS})
+        await until(lambda: hub.changes.subscribers == 1)
+        await added(site.store_url, site.shown("zhelai").case_no, "ROUTED")
+        assert (await next_text())["type"] == "next"
+        said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await task
+    spans = exporter.get_finished_spans()
+    (whole,) = [s for s in spans if s.name == "subscription"]
+    within = [s.name for s in spans if s.parent and s.context.trace_id == whole.context.trace_id]
+    assert within == ["hub.plan", "hub.audit"]
+    text = json.dumps([s.to_json() for s in spans], ensure_ascii=False)
+    shown = site.shown("zhelai")
+    for secret in (shown.name, shown.id18, shown.case_no, "Watch", TOWN):
+        assert secret not in text

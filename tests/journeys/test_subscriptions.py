@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -174,6 +175,31 @@ async def _another_case(url: str, household: str) -> str:
             case_file.c.region_path.like("532622205%"),
         )
         return str((await connection.execute(asked.limit(1))).scalar_one())
+
+
+async def test_events_placed_in_another_database_are_told_from_there(
+    site_copy: Site, listening: Listening
+) -> None:
+    """The event comes from its own database, its case from the store; each is followed apart."""
+    shown, copy = site_copy.shown("zhelai"), site_copy.folder / "events.sqlite"
+    shutil.copy(site_copy.folder / "store.sqlite", copy)
+    apart = f"sqlite+aiosqlite:///{copy}"
+    placed: dict[str, Any] = {"sources.events": apart, "placed.case_event": "events"}
+    async with listening(site_copy, **placed) as (hub, url), known_line(url, token(hub)) as line:
+        await line.ask("1", EVENTS)
+        await begun(site_copy.store_url, 1)
+        await added(site_copy.store_url, shown.case_no, "ROUTED")  # not where they lie
+        (key,) = await added(apart, shown.case_no, "ACCEPTED")
+        told = (await line.told("1"))["caseEvents"]
+        assert (told["id"], told["state"]) == (key, "ACCEPTED")
+        assert told["case"] == {"caseNo": shown.case_no, "applicant": {"name": shown.name}}
+        assert await line.silent()
+    (read,) = [r for r in await records(site_copy.store_url, "READ") if r.get("reads")]
+    assert {one["d"]: one["src"] for one in read["reads"]} == {
+        "case_event": "events",
+        "case": "hub",
+        "citizen": "hub",
+    }
 
 
 # ---- two worker processes ------------------------------------------------------------------------

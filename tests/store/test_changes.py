@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -39,8 +41,20 @@ def event(number: int) -> dict[str, Any]:
 
 @pytest.fixture
 async def engine(store_url: str, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
-    await asyncio.to_thread(upgrade, store_url)
-    made = open_engine(store_url, pool_size=8)
+    async with _filled_store(store_url) as made:
+        yield made
+
+
+@pytest.fixture
+async def postgres(pg_url: str, anyio_backend: str) -> AsyncIterator[AsyncEngine]:
+    async with _filled_store(pg_url) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def _filled_store(url: str) -> AsyncIterator[AsyncEngine]:
+    await asyncio.to_thread(upgrade, url)
+    made = open_engine(url, pool_size=8)
     async with made.begin() as conn:
         await conn.execute(insert(household).values(_household()))
         await conn.execute(insert(citizen).values(_person()))
@@ -129,16 +143,10 @@ async def test_old_notes_are_forgotten_and_no_number_comes_again(engine: AsyncEn
 
 @pytest.mark.postgres
 async def test_interleaved_commits_lose_no_change_and_keep_the_order_of_commits(
-    pg_url: str, anyio_backend: str
+    postgres: AsyncEngine,
 ) -> None:
     """A long transaction writes first and commits last; a follower reads after every commit."""
-    await asyncio.to_thread(upgrade, pg_url)
-    engine = open_engine(pg_url, pool_size=4)
-    async with engine.begin() as conn:
-        await conn.execute(insert(household).values(_household()))
-        await conn.execute(insert(citizen).values(_person()))
-        await conn.execute(insert(case_file).values(CASE))
-        start = 0
+    engine = postgres
     async with engine.connect() as conn:
         start = await head(conn)
     seen: list[Change] = []
@@ -161,7 +169,6 @@ async def test_interleaved_commits_lose_no_change_and_keep_the_order_of_commits(
         await follow()
     assert [c.key for c in seen] == ["e002", "e003", "e001"]
     assert [c.seq for c in seen] == sorted(c.seq for c in seen)
-    await engine.dispose()
 
 
 async def test_twenty_writers_at_once_are_followed_without_a_gap(engine: AsyncEngine) -> None:
@@ -193,16 +200,12 @@ async def test_twenty_writers_at_once_are_followed_without_a_gap(engine: AsyncEn
 
 @pytest.mark.postgres
 async def test_two_transactions_over_the_same_rows_in_other_orders_do_not_wait_for_each_other(
-    pg_url: str, anyio_backend: str
+    postgres: AsyncEngine,
 ) -> None:
     """The lock is taken last: it can close no circle."""
-    await asyncio.to_thread(upgrade, pg_url)
-    engine = open_engine(pg_url, pool_size=2)
+    engine = postgres
     async with engine.begin() as conn:
-        await conn.execute(insert(household).values(_household()))
-        await conn.execute(insert(citizen).values(_person()))
-        second = {**CASE, "id": "c2", "case_no": "N-2"}
-        await conn.execute(insert(case_file), [CASE, second])
+        await conn.execute(insert(case_file).values({**CASE, "id": "c2", "case_no": "N-2"}))
 
     async def move(conn: AsyncConnection, key: str) -> None:
         await conn.execute(update(case_file).where(case_file.c.id == key).values(state="ROUTED"))
@@ -214,30 +217,42 @@ async def test_two_transactions_over_the_same_rows_in_other_orders_do_not_wait_f
         await move(other, "c1")
         await other.commit()
     assert [c.key for c in (await noted(engine))[-3:]] == ["c1", "c2", "c1"]
-    await engine.dispose()
+
+
+@pytest.mark.postgres
+async def test_who_may_only_write_cases_is_noted_too(postgres: AsyncEngine) -> None:
+    engine = postgres
+    role = f"writer_{uuid.uuid4().hex}"
+    async with engine.begin() as conn:
+        await conn.execute(text(f"CREATE ROLE {role} NOLOGIN"))
+        await conn.execute(text(f"GRANT SELECT, INSERT ON case_event, case_file TO {role}"))
+    before = await noted(engine)
+    async with engine.begin() as conn:
+        await conn.execute(text(f"SET LOCAL ROLE {role}"))
+        await conn.execute(insert(case_event).values(event(1)))
+    assert [c.key for c in (await noted(engine))[len(before) :]] == ["e001"]
+    async with engine.begin() as conn:
+        await conn.execute(text(f"DROP OWNED BY {role}"))
+        await conn.execute(text(f"DROP ROLE {role}"))
 
 
 @pytest.mark.postgres
 async def test_postgresql_tells_of_a_change_once_it_is_there(
-    pg_url: str, anyio_backend: str
+    postgres: AsyncEngine,
 ) -> None:
-    await asyncio.to_thread(upgrade, pg_url)
-    engine, heard = open_engine(pg_url, pool_size=2), asyncio.Event()
+    engine, heard = postgres, asyncio.Event()
     task = asyncio.create_task(listen(engine.url, heard.set, channel=CHANNEL, name="test"))
     try:
         async with asyncio.timeout(5):
             await heard.wait()  # the line is new
             heard.clear()
             async with engine.begin() as conn:
-                await conn.execute(insert(household).values(_household()))
-                await conn.execute(insert(citizen).values(_person()))
-                await conn.execute(insert(case_file).values(CASE))
+                await conn.execute(insert(case_event).values(event(1)))
                 await asyncio.sleep(0.1)
                 assert not heard.is_set()
             await heard.wait()
         async with engine.connect() as conn:
-            assert await conn.scalar(text("SELECT count(*) FROM change")) == 1
+            assert await conn.scalar(text("SELECT count(*) FROM change")) == 2
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await engine.dispose()
