@@ -210,3 +210,11 @@ DOCUMENTS: Mapping[str, Hostile] = {
         INVALID,
     ),
 }
+
+BODIES: Mapping[str, bytes] = {
+    "300,000 members": b'{"query": "a", "variables": {"x": [' + b"1," * 300_000 + b"1]}}",
+    "500,000 brackets": b"[" * 500_000,
+    "a number of 900,000 digits": b'{"query": "a", "variables": {"x": ' + b"9" * 900_000 + b"}}",
+    "a string never closed": b'{"' + b'\\"' * 500_000,
+}
+"""Bodies that are no question, of nearly a megabyte."""
