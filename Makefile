@@ -67,7 +67,8 @@ schema: $(STAMPS)/run ## write schema/schema.graphql anew
 lock: ## renew both lock files: hash-pinned names, no addresses
 	@test -n "$(UV)" || { echo "lock needs uv: pip install uv"; exit 2; }
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --python-version 3.11 --extra postgres --extra mariadb --extra build pyproject.toml -o requirements.lock
+	  --python-version 3.11 --extra postgres --extra mariadb --extra otlp --extra prometheus --extra build \
+	  pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --extra dev --extra build -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock

@@ -30,13 +30,14 @@ from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
-from hub import followers, limits
+from hub import figures, followers, limits
 from hub.asking import Askers
 from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
 from hub.cosigning import Cosigning, times, witnesses
 from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
+from hub.exporting import METRICS
 from hub.identity import Tokens
 from hub.keys import load_keys, source_keys
 from hub.notes import Notes
@@ -123,6 +124,7 @@ def assemble(
         operation_s=settings.deadline_s,
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
+        watch=telemetry.watch,
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(
@@ -132,9 +134,10 @@ def assemble(
         clock,
         wait_s=settings.audit_wait_s,
         suite=settings.audit_suite,
+        seen=telemetry.metrics.appended,
     )
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
-    return Hub(
+    hub = Hub(
         settings=settings,
         catalog=catalog,
         keys=keys,
@@ -162,6 +165,8 @@ def assemble(
         notes=Notes(store, keys.audit),
         telemetry=telemetry,
     )
+    figures.told(hub)
+    return hub
 
 
 def tokens_of(subjects: SubjectTokens) -> Callable[[str], list[bytes]]:
@@ -270,6 +275,7 @@ def create_app(hub: Hub) -> ASGIApp:
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *([] if hub.telemetry.scraped is None else [Route(METRICS, hub.telemetry.scraped)]),
         ],
         lifespan=lifespan,
     )

@@ -21,7 +21,7 @@ from hub.asking import Headers
 from hub.body import body_of
 from hub.passage import Passage
 from hub.release import Sent, Visit
-from hub.telemetry import Attribute, SpanName, mark, trace_id
+from hub.telemetry import SpanName, trace_id
 from hub.worker import Hub
 from resolvers.answer import Question
 
@@ -39,11 +39,13 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
-        with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
-            visit = Visit(trace_id(span), ip=_address(scope))
+        telemetry = self._hub.telemetry
+        with (
+            telemetry.metrics.running(),
+            telemetry.span(SpanName.QUERY, traceparent=traceparent) as span,
+        ):
+            visit = Visit(trace_id(span), ip=address_of(scope))
             sent = await self._handled(scope["method"], headers, receive, visit)
-            if span.is_recording():
-                mark(span, Attribute.DECISION, "OK" if sent.status == 200 else f"S{sent.status}")
         start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
         await send(start)
         await send({"type": "http.response.body", "body": sent.body})
@@ -84,7 +86,7 @@ class Endpoint:
             self._media[given] = media
 
 
-def _address(scope: Scope) -> str:
+def address_of(scope: Scope) -> str:
     """Whence the request came; behind a proxy that is a header's text, so only an address."""
     client = scope.get("client")
     host = client[0] if client else ""

@@ -22,6 +22,8 @@ from hub.trace import CURRENT
 BLOT = "[已隐去]"
 DEEPEST = 5  # frames of an error that are worth a line
 QUIET = ("alembic", "httpx", "httpcore", "asyncio", "aiosqlite", "sqlalchemy")  # addresses, SQL
+MUTE = ("opentelemetry", "urllib3", "requests")
+"""Exporters tell addresses and what collectors say; `exporting.py` says it once, without either."""
 NAMES_OF_REQUESTS = ("trace_id", "request_id")  # random hex may look like a telephone
 
 _PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|\d{15}|1\d{10})(?!\d)")
@@ -52,6 +54,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in MUTE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _formatter(chain: list[Any]) -> logging.Formatter:

@@ -9,18 +9,25 @@ A transport (`endpoint.py` for POST /graphql) reads its own protocol and leaves 
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 
 import structlog
 
 from authz.rule import EMERGENCY
-from catalog.errors import DeadlineExceeded, HubError, Internal, Unauthenticated
+from catalog.errors import (
+    AuditUnavailable,
+    DeadlineExceeded,
+    HubError,
+    Internal,
+    Unauthenticated,
+)
 from hub import end_users, notes
 from hub.asking import CASE_HEADER, Headers, Known
 from hub.decoding import JSON
-from hub.release import Sent, Visit
+from hub.release import Sent, Visit, outcome_of
 from hub.runs import looked_up
 from hub.strict import answered
-from hub.telemetry import AnySpan, Attribute, SpanName, mark
+from hub.telemetry import AnySpan, Attribute, SpanName, mark, named_after
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
 
@@ -36,6 +43,7 @@ class Passage:
     def __init__(self, hub: Hub, headers: Headers, visit: Visit) -> None:
         self._hub, self._headers = hub, headers
         self.visit, self.media = visit, JSON
+        self._began = perf_counter()
 
     async def admit(self) -> Known:
         """Who asks, for which purpose and case. HubError for whoever may not ask at all."""
@@ -57,17 +65,19 @@ class Passage:
     async def answer(self, question: Question, known: Known) -> Sent:
         """The question of an admitted asker through the Plan, recorded, as bytes."""
         hub, visit = self._hub, self.visit
-        with hub.telemetry.span(SpanName.PLAN) as span:
-            with looked_up() as numbers:
-                answer, known = await answered(hub, question, self._headers, known)
-            visit.asker = known.gate.asker
-            visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
-            if answer.fault is not None:
-                _log.error("internal error", exception=answer.fault, request=visit.request_id)
-            if span.is_recording():
-                _tell(span, answer)
+        with looked_up() as numbers:
+            answer, known = await answered(hub, question, self._headers, known)
+        visit.asker = known.gate.asker
+        visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
+        if answer.fault is not None:
+            _log.error("internal error", exception=answer.fault, request=visit.request_id)
+        span = hub.telemetry.current()
+        if span.is_recording():
+            _tell(span, answer)
         with hub.telemetry.span(SpanName.AUDIT):
-            return await hub.release.answer(answer, visit, self.media)
+            sent = await hub.release.answer(answer, visit, self.media)
+        lost = sent.code == AuditUnavailable.code  # then nothing of the answer has left
+        return self._ended(sent, "FAILED" if lost else answer.disclosure.outcome)
 
     async def refuse(self, error: Exception) -> Sent:
         """The answer to whatever was raised on the way; recorded if we know whose it is."""
@@ -76,7 +86,21 @@ class Passage:
             self._recognise()
             if self.visit.asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
-        return await self._hub.release.refusal(said, self.visit, self.media)
+                self._hub.telemetry.metrics.stranger(said.reason or said.code)
+        with self._hub.telemetry.span(SpanName.AUDIT):
+            sent = await self._hub.release.refusal(said, self.visit, self.media)
+        return self._ended(sent, outcome_of(said))
+
+    def _ended(self, sent: Sent, outcome: str) -> Sent:
+        """Told to whoever watches: how it ended and how long it took, of nobody."""
+        telemetry = self._hub.telemetry
+        telemetry.metrics.answered(outcome, sent.code, perf_counter() - self._began)
+        span = telemetry.current()
+        if span.is_recording():
+            mark(span, Attribute.DECISION, outcome)
+            if self.visit.asker is not None and self.visit.asker.purpose:
+                mark(span, Attribute.PURPOSE, self.visit.asker.purpose)
+        return sent
 
     def _said(self, error: Exception) -> HubError:
         if isinstance(error, HubError):
@@ -111,8 +135,9 @@ class Passage:
 
 def _tell(span: AnySpan, answer: Answer) -> None:
     told = answer.disclosure
-    mark(span, Attribute.OPERATION_TYPE, told.operation)
-    mark(span, Attribute.DECISION, told.outcome)
+    named_after(span, told.operation)
     mark(span, Attribute.ROWS, sum(read.rows for read in told.reads))
     if told.digest:
         mark(span, Attribute.DOCUMENT, told.digest)
+    if "cost" in answer.extensions:
+        mark(span, Attribute.COST, answer.extensions["cost"])

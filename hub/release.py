@@ -66,11 +66,12 @@ class Visit:
 
 @dataclass(slots=True)
 class Sent:
-    """Status, headers and body, ready to leave."""
+    """Status, headers and body, ready to leave; `code` of its first error, if there is one."""
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    code: str = ""
 
 
 class Release:
@@ -112,9 +113,7 @@ class Release:
         """A request refused before it was an operation; recorded if we know whose it is."""
         if visit.asker is None:
             return self._bare(error, visit, media, None)
-        outcome = Outcome.DENIED if error.status in (401, 403) else Outcome.INVALID
-        outcome = Outcome.FAILED if error.status >= 500 else outcome
-        draft = _by(visit, outcome=outcome, code=error.code)
+        draft = _by(visit, outcome=outcome_of(error), code=error.code)
         try:
             receipt = await self._log.append(draft)
         except AuditUnavailable as unavailable:
@@ -166,6 +165,13 @@ class Release:
         made = self._tokens.tokens(dict.fromkeys(one for one in people if isinstance(one, str)))
         given = dict.fromkeys(one for one in people if isinstance(one, bytes))
         return made + b"".join(one for one in given if one not in split(made))
+
+
+def outcome_of(error: HubError) -> Outcome:
+    """How a request ends that was refused with `error`."""
+    if error.status >= 500:
+        return Outcome.FAILED
+    return Outcome.DENIED if error.status in (401, 403) else Outcome.INVALID
 
 
 def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
@@ -263,7 +269,8 @@ def _sent(
     if receipt is not None:
         headers.append((b"x-audit-id", b"%d" % receipt.idx))
         headers.append((b"x-audit-receipt", receipt.leaf.encode()))
-    return Sent(status, headers, body)
+    errors = payload.get("errors")
+    return Sent(status, headers, body, errors[0]["extensions"]["code"] if errors else "")
 
 
 def _status(answer: Answer, media: str) -> int:

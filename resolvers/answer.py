@@ -44,6 +44,7 @@ from resolvers.plan import Disclosure, OutFault, OutIntrospection, Plan, ReadDis
 from resolvers.quota import counted, taken
 from resolvers.ready import Ready, ready
 from resolvers.shape import Shaper, arguments, signature, unfit
+from resolvers.watch import Step, watched
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
 
@@ -87,6 +88,7 @@ class Engine:
         self._json_mode = json_mode
         self._deadlines = Deadlines()
         self.planned = 0  # Plans made, i.e. statements rendered
+        self.needed = 0  # Plans that were wanted, made or kept
         self.shaped = 0  # Shapes made
         self.judged = 0  # sets of variables that graphql-core had to coerce
         self._version = 0
@@ -95,10 +97,11 @@ class Engine:
         """Never raises a HubError: a refused or invalid operation is an Answer too."""
         operation: Operation | None = None
         try:
-            document = self.documents.get(question.query)
-            operation = document.operation(question.operation_name)
-            values = self._variables(operation, question.variables)
-            shape = self._shape(operation, values)
+            with watched(self._setting.watch, Step.LIMITS):
+                document = self.documents.get(question.query)
+                operation = document.operation(question.operation_name)
+                values = self._variables(operation, question.variables)
+                shape = self._shape(operation, values)
             self._may_introspect(shape, gate)
             return await self._run(operation, shape, values, gate, context)
         except HubError as error:
@@ -144,6 +147,7 @@ class Engine:
 
     def _ready(self, shape: Shape, gate: Gate, json_mode: bool) -> Ready:
         """The Plan with this asker's values: one look-up while his Gate lives."""
+        self.needed += 1
         key = (shape.key, json_mode)
         found: Ready | None = gate.kept(key)
         if found is None:
@@ -180,7 +184,8 @@ class Engine:
         introspection = self._introspect(operation, shape, values)
         asker, lookups = gate.asker.principal_id, self._setting.lookups
         for again, json_mode in enumerate((self._json_mode, False)):
-            made = self._ready(shape, gate, json_mode)
+            with watched(self._setting.watch, Step.PLAN):
+                made = self._ready(shape, gate, json_mode)
             execution = Execution(made, gate, self._setting, arguments)
             try:
                 if not again:

@@ -94,6 +94,7 @@ def _plain(settings: Settings) -> Iterator[Finding]:
     """Addresses that are asked in plain text across a network. The address itself is not said."""
     asked = {f"sources.{name}": address for name, address in settings.sources.items()}
     asked |= {"alerts.webhook_url": settings.alerts_webhook_url or ""}
+    asked |= {"telemetry.otlp_url": settings.telemetry_otlp_url or ""}
     asked |= {f"witness.urls[{n}]": url for n, url in enumerate(settings.witness_urls)}
     for key, address in asked.items():
         if _is_plain(address):
