@@ -36,7 +36,7 @@ mutation: $(STAMPS)/dev ## faults planted in what decides who sees what: how man
 check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
-	$(BIN)/mypy $(OURS) tests alembic bench
+	$(BIN)/mypy $(OURS) tests alembic bench examples/python
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -q -n 2 -m "not postgres and not loopback" tests/architecture tests/schema \
 	  tests/migrations/test_start.py tests/docs

@@ -34,6 +34,7 @@ from hub import figures, followers, limits
 from hub.asking import Askers
 from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
+from hub.contract import CONTRACT, Contract
 from hub.cosigning import Cosigning, times, witnesses
 from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
@@ -153,7 +154,7 @@ def assemble(
         log=log,
         quorum=quorum,
         cosigning=Cosigning(store, log, witnesses(settings), quorum),
-        release=Release(log, subjects, quorum),
+        release=Release(log, subjects, quorum, sandbox=demo),
         signer=signer_of(
             settings,
             store,
@@ -275,6 +276,7 @@ def create_app(hub: Hub) -> ASGIApp:
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route(CONTRACT, Contract(hub), methods=["GET"]),
             *([] if hub.telemetry.scraped is None else [Route(METRICS, hub.telemetry.scraped)]),
         ],
         lifespan=lifespan,

@@ -46,9 +46,7 @@ class Endpoint:
         ):
             visit = Visit(trace_id(span), ip=address_of(scope))
             sent = await self._handled(scope["method"], headers, receive, visit)
-        start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": sent.body})
+        await send_out(sent, send)
 
     async def _handled(self, method: str, headers: Headers, receive: Receive, visit: Visit) -> Sent:
         passage = Passage(self._hub, headers, visit)
@@ -84,6 +82,13 @@ class Endpoint:
             if len(self._media) >= MEDIA_KEPT:
                 self._media.clear()
             self._media[given] = media
+
+
+async def send_out(sent: Sent, send: Send) -> None:
+    """What the one door made, as it is."""
+    start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
+    await send(start)
+    await send({"type": "http.response.body", "body": sent.body})
 
 
 def address_of(scope: Scope) -> str:

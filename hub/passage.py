@@ -27,7 +27,7 @@ from hub.decoding import JSON
 from hub.release import Sent, Visit, outcome_of
 from hub.runs import looked_up
 from hub.strict import answered
-from hub.telemetry import AnySpan, Attribute, SpanName, mark, named_after
+from hub.telemetry import AnySpan, Attribute, SpanName, named_after, offer
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
 
@@ -77,7 +77,7 @@ class Passage:
         with hub.telemetry.span(SpanName.AUDIT):
             sent = await hub.release.answer(answer, visit, self.media)
         lost = sent.code == AuditUnavailable.code  # then nothing of the answer has left
-        return self._ended(sent, "FAILED" if lost else answer.disclosure.outcome)
+        return self.ended(sent, "FAILED" if lost else answer.disclosure.outcome)
 
     async def refuse(self, error: Exception) -> Sent:
         """The answer to whatever was raised on the way; recorded if we know whose it is."""
@@ -89,17 +89,17 @@ class Passage:
                 self._hub.telemetry.metrics.stranger(said.reason or said.code)
         with self._hub.telemetry.span(SpanName.AUDIT):
             sent = await self._hub.release.refusal(said, self.visit, self.media)
-        return self._ended(sent, outcome_of(said))
+        return self.ended(sent, outcome_of(said))
 
-    def _ended(self, sent: Sent, outcome: str) -> Sent:
+    def ended(self, sent: Sent, outcome: str) -> Sent:
         """Told to whoever watches: how it ended and how long it took, of nobody."""
         telemetry = self._hub.telemetry
         telemetry.metrics.answered(outcome, sent.code, perf_counter() - self._began)
         span = telemetry.current()
         if span.is_recording():
-            mark(span, Attribute.DECISION, outcome)
+            offer(span, Attribute.DECISION, outcome)
             if self.visit.asker is not None and self.visit.asker.purpose:
-                mark(span, Attribute.PURPOSE, self.visit.asker.purpose)
+                offer(span, Attribute.PURPOSE, self.visit.asker.purpose)
         return sent
 
     def _said(self, error: Exception) -> HubError:
@@ -136,8 +136,8 @@ class Passage:
 def _tell(span: AnySpan, answer: Answer) -> None:
     told = answer.disclosure
     named_after(span, told.operation)
-    mark(span, Attribute.ROWS, sum(read.rows for read in told.reads))
+    offer(span, Attribute.ROWS, sum(read.rows for read in told.reads))
     if told.digest:
-        mark(span, Attribute.DOCUMENT, told.digest)
+        offer(span, Attribute.DOCUMENT, told.digest)
     if "cost" in answer.extensions:
-        mark(span, Attribute.COST, answer.extensions["cost"])
+        offer(span, Attribute.COST, answer.extensions["cost"])

@@ -39,6 +39,15 @@ _STANDING = {
     )
     for media in (JSON, GRAPHQL_JSON)
 }
+_AS_TEXT = (
+    (b"content-type", b"text/plain; charset=utf-8"),
+    # To be kept, and asked for again each time: who may read it today is seen today.
+    (b"cache-control", b"private, no-cache"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"vary", b"Authorization, Origin"),
+)
+CONTRACT = "Schema_sdl"  # how the record names the operation of who fetches the SDL
+SANDBOX = ((b"x-sandbox", b"true"),)
 _ADDED = {401: ((b"www-authenticate", b"Bearer"),), 405: ((b"allow", b"POST"),)}
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
@@ -75,10 +84,13 @@ class Sent:
 
 
 class Release:
-    """Writes the record, then makes the bytes."""
+    """Writes the record, then makes the bytes. `sandbox`: each answer says it is invented."""
 
-    def __init__(self, log: AuditLog, tokens: SubjectTokens, quorum: Quorum) -> None:
+    def __init__(
+        self, log: AuditLog, tokens: SubjectTokens, quorum: Quorum, *, sandbox: bool = False
+    ) -> None:
         self._log, self._tokens, self._quorum = log, tokens, quorum
+        self._marks = SANDBOX if sandbox else ()
 
     async def answer(self, answer: Answer, visit: Visit, media: str) -> Sent:
         """An executed or refused operation."""
@@ -99,7 +111,24 @@ class Release:
         if len(answer.errors) > ERRORS_SHOWN:
             extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
         payload["extensions"] = extensions
-        return _sent(_status(answer, media), visit, media, receipt, payload)
+        return _sent(_status(answer, media), visit, media, receipt, payload, *self._marks)
+
+    async def contract(self, digest: str, body: bytes | None, visit: Visit) -> Sent:
+        """The SDL whose sha256 is `digest` as a text, or that it is still the one he has.
+
+        Recorded like introspection: who was given which contract.
+        """
+        told = Disclosure("query", CONTRACT, digest, (), Outcome.OK, None)
+        try:
+            self._quorum.demand()
+            receipt = await self._log.append(self._draft(told, visit))
+        except AuditUnavailable as error:
+            return self._bare(error, visit, JSON, None)
+        etag = b'"%s"' % digest.encode()
+        headers = [*_AS_TEXT, (b"etag", etag), *_named_in_headers(visit, receipt), *self._marks]
+        if body is None:
+            return Sent(304, headers, b"")
+        return Sent(200, [*headers, (b"content-length", b"%d" % len(body))], body)
 
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
@@ -130,7 +159,8 @@ class Release:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
         if receipt is not None:
             payload["extensions"] = {"audit": _receipt(receipt)}
-        return _sent(error.status, visit, media, receipt, payload, *_ADDED.get(error.status, ()))
+        added = (*_ADDED.get(error.status, ()), *self._marks)
+        return _sent(error.status, visit, media, receipt, payload, *added)
 
     # -- Disclosure -> Draft
 
@@ -262,15 +292,21 @@ def _sent(
     body = orjson.dumps(payload)
     headers = [
         *_STANDING[media],
-        (b"x-request-id", visit.request_id.encode()),
+        *_named_in_headers(visit, receipt),
         (b"content-length", b"%d" % len(body)),
         *added,
     ]
-    if receipt is not None:
-        headers.append((b"x-audit-id", b"%d" % receipt.idx))
-        headers.append((b"x-audit-receipt", receipt.leaf.encode()))
     errors = payload.get("errors")
     return Sent(status, headers, body, errors[0]["extensions"]["code"] if errors else "")
+
+
+def _named_in_headers(visit: Visit, receipt: Receipt | None) -> list[tuple[bytes, bytes]]:
+    """The request's name, and where its record lies."""
+    named = [(b"x-request-id", visit.request_id.encode())]
+    if receipt is not None:
+        named.append((b"x-audit-id", b"%d" % receipt.idx))
+        named.append((b"x-audit-receipt", receipt.leaf.encode()))
+    return named
 
 
 def _status(answer: Answer, media: str) -> int:

@@ -250,7 +250,7 @@ def _sampler(share: float) -> Sampler:
 def _told(span: AnySpan, **told: Unpack[Told]) -> None:
     for name, value in told.items():
         assert isinstance(value, str | int)  # noqa: S101  Told has no others
-        mark(span, TOLD[name], value)
+        offer(span, TOLD[name], value)
 
 
 def named_after(span: AnySpan, operation: str) -> None:
@@ -258,7 +258,7 @@ def named_after(span: AnySpan, operation: str) -> None:
     name = ROOTS.get(operation)
     if name is not None and not isinstance(span, Unexported):
         span.update_name(name.value)
-        mark(span, Attribute.OPERATION_TYPE, operation)
+        offer(span, Attribute.OPERATION_TYPE, operation)
 
 
 def mark(span: AnySpan, key: Attribute, value: str | int) -> None:
@@ -267,6 +267,12 @@ def mark(span: AnySpan, key: Attribute, value: str | int) -> None:
         raise ValueError(f"span attribute {key} is not allowed with this value")
     if not isinstance(span, Unexported):
         span.set_attribute(Attribute(key).value, value)
+
+
+def offer(span: AnySpan, key: Attribute, value: str | int) -> None:
+    """Set one attribute if it is allowed: a request is not broken by what is said of it."""
+    if _allowed(key, value):
+        mark(span, key, value)
 
 
 def _allowed(key: str, value: object) -> bool:

@@ -93,6 +93,11 @@ class Engine:
         self.judged = 0  # sets of variables that graphql-core had to coerce
         self._version = 0
 
+    @property
+    def bindings(self) -> Bindings:
+        """The schema it answers, with the binding of every field."""
+        return self._bindings
+
     async def answer(self, question: Question, gate: Gate, context: Mapping[str, Any]) -> Answer:
         """Never raises a HubError: a refused or invalid operation is an Answer too."""
         operation: Operation | None = None

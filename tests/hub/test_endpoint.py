@@ -143,6 +143,7 @@ async def test_a_ready_text_goes_into_the_answer_as_it_is(ask: Ask) -> None:
         "content-length": str(len(answer.content)),
         "x-audit-id": str(receipt["idx"]),
         "x-audit-receipt": receipt["leaf"],
+        "x-sandbox": "true",
     }
 
 
