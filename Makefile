@@ -36,7 +36,7 @@ mutation: $(STAMPS)/dev ## faults planted in what decides who sees what: how man
 check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
-	$(BIN)/mypy $(OURS) tests alembic bench
+	$(BIN)/mypy $(OURS) tests alembic bench examples/python
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -q -n 2 -m "not postgres and not loopback" tests/architecture tests/schema \
 	  tests/migrations/test_start.py tests/docs
@@ -70,7 +70,8 @@ schema: $(STAMPS)/run ## write schema/schema.graphql anew
 lock: ## renew both lock files: hash-pinned names, no addresses
 	@test -n "$(UV)" || { echo "lock needs uv: pip install uv"; exit 2; }
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
-	  --python-version 3.11 --extra postgres --extra mariadb --extra build pyproject.toml -o requirements.lock
+	  --python-version 3.11 --extra postgres --extra mariadb --extra otlp --extra prometheus --extra build \
+	  pyproject.toml -o requirements.lock
 	uv pip compile -q --universal --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --python-version 3.11 --extra dev --extra build -c requirements.lock pyproject.toml \
 	  -o requirements-dev.lock

@@ -100,7 +100,8 @@ def writer_name(node: str) -> str:
 class AuditLog:
     """The one way a record gets into the log. `clock` gives µs UTC.
 
-    `suite` is what the log hashes with, for ever; NoSuite if this machine cannot.
+    `suite` is what the log hashes with, for ever; NoSuite if this machine cannot. `seen` is told
+    the seconds that each record's waiter waited.
     """
 
     def __init__(
@@ -114,6 +115,7 @@ class AuditLog:
         queue: int = QUEUE,
         batch: int = BATCH,
         suite: str = SUITE,
+        seen: Callable[[float], None] | None = None,
     ) -> None:
         if not is_code(writer) or len(writer) > MAX_WRITER:
             raise ValueError("a writer's name is a code of at most 64 characters")
@@ -131,6 +133,8 @@ class AuditLog:
         self._watching = False
         self._size: int | None = None
         self._error: str | None = None
+        self._seen = seen
+        self.written = 0  # records that this process has committed
 
     async def start(self, boot: Draft | None = None) -> Receipt:
         """Check the database, enrol as a writer, write HUB_START (`boot` may say more).
@@ -177,7 +181,11 @@ class AuditLog:
 
         The receipt names the first record. AuditUnavailable: nothing may be shown.
         """
-        return await self._wait(self._enqueue(draft))
+        began = time.monotonic()
+        receipt = await self._wait(self._enqueue(draft))
+        if self._seen is not None:
+            self._seen(time.monotonic() - began)
+        return receipt
 
     def halt(self, reason: str) -> None:
         """From now on refuse everything; `reason` is for `state`. No way back but a new start."""
@@ -309,6 +317,7 @@ class AuditLog:
             _refuse(jobs, error)
             return
         self._size, self._error = places[-1].idx + 1, None
+        self.written += len(places)
         at = 0
         for job in jobs:
             if not job.done.done():

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
+from catalog.deprecation import Deprecation, deprecation
 from catalog.errors import CatalogError
 from catalog.grades import Mask, Sensitivity, SharingKind, UpdateCycle
 from catalog.interface import Interface, read_interface
@@ -91,7 +92,10 @@ class Sharing:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column: `name` in GraphQL, `column` at the source, `object` its authorisation group."""
+    """One column: `name` in GraphQL, `column` at the source, `object` its authorisation group.
+
+    `deprecated`: it will go, and the contract says so.
+    """
 
     name: str
     column: str
@@ -106,6 +110,7 @@ class Field:
     code: str | None
     values: Mapping[str, str]
     exposed: bool
+    deprecated: Deprecation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,11 +525,20 @@ def _field(table: Table, words: Words, group: str) -> Field:
         code=code,
         values=values,
         exposed=table.flag("exposed", True),
+        deprecated=_deprecation(table),
     )
     if field.mask is not Mask.NONE and not field.nullable:
         raise table.fail("nullable", "a masked field can be null: set nullable = true")
     table.done()
     return field
+
+
+def _deprecation(table: Table) -> Deprecation | None:
+    reason = table.optional("deprecated")
+    try:
+        return None if reason is None else deprecation(reason)
+    except ValueError as error:
+        raise table.fail("deprecated", str(error)) from None
 
 
 def unique(datasets: tuple[Dataset, ...], file: str) -> dict[str, Dataset]:

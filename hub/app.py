@@ -31,15 +31,17 @@ from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
-from hub import followers, limits, oauth
+from hub import figures, followers, limits, oauth
 from hub.asking import Askers
 from hub.budgets import budget_of
 from hub.case_files import NUMBERED, CaseFiles
 from hub.changes import Changes, where
+from hub.contract import CONTRACT, Contract
 from hub.cosigning import Cosigning, times, witnesses
 from hub.elsewhere import Elsewhere, guarded
 from hub.end_users import EndUsers
 from hub.endpoint import Endpoint
+from hub.exporting import METRICS
 from hub.identity import Tokens
 from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
@@ -143,6 +145,7 @@ def assemble(
         operation_s=settings.deadline_s,
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
+        watch=telemetry.watch,
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(
@@ -152,12 +155,13 @@ def assemble(
         clock,
         wait_s=settings.audit_wait_s,
         suite=settings.audit_suite,
+        seen=telemetry.metrics.appended,
     )
     bindings = build(catalog)
-    engine = Engine(bindings, setting, DOCUMENT_LIMITS)
+    engine = Engine(bindings, setting, DOCUMENT_LIMITS, costs=limits.COSTS)
     examiner = Examiner(bindings, setting, DOCUMENT_LIMITS, engine.documents)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
-    return Hub(
+    hub = Hub(
         settings=settings,
         catalog=catalog,
         keys=keys,
@@ -181,7 +185,7 @@ def assemble(
         log=log,
         quorum=quorum,
         cosigning=Cosigning(store, log, witnesses(settings), quorum),
-        release=Release(log, subjects, quorum),
+        release=Release(log, subjects, quorum, sandbox=demo),
         signer=signer_of(
             settings,
             store,
@@ -195,6 +199,8 @@ def assemble(
         pace=Pace(Rates(store), bounds_of(settings)),
         telemetry=telemetry,
     )
+    figures.told(hub)
+    return hub
 
 
 def tokens_of(subjects: SubjectTokens) -> Callable[[str], list[bytes]]:
@@ -310,6 +316,8 @@ def create_app(hub: Hub) -> ASGIApp:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *oauth.routes(hub),
+            Route(CONTRACT, Contract(hub), methods=["GET", "OPTIONS"]),
+            *([] if hub.telemetry.scraped is None else [Route(METRICS, hub.telemetry.scraped)]),
         ],
         lifespan=lifespan,
     )

@@ -24,7 +24,7 @@ ASKED = (
 
 EXPOSED = (
     "X-Request-Id, traceparent, X-Audit-Id, X-Audit-Receipt, RateLimit-Limit, RateLimit-Remaining,"
-    " RateLimit-Reset, Retry-After, Deprecation, Sunset, X-Sandbox"
+    " RateLimit-Reset, Retry-After, Deprecation, Sunset, X-Sandbox, ETag"
 )
 """What a page may read of an answer's head."""
 

@@ -26,7 +26,7 @@ from hub.cors import Cors, asks_beforehand
 from hub.passage import Passage, question_of
 from hub.release import Sent, Visit
 from hub.sse import Leave, Streams
-from hub.telemetry import AnySpan, Attribute, SpanName, mark, trace_id, traced
+from hub.telemetry import AnySpan, SpanName, trace_id, traced
 from hub.worker import Hub
 from resolvers.answer import Question
 
@@ -46,18 +46,18 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         traceparent = headers.get(b"traceparent", b"").decode("latin-1")
-        with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
+        telemetry = self._hub.telemetry
+        with (
+            telemetry.metrics.running(),
+            telemetry.span(SpanName.QUERY, traceparent=traceparent) as span,
+        ):
             passage = Passage(self._hub, headers, visit_of(scope, headers, span, self._cors))
             leave = _leaving(send)
             asked = await self._asked(scope["method"], headers, receive, passage)
             if isinstance(asked, Sent):
                 await leave(asked, True, False)
-                decision = "OK" if asked.status == 200 else f"S{asked.status}"
             else:
                 await self._in_parts(scope, passage, *asked, leave, receive)
-                decision = "STREAM"
-            if span.is_recording():
-                mark(span, Attribute.DECISION, decision)
 
     async def _asked(
         self, method: str, headers: Headers, receive: Receive, passage: Passage

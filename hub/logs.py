@@ -32,6 +32,8 @@ QUIET = (
     "authlib",
     "hub.websocket",
 )
+MUTE = ("opentelemetry", "urllib3", "requests")
+"""Exporters tell addresses and what collectors say; `exporting.py` says it once, without either."""
 NAMES_OF_REQUESTS = ("trace_id", "request_id")  # random hex may look like a telephone
 
 _PERSONAL = re.compile(r"(?<!\d)(?:\d{17}[\dXx]|\d{15}|1\d{10})(?!\d)")
@@ -62,6 +64,8 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in MUTE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _formatter(chain: list[Any]) -> logging.Formatter:

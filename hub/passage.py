@@ -9,12 +9,14 @@ A transport (`endpoint.py` for POST /graphql) reads its own protocol and leaves 
 from __future__ import annotations
 
 from dataclasses import replace
+from time import perf_counter
 
 import structlog
 
 from authz.post import Asker
 from authz.rule import EMERGENCY
 from catalog.errors import (
+    AuditUnavailable,
     DeadlineExceeded,
     HubError,
     Internal,
@@ -25,10 +27,10 @@ from catalog.errors import (
 from hub import declared, end_users, notes
 from hub.asking import CASE_HEADER, Headers, Known
 from hub.decoding import JSON, Params
-from hub.release import Sent, Visit
+from hub.release import Sent, Visit, outcome_of
 from hub.runs import looked_up
 from hub.strict import answered
-from hub.telemetry import AnySpan, Attribute, SpanName, mark
+from hub.telemetry import AnySpan, Attribute, SpanName, named_after, offer
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
 
@@ -51,6 +53,7 @@ class Passage:
         self._hub, self.headers = hub, headers
         self.visit, self.media = visit, JSON
         self._counted = False
+        self._began = perf_counter()
 
     async def admit(self) -> Known:
         """Who asks, for which purpose and case. HubError for whoever may not ask at all."""
@@ -85,7 +88,9 @@ class Passage:
     async def release(self, answer: Answer) -> Sent:
         """An answer, recorded, as bytes."""
         with self._hub.telemetry.span(SpanName.AUDIT):
-            return await self._hub.release.answer(answer, self.visit, self.media)
+            sent = await self._hub.release.answer(answer, self.visit, self.media)
+        lost = sent.code == AuditUnavailable.code  # then nothing of the answer has left
+        return self.ended(sent, "FAILED" if lost else answer.disclosure.outcome)
 
     async def asked(self, question: Question, known: Known) -> Answer:
         """The answer of the Plan; not yet recorded, so not to be shown.
@@ -95,18 +100,18 @@ class Passage:
         question = await self.settled(question, known)
         hub, visit = self._hub, self.visit
         hub.telemetry.metrics.asked(trusted=visit.trusted is not None, free=visit.free)
-        with hub.pace.running(known.gate.asker), hub.telemetry.span(SpanName.PLAN) as span:
-            with looked_up() as numbers:
-                answer, known = await answered(hub, question, self.headers, known)
-            visit.asker = known.gate.asker
-            visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
-            if answer.fault is not None:
-                _log.error("internal error", exception=answer.fault, request=visit.request_id)
-            if visit.free:
-                document, client = answer.disclosure.digest, visit.client
-                _log.warning("document not trusted", document=document, client=client)
-            if span.is_recording():
-                _tell(span, answer, visit)
+        with hub.pace.running(known.gate.asker), looked_up() as numbers:
+            answer, known = await answered(hub, question, self.headers, known)
+        visit.asker = known.gate.asker
+        visit.run = hub.runs.longest(visit.asker.principal_id, numbers)
+        if answer.fault is not None:
+            _log.error("internal error", exception=answer.fault, request=visit.request_id)
+        if visit.free:
+            document, client = answer.disclosure.digest, visit.client
+            _log.warning("document not trusted", document=document, client=client)
+        span = hub.telemetry.current()
+        if span.is_recording():
+            _tell(span, answer, visit)
         return answer
 
     async def settled(self, question: Question, known: Known) -> Question:
@@ -123,14 +128,32 @@ class Passage:
             asker = self.visit.asker
             if asker is None:
                 self._hub.rejects.add(self.visit.ip, said.reason or said.code)
+                self._hub.telemetry.metrics.stranger(said.reason or said.code)
             else:
                 try:
                     await self._count(asker)
                 except RateLimited as slowed:
                     said = slowed
                 if isinstance(said, RateLimited):
-                    return await self._slowed(said, asker)
-        return await self._hub.release.refusal(said, self.visit, self.media)
+                    return self.ended(await self._slowed(said, asker), outcome_of(said))
+        with self._hub.telemetry.span(SpanName.AUDIT):
+            sent = await self._hub.release.refusal(said, self.visit, self.media)
+        return self.ended(sent, outcome_of(said))
+
+    def again(self) -> None:
+        """Another answer of the same request begins: an event of a subscription."""
+        self._began = perf_counter()
+
+    def ended(self, sent: Sent, outcome: str) -> Sent:
+        """Told to whoever watches: how it ended and how long it took, of nobody."""
+        telemetry = self._hub.telemetry
+        telemetry.metrics.answered(outcome, sent.code, perf_counter() - self._began)
+        span = telemetry.current()
+        if span.is_recording():
+            offer(span, Attribute.DECISION, outcome)
+            if self.visit.asker is not None and self.visit.asker.purpose:
+                offer(span, Attribute.PURPOSE, self.visit.asker.purpose)
+        return sent
 
     async def _count(self, asker: Asker) -> None:
         """One request of the account, once, also if it was refused before its purpose was known.
@@ -191,10 +214,11 @@ class Passage:
 
 def _tell(span: AnySpan, answer: Answer, visit: Visit) -> None:
     told = answer.disclosure
+    named_after(span, told.operation)
     if visit.trusted is not None:  # any other name is the client's text
-        mark(span, Attribute.OPERATION_NAME, visit.trusted.name)
-    mark(span, Attribute.OPERATION_TYPE, told.operation)
-    mark(span, Attribute.DECISION, told.outcome)
-    mark(span, Attribute.ROWS, sum(read.rows for read in told.reads))
+        offer(span, Attribute.OPERATION_NAME, visit.trusted.name)
+    offer(span, Attribute.ROWS, sum(read.rows for read in told.reads))
     if told.digest:
-        mark(span, Attribute.DOCUMENT, told.digest)
+        offer(span, Attribute.DOCUMENT, told.digest)
+    if "cost" in answer.extensions:
+        offer(span, Attribute.COST, answer.extensions["cost"])

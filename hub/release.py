@@ -47,6 +47,13 @@ _STREAM = (
     *_STANDING[JSON][1:],
     (b"x-accel-buffering", b"no"),  # nginx would wait for a full buffer
 )
+_AS_TEXT = (
+    (b"content-type", b"text/plain; charset=utf-8"),
+    # To be kept, and asked for again each time: who may read it today is seen today.
+    (b"cache-control", b"private, no-cache"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"vary", b"Authorization, Origin"),
+)
 _FAULTY = {  # RFC 6750: why a token that was sent is not taken; nothing of it is said
     "TOKEN_INVALID": b'Bearer error="invalid_token"',
     "TOKEN_EXPIRED": b'Bearer error="invalid_token", error_description="expired"',
@@ -57,6 +64,8 @@ _ADDED: Mapping[int, tuple[tuple[bytes, bytes], ...]] = {
 }
 _EMPTY = 204
 RETRY = "retryAfter"  # seconds; in an error's extensions and in its head
+CONTRACT = "Schema_sdl"  # how the record names the operation of who fetches the SDL
+SANDBOX = ((b"x-sandbox", b"true"),)
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
 
@@ -91,19 +100,26 @@ class Visit:
 
 @dataclass(slots=True)
 class Sent:
-    """Status, headers and body, ready to leave. `answered`: the body has data, if only null."""
+    """Status, headers and body, ready to leave.
+
+    `code` of its first error, if there is one; `answered`: the body has data, if only null.
+    """
 
     status: int
     headers: Sequence[tuple[bytes, bytes]]
     body: bytes
+    code: str = ""
     answered: bool = False
 
 
 class Release:
-    """Writes the record, then makes the bytes."""
+    """Writes the record, then makes the bytes. `sandbox`: each answer says it is invented."""
 
-    def __init__(self, log: AuditLog, tokens: SubjectTokens, quorum: Quorum) -> None:
+    def __init__(
+        self, log: AuditLog, tokens: SubjectTokens, quorum: Quorum, *, sandbox: bool = False
+    ) -> None:
         self._log, self._tokens, self._quorum = log, tokens, quorum
+        self._marks = SANDBOX if sandbox else ()
 
     async def answer(self, answer: Answer, visit: Visit, media: str) -> Sent:
         """An executed or refused operation."""
@@ -125,9 +141,9 @@ class Release:
             extensions["errorsOmitted"] = len(answer.errors) - ERRORS_SHOWN
         payload["extensions"] = extensions
         status = _status(answer, media)
-        added: tuple[tuple[bytes, bytes], ...] = ()
+        added = self._marks
         if media == TAGGED and status == 200 and not answer.errors:
-            added = ((b"etag", self._etag(answer, visit)),)
+            added = (*added, (b"etag", self._etag(answer, visit)))
         sent = _sent(status, visit, media, receipt, payload, *added)
         sent.answered = answer.executed
         return sent
@@ -150,6 +166,23 @@ class Release:
         """A subscription has ended, as `told`'s outcome and code say. AuditUnavailable."""
         await self._log.append(self._draft(told, visit, Kind.SUBSCRIBE_RESULT))
 
+    async def contract(self, digest: str, body: bytes | None, visit: Visit) -> Sent:
+        """The SDL whose sha256 is `digest` as a text, or that it is still the one he has.
+
+        Recorded like introspection: who was given which contract.
+        """
+        told = Disclosure("query", CONTRACT, digest, (), Outcome.OK, None)
+        try:
+            self._quorum.demand()
+            receipt = await self._log.append(self._draft(told, visit))
+        except AuditUnavailable as error:
+            return self._bare(error, visit, JSON, None)
+        etag = b'"%s"' % digest.encode()
+        headers = [*_AS_TEXT, (b"etag", etag), *_named_in_headers(visit, receipt), *self._marks]
+        if body is None:
+            return Sent(304, headers, b"")
+        return Sent(200, [*headers, (b"content-length", b"%d" % len(body))], body)
+
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
         return "" if uid is None else self._tokens.token(uid)
@@ -162,9 +195,7 @@ class Release:
         """A request refused before it was an operation; recorded if we know whose it is."""
         if visit.asker is None:
             return self.unrecorded(error, visit, media)
-        outcome = Outcome.DENIED if error.status in (401, 403, 429) else Outcome.INVALID
-        outcome = Outcome.FAILED if error.status >= 500 else outcome
-        draft = _by(visit, outcome=outcome, code=error.code)
+        draft = _by(visit, outcome=outcome_of(error), code=error.code)
         try:
             receipt = await self._log.append(draft)
         except AuditUnavailable as unavailable:
@@ -195,13 +226,18 @@ class Release:
         payload: dict[str, Any] = {"errors": [_named(formatted(error), visit.request_id)]}
         if receipt is not None:
             payload["extensions"] = {"audit": _receipt(receipt)}
-        return _sent(error.status, visit, media, receipt, payload, *_added(error))
+        added = (*_added(error), *self._marks)
+        return _sent(error.status, visit, media, receipt, payload, *added)
 
     def plain(self, status: int, payload: Mapping[str, Any], *added: tuple[bytes, bytes]) -> Sent:
         """A document that tells nothing of anybody: what the token endpoint says (`oauth.py`)."""
         body = orjson.dumps(payload)
         length = (b"content-length", b"%d" % len(body))
         return Sent(status, [*_STANDING[JSON], length, *added], body)
+
+    def opening(self, visit: Visit) -> Sent:
+        """The head of a stream of events, whose parts are recorded one by one."""
+        return Sent(200, [*_STREAM, *_named_in_headers(visit, None), *self._marks], b"")
 
     # -- Disclosure -> Draft
 
@@ -247,14 +283,16 @@ def _added(error: HubError) -> Sequence[tuple[bytes, bytes]]:
     return _ADDED.get(error.status, ()) if faulty is None else ((b"www-authenticate", faulty),)
 
 
-def opening(visit: Visit) -> Sent:
-    """The head of a stream of events, whose parts are recorded one by one."""
-    return Sent(200, [*_STREAM, (b"x-request-id", visit.request_id.encode()), *visit.told], b"")
-
-
 def bare(body: bytes) -> Sent:
     """A part of a stream that tells of nothing: that it lives, that it is over."""
     return Sent(200, (), body)
+
+
+def outcome_of(error: HubError) -> Outcome:
+    """How a request ends that was refused with `error`."""
+    if error.status >= 500:
+        return Outcome.FAILED
+    return Outcome.DENIED if error.status in (401, 403, 429) else Outcome.INVALID
 
 
 def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
@@ -369,15 +407,21 @@ def _sent(
     body = orjson.dumps(payload)
     headers = [
         *_STANDING[media],
-        (b"x-request-id", visit.request_id.encode()),
+        *_named_in_headers(visit, receipt),
         (b"content-length", b"%d" % len(body)),
-        *visit.told,
         *added,
     ]
+    errors = payload.get("errors")
+    return Sent(status, headers, body, errors[0]["extensions"]["code"] if errors else "")
+
+
+def _named_in_headers(visit: Visit, receipt: Receipt | None) -> list[tuple[bytes, bytes]]:
+    """The request's name, what is told in any case, and where its record lies."""
+    named = [(b"x-request-id", visit.request_id.encode()), *visit.told]
     if receipt is not None:
-        headers.append((b"x-audit-id", b"%d" % receipt.idx))
-        headers.append((b"x-audit-receipt", receipt.leaf.encode()))
-    return Sent(status, headers, body)
+        named.append((b"x-audit-id", b"%d" % receipt.idx))
+        named.append((b"x-audit-receipt", receipt.leaf.encode()))
+    return named
 
 
 def _status(answer: Answer, media: str) -> int:

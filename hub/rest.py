@@ -17,23 +17,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Scope
 
 from authz.gate import Gate
 from catalog.errors import BadUserInput, HubError, MethodNotAllowed
 from hub import decoding
 from hub.asking import Headers
 from hub.body import body_of
-from hub.cors import Cors, asks_beforehand
 from hub.decoding import SHA256
-from hub.endpoint import permission, visit_of
+from hub.face import Face
 from hub.flat import CONTRACT, FLAT, TAGGED, matches
 from hub.limits import JSON_DIGITS
 from hub.openapi import described
 from hub.passage import Passage
 from hub.release import Sent, Visit, unchanged
-from hub.telemetry import Attribute, SpanName, mark
-from hub.worker import Hub
 from resolvers.answer import Answer, Question
 from resolvers.examination import Examination, VariableTold
 from resolvers.plan import Disclosure
@@ -48,41 +45,12 @@ _NUMBER = re.compile(r"-?\d{1,20}(?:\.\d{1,20})?\Z", re.ASCII)
 _SWITCH = {"true": True, "false": False}
 
 
-class Face:
-    """A way to ask beside GraphQL: its own reading of a request, the one road behind it."""
-
-    methods = b"GET, POST"
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub, self._cors = hub, Cors(hub.settings.cors_origins)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
-        traceparent = headers.get(b"traceparent", b"").decode("latin-1")
-        with self._hub.telemetry.span(SpanName.QUERY, traceparent=traceparent) as span:
-            visit = visit_of(scope, headers, span, self._cors)
-            if asks_beforehand(scope["method"], headers):
-                sent = permission(self._hub, self._cors, visit, headers, self.methods)
-            else:
-                sent = await self._handled(scope, headers, receive, visit)
-            if span.is_recording():
-                mark(span, Attribute.DECISION, "OK" if sent.status < 400 else f"S{sent.status}")
-        start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": sent.body})
-
-    async def _handled(
-        self, scope: Scope, headers: Headers, receive: Receive, visit: Visit
-    ) -> Sent:
-        raise NotImplementedError
-
-
 class Rest(Face):
     """The approved documents of every client; one per worker."""
 
-    async def _handled(
-        self, scope: Scope, headers: Headers, receive: Receive, visit: Visit
-    ) -> Sent:
+    methods = b"GET, POST"
+
+    async def handled(self, scope: Scope, headers: Headers, receive: Receive, visit: Visit) -> Sent:
         passage = Passage(self._hub, headers, visit)
         passage.media = TAGGED if scope["method"] == GET else FLAT
         try:
@@ -104,11 +72,7 @@ class Rest(Face):
 class OpenApi(Face):
     """The description of what an asker may use; one per worker."""
 
-    methods = b"GET"
-
-    async def _handled(
-        self, scope: Scope, headers: Headers, receive: Receive, visit: Visit
-    ) -> Sent:
+    async def handled(self, scope: Scope, headers: Headers, receive: Receive, visit: Visit) -> Sent:
         passage = Passage(self._hub, headers, visit)
         passage.media = CONTRACT
         try:
@@ -119,7 +83,7 @@ class OpenApi(Face):
             version = known.gate.book.version
             told = Disclosure(OPENAPI, None, "", (), "OK", None, policy=version)
             answer = Answer(described(usable), True, (), {}, told)
-            return await self._hub.release.answer(answer, passage.visit, passage.media)
+            return await passage.release(answer)
         except Exception as error:
             return await passage.refuse(error)
 

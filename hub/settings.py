@@ -47,6 +47,7 @@ HIDDEN = "******"
 WITNESS_NAME = 64  # the column's width
 AUDIT_WAIT_S = 2.0  # longer than any healthy commit; then the answer is refused (audit 1.6)
 PORT = 8532
+SAMPLE = 0.1  # of the requests: a slow hour shows in ten, a day's spans stay below a gigabyte
 MIN_WEBHOOK_KEY = 16  # characters: a shorter key could be searched for
 SEGMENT = 1_000_000  # records; some two weeks of a busy county
 ONLINE_MONTHS, RETENTION_MONTHS = 13, 36  # a year and the month to look back at it; PIPL 55-56
@@ -134,6 +135,9 @@ class Settings:
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
     log_level: str
+    telemetry_otlp_url: str | None
+    telemetry_metrics: tuple[str, ...]
+    telemetry_sample: float
     witness_urls: tuple[str, ...]
     witness_keys: tuple[str, ...]
     witness_quorum: int
@@ -520,6 +524,10 @@ def _seconds(low: float, high: float) -> Callable[[Given], float]:
     return read
 
 
+def _share(one: Given) -> float:
+    return _seconds(0, 1)(one)
+
+
 def _matching(accepts: Callable[[str], object]) -> Callable[[Given], str]:
     def read(one: Given) -> str:
         text = _text(one)
@@ -543,6 +551,11 @@ def _networks(one: Given) -> tuple[IPv4Network | IPv6Network, ...]:
     if any(network.prefixlen == 0 for network in networks):
         raise ValueError("everybody is no proxy")
     return networks
+
+
+def _addresses(one: Given) -> tuple[str, ...]:
+    """Addresses and networks, each as its network; ValueError for what is neither."""
+    return tuple(str(ip_network(word)) for word in _words(one))
 
 
 def _web(one: Given) -> tuple[str, ...]:
@@ -697,6 +710,18 @@ SETTINGS: Mapping[str, Setting] = {
     "log.level": Setting(
         "log_level", _matching(_LEVELS.__contains__), f"请写 {'、'.join(_LEVELS)} 之一", "INFO"
     ),
+    "telemetry.otlp_url": Setting(
+        "telemetry_otlp_url",
+        _matching(is_address),
+        "请写收集器的地址，如 http://127.0.0.1:4318，不带账号、口令或参数",
+    ),
+    "telemetry.metrics": Setting(
+        "telemetry_metrics",
+        _addresses,
+        "请写可以读取 /metrics 的地址或网段，如 127.0.0.1 10.1.0.0/16，以空格分隔",
+        (),
+    ),
+    "telemetry.sample": Setting("telemetry_sample", _share, "请写 0 到 1 之间的比例", SAMPLE),
     "witness.urls": Setting(
         "witness_urls", _web, "请写各见证的地址，如 https://主机，以空格分隔，不重复", ()
     ),

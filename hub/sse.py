@@ -19,7 +19,7 @@ from catalog.errors import RateLimited
 from hub.asking import Known
 from hub.limits import BEAT_S, SEND_S, STREAMS_A_PRINCIPAL
 from hub.passage import Passage
-from hub.release import Sent, Visit, bare, opening
+from hub.release import Release, Sent, Visit, bare
 from hub.seats import Seats
 from hub.server import END
 from hub.stream import GONE, STOPPED, Subscription
@@ -43,7 +43,7 @@ class Streams:
     async def once(self, passage: Passage, question: Question, known: Known, leave: Leave) -> None:
         """The answer of a query for who takes streams alone: one part, and the end."""
         sent = await passage.answer(question, known)
-        events = Events(leave, passage.visit)
+        events = Events(leave, self._hub.release, passage.visit)
         if sent.answered:
             await events.opened()
         await events.ended(sent, stranger=False)
@@ -63,7 +63,7 @@ class Streams:
         try:
             with self.seats.taken(known.gate.asker.principal_id):
                 subscription = Subscription(self._hub, passage, question)
-                events = Events(leave, passage.visit)
+                events = Events(leave, self._hub.release, passage.visit)
                 await _run(subscription, known, events, left(receive, stop))
         except RateLimited as error:
             await leave(await passage.refuse(error), True, False)
@@ -72,8 +72,8 @@ class Streams:
 class Events:
     """The answer of one operation; a Carrier. TimeoutError if the reader takes nothing."""
 
-    def __init__(self, leave: Leave, visit: Visit) -> None:
-        self._leave, self._visit = leave, visit
+    def __init__(self, leave: Leave, release: Release, visit: Visit) -> None:
+        self._leave, self._release, self._visit = leave, release, visit
         self._begun = False
         self._clock = asyncio.get_running_loop().time
         self._beat = self._clock()
@@ -81,7 +81,7 @@ class Events:
     async def opened(self) -> None:
         """The head of the stream, and a first sign of life."""
         self._begun = True
-        await self._sent(opening(self._visit), head=True)
+        await self._sent(self._release.opening(self._visit), head=True)
         await self._sent(bare(BEAT))
 
     async def told(self, sent: Sent) -> None:

@@ -162,6 +162,7 @@ class Subscription:
 
     async def _event(self, key: str) -> Answer:
         """The changed row as this asker may see it under the policy the store has now."""
+        self._passage.again()
         await self._hub.keeper.strict()
         known = await self._recognised()
         return await self._passage.asked(replace(self._question, changed=key), known)

@@ -1,7 +1,8 @@
 """The name of a request in its record, its log lines, its errors and its headers: 32 hex digits.
 
 A caller's trace id (W3C Trace Context) is taken over, so that his request and ours are found
-under one name; one that may hold an id number is not. Else the name is 128 random bits.
+under one name; one that may hold an id number or a telephone is not. Else the name is 128
+random bits.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _TRACEPARENT = re.compile(
     r"-[0-9a-f]{2}(-.*|[ \t]*)$"  # flags, and what a later version adds
 )
 _ID_NUMBER = re.compile(r"\d{17}[\dx]", re.IGNORECASE)
+_TELEPHONE = re.compile(r"-(?=[0-9a-f]{16}-)[0-9a-f]*?(?<!\d)0*1\d{10}(?!\d)")
+"""In the caller's span: it goes out with ours as their parent."""
 
 
 def named(traceparent: str | None) -> str:
@@ -39,5 +42,9 @@ def taken_over(traceparent: str | None) -> str:
 
 
 def may_hold_person(traceparent: str) -> bool:
-    """May there be an id number in it? The name of a request stands in every record and line."""
-    return _ID_NUMBER.search(traceparent) is not None
+    """May there be an id number in it, or a telephone in its span?
+
+    The name of a request stands in every record and line, the caller's span in what is exported.
+    """
+    found = _ID_NUMBER.search(traceparent) or _TELEPHONE.search(traceparent)
+    return found is not None

@@ -59,6 +59,7 @@ from resolvers.refusal import refused
 from resolvers.roots.entities import KEYS, References, by_read, how_many, references
 from resolvers.scale import Limits, too_complex
 from resolvers.shape import Shaper, arguments, signature, unfit
+from resolvers.watch import Step, watched
 
 SHAPES, PLANS = 2048, 4096  # kept per worker
 EVERYBODY: Mapping[Standing, int] = MappingProxyType({})
@@ -139,6 +140,7 @@ class Engine:
         self._json_mode = json_mode
         self._deadlines = Deadlines()
         self.planned = 0  # Plans made, i.e. statements rendered
+        self.needed = 0  # Plans that were wanted, made or kept
         self.shaped = 0  # Shapes made
         self.judged = 0  # sets of variables that graphql-core had to coerce
         self._version = 0
@@ -148,16 +150,22 @@ class Engine:
         """The SDL a composer is given."""
         return self._bindings.subgraph
 
+    @property
+    def bindings(self) -> Bindings:
+        """The schema it answers, with the binding of every field."""
+        return self._bindings
+
     async def answer(self, question: Question, gate: Gate, context: Mapping[str, Any]) -> Answer:
         """Never raises a HubError: a refused or invalid operation is an Answer too."""
         operation: Operation | None = None
         try:
-            document = await self.documents.find(question.query)
-            operation = document.operation(question.operation_name)
-            if _subscribes(operation) and question.changed is None:
-                raise SubscriptionNeedsStream(HOW_TO_SUBSCRIBE)
-            values = self._variables(operation, question.variables)
-            shape = self._shape(operation, values)
+            with watched(self._setting.watch, Step.LIMITS):
+                document = await self.documents.find(question.query)
+                operation = document.operation(question.operation_name)
+                if _subscribes(operation) and question.changed is None:
+                    raise SubscriptionNeedsStream(HOW_TO_SUBSCRIBE)
+                values = self._variables(operation, question.variables)
+                shape = self._shape(operation, values)
             self._may_introspect(shape, gate)
             self._may_federate(shape, gate)
             changed = question.changed
@@ -240,6 +248,7 @@ class Engine:
 
     def _ready(self, shape: Shape, gate: Gate, json_mode: bool) -> Ready:
         """The Plan with this asker's values: one look-up while his Gate lives."""
+        self.needed += 1
         key = (shape.key, json_mode)
         found: Ready | None = gate.kept(key)
         if found is None:
@@ -280,7 +289,8 @@ class Engine:
         context = {**context, SERVICE: {"sdl": self.subgraph}}
         asker, lookups = gate.asker.principal_id, self._setting.lookups
         for again, json_mode in enumerate((self._json_mode, False)):
-            made = self._ready(shape, gate, json_mode)
+            with watched(self._setting.watch, Step.PLAN):
+                made = self._ready(shape, gate, json_mode)
             execution = Execution(made, gate, self._setting, arguments, referred, changed)
             try:
                 if not again:

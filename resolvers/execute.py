@@ -20,7 +20,17 @@ from typing import Any
 
 import orjson
 
-from adapters.contract import EXTRA, KEY, SEPARATOR, SUBJECT, Call, Freshness, Rows, Source
+from adapters.contract import (
+    EXTRA,
+    KEY,
+    SEPARATOR,
+    SUBJECT,
+    Call,
+    Freshness,
+    Prepared,
+    Rows,
+    Source,
+)
 from authz.gate import Gate
 from authz.lens import CellState, Mode
 from catalog.datasets import RegionKind
@@ -39,6 +49,7 @@ from resolvers.refusal import refused
 from resolvers.roots.entities import KEYS, References
 from resolvers.roots.root import CHANGED, ME, Words
 from resolvers.scale import too_complex
+from resolvers.watch import Step, Watch
 
 Row = tuple[Any, ...]
 Item = tuple[Row, Env | None]
@@ -59,7 +70,7 @@ class Setting:
     """What an execution needs beside the Plan; one per worker.
 
     `deadline_s` of one source's call, `operation_s` of the whole operation. `tallies`: the
-    store's published tables, `lookups` its count of look-ups.
+    store's published tables, `lookups` its count of look-ups. `watch`: who watches the steps.
     """
 
     words: Words
@@ -72,6 +83,7 @@ class Setting:
     operation_s: float
     tallies: Tallies | None = None
     lookups: Lookups | None = None
+    watch: Watch | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -581,7 +593,7 @@ class Execution:
             deadline=self._setting.deadline_s,
         )
         self.disclosures[read.id].asked = True
-        return await source.read(kept[0], call), kept[1]
+        return await self._asked(planned, kept[0], call), kept[1]
 
     def _own_codes(self, read: Read) -> frozenset[str] | None:
         """Codes (in the source's scheme) of the places whose rows may be seen, None for all."""
@@ -632,9 +644,22 @@ class Execution:
 
     async def _read(self, planned: PlannedRead, call: Call) -> Rows:
         assert planned.prepared is not None  # noqa: S101  refused Reads never come here
-        source = self._setting.sources[planned.source]
         self.disclosures[planned.read.id].asked = True
-        return await source.read(planned.prepared, call)
+        return await self._asked(planned, planned.prepared, call)
+
+    async def _asked(self, planned: PlannedRead, prepared: Prepared, call: Call) -> Rows:
+        source, watch = self._setting.sources[planned.source], self._setting.watch
+        if watch is None:
+            return await source.read(prepared, call)
+        about, keys = planned.read.dataset.name, len(call.keys or ())
+        with watch(Step.READ, source=planned.source, dataset=about, batch=keys) as tell:
+            try:
+                rows = await source.read(prepared, call)
+            except SourceUnavailable as error:
+                tell(decision=error.reason or error.code)
+                raise
+            tell(rows=len(rows.rows))
+            return rows
 
     async def _counted(
         self,
@@ -665,9 +690,8 @@ class Execution:
     ) -> dict[Any, int]:
         if planned.counted is None:
             return {}
-        source = self._setting.sources[planned.source]
         call = self._call(planned, keys, params, None)
-        rows = await source.read(planned.counted, call)
+        rows = await self._asked(planned, planned.counted, call)
         self.disclosures[planned.read.id].total = sum(row[-1] for row in rows.rows)
         return {(row[0] if keys is not None else None): row[-1] for row in rows.rows}
 

@@ -98,7 +98,10 @@ class Kit:
 
     def column(self, dataset: Dataset, field: Field) -> StrawberryField:
         """A column; the description prints level, right and mask."""
-        return self._field(self._column_type(field), self._graded(field), ColumnOf(field.name))
+        made = self._field(self._column_type(field), self._graded(field), ColumnOf(field.name))
+        if field.deprecated is not None:
+            made.deprecation_reason = field.deprecated.reason
+        return made
 
     def _column_type(self, field: Field) -> str:
         if field.type is FieldType.LINES:

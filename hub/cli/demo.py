@@ -29,6 +29,12 @@ TOKEN_S = 12 * 3600  # a demo token lives for a working day
 @click.option("--serve", is_flag=True, help="保持运行，打印地址、账号与可粘贴的 curl")
 @click.option("--port", type=click.IntRange(0, 65535), default=8532, help="--serve 的端口")
 @click.option(
+    "--without",
+    multiple=True,
+    metavar="SOURCE",
+    help="--serve 时不接入这一数据源，可重复；用来看“某部门没有应答”是什么样",
+)
+@click.option(
     "--once", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="只问一个查询文件"
 )
 @click.option("--event", is_flag=True, help="让一件诉求向前走一步，供观看订阅")
@@ -45,6 +51,7 @@ def demo(
     scale: float,
     serve: bool,
     port: int,
+    without: tuple[str, ...],
     once: Path | None,
     event: bool,
     account: str | None,
@@ -68,13 +75,16 @@ def demo(
     if event and not (account or purpose or variables or serve):
         click.echo(_event(folder, case_no))
         return
+    if without and not serve:
+        stop("--without 只用于 --serve", USAGE)
     if account or purpose or case_no or variables:
         stop("--as、--purpose、--case-no、--variables 只用于 --once FILE", USAGE)
     site = _site(folder, scale)
     if serve:
         import uvloop
 
-        uvloop.run(run.serve(site, port, click.echo))
+        _sources(site, without)
+        uvloop.run(run.serve(site, port, click.echo, without))
         return
     raise SystemExit(0 if asyncio.run(run.show(site, click.echo)) else FAILED)
 
@@ -112,6 +122,14 @@ def _site(folder: Path, scale: float) -> Site:
         return asyncio.run(prepared(folder, wanted, progress))
     finally:
         progress.done()
+
+
+def _sources(site: Site, named: tuple[str, ...]) -> None:
+    """Stop if one of them is none; say which there are."""
+    there = sorted(file.stem for file in (site.folder / "sources").glob("*.sqlite"))
+    unknown = [name for name in named if name not in there]
+    if unknown:
+        stop(f"没有数据源 `{unknown[0]}`：演示中有 {'、'.join(there)}", USAGE)
 
 
 def _defaulted() -> bool:

@@ -81,6 +81,7 @@ def _checks(folder: Path | None) -> Iterator[Finding]:
         yield Finding(False, "设置", "；".join(error.lines))
         return
     yield from _plain(settings)
+    yield from _exporters(settings)
     yield _disk(settings.data_dir)
     stored = _store(settings.store_url)
     yield stored
@@ -93,10 +94,30 @@ def _checks(folder: Path | None) -> Iterator[Finding]:
         yield from _sources(settings, site)
 
 
+def _exporters(settings: Settings) -> Iterator[Finding]:
+    """What a setting asks for is an extra that may not be installed; `hub serve` refuses then."""
+    asked = {
+        "telemetry.otlp_url": (settings.telemetry_otlp_url, "otlp.proto.http", "otlp"),
+        "telemetry.metrics": (settings.telemetry_metrics, "prometheus", "prometheus"),
+    }
+    for key, (value, module, extra) in asked.items():
+        if value:
+            remedy = f"请安装附加包：pip install 'data-sharing-hub[{extra}]'"
+            yield Finding(_importable(f"opentelemetry.exporter.{module}"), key, remedy)
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:  # a parent of it is not there
+        return False
+
+
 def _plain(settings: Settings) -> Iterator[Finding]:
     """Addresses that are asked in plain text across a network. The address itself is not said."""
     asked = {f"sources.{name}": address for name, address in settings.sources.items()}
     asked |= {"alerts.webhook_url": settings.alerts_webhook_url or ""}
+    asked |= {"telemetry.otlp_url": settings.telemetry_otlp_url or ""}
     asked |= {f"witness.urls[{n}]": url for n, url in enumerate(settings.witness_urls)}
     for key, address in asked.items():
         if _is_plain(address):

@@ -18,10 +18,11 @@ def serve() -> None:
     logs.configure(settings.log_level)
     from hub import server
     from hub.app import assemble, create_app
+    from hub.exporting import telemetry_of
     from hub.start import ready
 
     ready(settings)
-    app = create_app(assemble(settings))
+    app = create_app(assemble(settings, telemetry=telemetry_of(settings)))
     if settings.witness_quorum == 0 and settings.profile is Profile.PRODUCTION:
         log = structlog.get_logger("hub.serve")
         log.warning("no witness is demanded: who holds store and keys can rewrite the access log")

@@ -11,9 +11,10 @@ import contextlib
 import json
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -92,17 +93,23 @@ def sample() -> Question:
 
 
 @contextlib.contextmanager
-def connected(site: Site) -> Iterator[Settings]:
-    """The site's settings, with the departments' own HTTP systems running beside it."""
-    files = {name: site.folder / "sources" / f"{name}.sqlite" for name in HTTP_SOURCES}
+def connected(site: Site, without: Collection[str] = ()) -> Iterator[Settings]:
+    """The site's settings, with the departments' own HTTP systems running beside it.
+
+    Sources named in `without` have no address, like a department that is not connected yet.
+    """
+    asked = [name for name in HTTP_SOURCES if name not in without]
+    files = {name: site.folder / "sources" / f"{name}.sqlite" for name in asked}
     with departments(files) as addresses:
-        yield site.connected(addresses)
+        settings = site.connected(addresses)
+        kept = {n: a for n, a in settings.sources.items() if n not in without}
+        yield replace(settings, sources=MappingProxyType(kept))
 
 
 @contextlib.asynccontextmanager
-async def started(site: Site) -> AsyncIterator[Hub]:
-    """The hub over the site's folder and all its sources; Unready if others wrote into it."""
-    with connected(site) as settings:
+async def started(site: Site, without: Collection[str] = ()) -> AsyncIterator[Hub]:
+    """The hub over the site's folder and its sources; Unready if others wrote into it."""
+    with connected(site, without) as settings:
         await asyncio.to_thread(ready, settings)
         async with running(assemble(settings)) as made:
             yield made
@@ -279,17 +286,20 @@ async def _listening(made: Hub, port: int) -> AsyncIterator[str]:
         await task
 
 
-async def serve(site: Site, port: int, echo: Echo) -> None:
+async def serve(site: Site, port: int, echo: Echo, without: Collection[str] = ()) -> None:
     """Stay up until a signal; print addresses, accounts with tokens, a curl line."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with started(site) as made, _listening(made, port) as address:
+    async with started(site, without) as made, _listening(made, port) as address:
         echo(f"数据共享中心（演示，{site.people} 名虚构人员）")
         echo(f"  查询   {address}/graphql")
         echo(f"  接口   {address}/api/rest/{LABEL}  {address}/api/openapi.json")
+        echo(f"  接口定义 {address}/schema.graphql（账号 lab）")
         echo(f"  状态   {address}/healthz  {address}/readyz")
+        if without:
+            echo(f"  未接入 {' '.join(without)}")
         tokens = {a.name: await _issued(made, site, a.name, SERVED_S) for a in site.accounts}
         for account in site.accounts:
             echo("")

@@ -160,6 +160,18 @@ def responds_with_data(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
             yield node
 
 
+def responds_with_more_than_metrics(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
+    """Who collects metrics gets the registry's text, everybody else what an absent path tells."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and called(node) in RESPONSES:
+            body = node.args[0] if node.args else None
+            if body is None or ast.unparse(body) not in ("text", "'Not Found'"):
+                yield node
+        text = isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "text"
+        if text and "generate_latest" not in ast.unparse(node):
+            yield node
+
+
 def is_impure(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
         if (
@@ -274,7 +286,7 @@ HABITS = [
         but=(
             "hub/endpoint.py",
             "hub/elsewhere.py",
-            "hub/rest.py",
+            "hub/exporting.py",
             "hub/app.py",
             "hub/witness/service.py",
         ),
@@ -286,7 +298,7 @@ HABITS = [
         but=(
             "hub/endpoint.py",
             "hub/elsewhere.py",
-            "hub/rest.py",
+            "hub/exporting.py",
             "hub/app.py",
             "hub/witness/service.py",
         ),
@@ -310,22 +322,16 @@ HABITS = [
         within=("hub/endpoint.py", "hub/elsewhere.py"),
     ),
     Habit(
-        "the REST face sends what the door made",
-        responds_with_more_than_sent,
-        ("hub/rest.py", "x = {'type': 'http.response.body', 'body': answer.data}"),
-        within=("hub/rest.py",),
-    ),
-    Habit(
-        "the REST face makes no response of its own",
-        responds_with_more_than_sent,
-        ("hub/rest.py", "x = JSONResponse(answer.data)"),
-        within=("hub/rest.py",),
-    ),
-    Habit(
         "the status pages say nothing else",
         responds_with_data,
         ("hub/app.py", "x = JSONResponse({'status': 'ok', 'rows': rows})"),
         within=("hub/app.py",),
+    ),
+    Habit(
+        "who collects metrics gets nothing else",
+        responds_with_more_than_metrics,
+        ("hub/exporting.py", "x = PlainTextResponse(str(hub.catalog))"),
+        within=("hub/exporting.py",),
     ),
     Habit(
         "the office's rules know no clock, file, chance or waiting",

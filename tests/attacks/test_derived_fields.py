@@ -87,5 +87,5 @@ def test_no_field_of_the_catalogue_is_computed_from_another(county: County) -> N
     assert "needs" not in keys
     assert keys == {
         "name", "column", "title", "description", "type", "object", "sensitivity", "mask",
-        "nullable", "decode", "code", "values", "exposed",
+        "nullable", "decode", "code", "values", "exposed", "deprecated",
     }  # fmt: skip

@@ -516,3 +516,35 @@ def test_the_subgraph_is_printed_as_a_composer_wants_it(hub: Hub) -> None:
     ran = hub("schema", "print", "--subgraph")
     assert (ran.code, ran.err, ran.out) == (OK, "", build(load()).subgraph)
     assert ran.out.startswith("extend schema @link(")
+
+
+OLD = """type Query { viewer: Viewer!  nobody: Int }
+type Viewer { account: String! }
+"""
+
+
+def test_what_breaks_a_client_is_said_in_words_and_for_programs(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "old.graphql").write_text(OLD, encoding="utf-8")
+    ran = hub("schema", "check", "old.graphql")
+    assert (ran.code, ran.err) == (FAILED, "")
+    assert lines(ran.out) == [
+        "[失效] 字段没有了：Field Query.nobody was removed.",
+        "失效 1 处，留意 0 处，将停 0 处",
+    ]
+    told = json.loads(hub("schema", "check", "old.graphql", "--json").out)
+    assert [c["kind"] for c in told["breaking"]] == ["FIELD_REMOVED"]
+    assert told["breaking"][0]["subjects"] == ["Query.nobody"]
+    assert (told["dangerous"], told["deprecated"]) == ([], {})
+
+
+def test_nothing_breaks_since_the_last_release(hub: Hub) -> None:
+    ran = hub("schema", "check")
+    assert (ran.code, ran.err) == (OK, "")
+    assert lines(ran.out)[-1].startswith("失效 0 处，")
+
+
+def test_a_file_that_is_no_contract_is_one_line(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "x.graphql").write_text("type Query {", encoding="utf-8")
+    ran = hub("schema", "check", "x.graphql")
+    assert (ran.code, ran.out) == (USAGE, "")
+    assert ran.err.startswith("文件 x.graphql 不是可读的 SDL：")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sqlite3
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,32 @@ def test_plain_text_across_a_network_is_a_warning_and_no_fault(
         f"[注意] witness.urls[1] {remedy}",
     ]
     assert "geheim" not in ran.out
+
+
+@pytest.mark.parametrize("missing", ["", "opentelemetry.exporter", "opentelemetry.exporter.otlp"])
+def test_a_way_out_for_telemetry_whose_extra_is_missing_is_named(
+    hub: Hub, production: dict[str, str], monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    given = {
+        "HUB_TELEMETRY_OTLP_URL": "http://192.0.2.7:4318",
+        "HUB_TELEMETRY_METRICS": "127.0.0.1",
+    }
+    if missing:
+        for name in [n for n in sys.modules if n.startswith(missing)]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, missing, None)  # as if it were not installed
+    ran = hub("doctor", **production, **given)
+    told = [line for line in ran.out.splitlines() if " telemetry." in line]
+    otlp, scraped = "telemetry.otlp_url", "telemetry.metrics"
+    remedy = "请安装附加包：pip install 'data-sharing-hub[{}]'".format
+    plain = f"[注意] {otlp} 以明文 http:// 访问：请改用 https://；暂不能改的，只经专线访问"
+    assert told == [
+        plain,
+        f"[异常] {otlp}：{remedy('otlp')}" if missing else f"[正常] {otlp}",
+        f"[异常] {scraped}：{remedy('prometheus')}"
+        if missing == "opentelemetry.exporter"
+        else f"[正常] {scraped}",
+    ]
 
 
 @pytest.mark.parametrize("source", ["mz_assist", "wfgz"])

@@ -58,17 +58,24 @@ async def _asked(folder: Path) -> tuple[Site, Sequence[ReadableSpan], str]:
     return site, exporter.get_finished_spans(), answer.headers["X-Request-Id"]
 
 
-def test_a_request_is_three_spans_of_the_callers_trace(
+def test_a_request_is_five_spans_of_the_callers_trace(
     spans: tuple[Site, Sequence[ReadableSpan], str],
 ) -> None:
     _, found, request_id = spans
-    assert [s.name for s in found] == ["hub.plan", "hub.audit", "query"]
+    assert [s.name for s in found] == ["hub.limits", "hub.plan", "hub.read", "hub.audit", "query"]
     assert {f"{s.context.trace_id:032x}" for s in found if s.context} == {"a" * 32} == {request_id}
-    plan = dict(found[0].attributes or {})
-    assert plan["graphql.operation.type"] == "query"
-    assert plan["hub.decision"] == "OK"
-    assert plan["hub.rows"] == 1
-    assert len(str(plan["hub.document.sha256"])) == 64
+    root = dict(found[-1].attributes or {})
+    assert len(str(root.pop("hub.document.sha256"))) == 64
+    assert root == {
+        "graphql.operation.type": "query",
+        "hub.decision": "OK",
+        "hub.purpose": "aid.file",
+        "hub.rows": 1,
+        "hub.cost": 1,
+    }
+    read = {"hub.source": "hub", "hub.dataset": "citizen", "hub.batch": 0, "hub.rows": 1}
+    assert [dict(s.attributes or {}) for s in found[:-1]] == [{}, {}, read, {}]
+    assert {s.parent.span_id for s in found[:-1] if s.parent} == {found[-1].context.span_id}
 
 
 def test_no_span_holds_a_person_a_name_or_a_literal(
@@ -142,6 +149,7 @@ async def test_a_ready_text_goes_into_the_answer_as_it_is(ask: Ask) -> None:
         "content-length": str(len(answer.content)),
         "x-audit-id": str(receipt["idx"]),
         "x-audit-receipt": receipt["leaf"],
+        "x-sandbox": "true",
     }
     made = f"00-{answer.headers['X-Request-Id']}-[0-9a-f]{{16}}-00"
     assert re.fullmatch(made, answer.headers["traceparent"])

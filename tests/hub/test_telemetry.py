@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from hub.telemetry import Attribute, SpanName, Telemetry, mark, trace_id
+from hub.telemetry import Attribute, SpanName, Telemetry, mark, named_after, offer, trace_id
+from resolvers.watch import Step
 
 CANARY = "539922199001011234"
 
@@ -90,3 +91,40 @@ def test_without_an_exporter_a_request_still_has_its_name() -> None:
     with Telemetry().span(SpanName.QUERY) as one, Telemetry().span(SpanName.QUERY) as other:
         assert int(trace_id(one), 16) != 0
         assert trace_id(other)
+
+
+def test_what_may_not_be_said_of_a_request_is_left_out_and_breaks_nothing() -> None:
+    exporter = InMemorySpanExporter()
+    telemetry = Telemetry(exporter)
+    assert telemetry.watch is not None
+    with telemetry.span(SpanName.QUERY) as root:
+        offer(root, Attribute.PURPOSE, CANARY)
+        offer(root, Attribute.PURPOSE, "aid.file")
+        with telemetry.watch(Step.READ, source="张三", dataset="d", batch=1) as tell:
+            tell(rows=2, decision=f"x{CANARY}")
+    read, found = exporter.get_finished_spans()
+    assert dict(found.attributes or {}) == {"hub.purpose": "aid.file"}
+    assert dict(read.attributes or {}) == {"hub.dataset": "d", "hub.batch": 1, "hub.rows": 2}
+
+
+@pytest.mark.parametrize(
+    ("operation", "name"),
+    [("mutation", "mutation"), ("subscription", "subscription"), ("unknown", "query")],
+)
+def test_a_requests_span_is_named_by_its_operations_type(operation: str, name: str) -> None:
+    exporter = InMemorySpanExporter()
+    telemetry = Telemetry(exporter)
+    with telemetry.span(SpanName.QUERY):
+        named_after(telemetry.current(), operation)
+    (span,) = exporter.get_finished_spans()
+    assert span.name == name
+    told = dict(span.attributes or {})
+    assert told == ({} if operation == "unknown" else {"graphql.operation.type": operation})
+
+
+def test_without_an_exporter_nobody_watches_and_the_span_at_hand_is_none() -> None:
+    telemetry = Telemetry()
+    assert telemetry.watch is None
+    with telemetry.span(SpanName.QUERY):
+        assert not telemetry.current().is_recording()
+        named_after(telemetry.current(), "mutation")

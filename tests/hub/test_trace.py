@@ -79,3 +79,18 @@ def test_every_request_has_a_name_of_its_own() -> None:
     names = {named(text) for text in (None, "", "rubbish", f"ff-{TRACE}-{SPAN}-01") * 10}
     assert len(names) == 40
     assert all(NAME.fullmatch(name) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("span", "taken"),
+    [
+        ("0000012799990417", False),
+        ("ab12799990417cde", False),
+        ("ab00012799990417", False),
+        ("ab912799990417cd", True),  # twelve digits: no telephone
+        ("ab22799990417cde", True),
+    ],
+)
+def test_one_whose_span_may_hold_a_telephone_is_not_taken_over(span: str, taken: bool) -> None:
+    assert bool(taken_over(f"00-{TRACE}-{span}-01")) is taken
+    assert taken_over(f"00-{TRACE[:16]}ab12799990417cde-{SPAN}-01")  # a trace id stays in our books

@@ -2,8 +2,9 @@
 
 They are asked of a real server with its log at DEBUG and of a hub with a span exporter, over one
 store. Afterwards they must be nowhere: not in the log or its derived tables, in no export, no
-archive segment, no alert or its delivery, not in anchor, signer's memory, stdout or spans. Two
-columns may hold them, since they are there to be erased.
+archive segment, no alert or its delivery, not in anchor, signer's memory, stdout, spans, in what
+a collector of spans and metrics was sent or in /metrics. Two columns may hold them, since they are
+there to be erased.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ from hub.telemetry import Telemetry
 from store.audit import audit_alert
 from store.engine import open_engine
 from tests.audit.sealed import opened_log
+from tests.collector import METRICS, TRACES, Collector
 from tests.witness.office import free_port
 
 if TYPE_CHECKING:
@@ -242,6 +244,8 @@ def planted(person: Any, digest: str) -> list[Planted]:
         made += [asks(VIEWER, headers={name: quote(w).encode()}) for w in (NAME, person.name)]
     trace = b"00-%s-%s-01" % (ABSENT.zfill(32).encode(), PHONE.zfill(16).encode())
     made += [asks(VIEWER, headers={b"traceparent": trace, b"tracestate": b"n=" + PHONE.encode()})]
+    span = b"00-%s-%s-01" % (b"ab" * 16, PHONE.zfill(16).encode())
+    made += [asks(VIEWER, headers={b"traceparent": span})]
     noted = {b"x-purpose-note": quote(" ".join((*every, digest))).encode()}
     made += [asks(VIEWER, headers=noted), asks(BY_NUMBER, {"n": person.id18}, headers=noted)]
     made += [asks(BY_NUMBER, {"n": ABSENT}, purpose="emergency", headers=noted)]
@@ -330,9 +334,12 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def given_settings(site: Site, ear: Ear, folder: Path) -> dict[str, object]:
+def given_settings(site: Site, ear: Ear, collector: Collector, folder: Path) -> dict[str, object]:
     """What both hubs are told beside their site."""
     return {
+        "telemetry.otlp_url": collector.address,
+        "telemetry.metrics": "127.0.0.1",
+        "telemetry.sample": 1,
         f"source_keys.{HTTP_SOURCE}": "demo",
         "audit.anchor_file": folder / "anchor.txt",
         "audit.checkpoint_s": 0.2,
@@ -344,11 +351,17 @@ def given_settings(site: Site, ear: Ear, folder: Path) -> dict[str, object]:
 
 
 async def served(
-    site: Site, ear: Ear, folder: Path, tokens: Mapping[str, str], asked: list[Planted]
+    site: Site,
+    ear: Ear,
+    given: Mapping[str, object],
+    tokens: Mapping[str, str],
+    asked: list[Planted],
+    folder: Path,
 ) -> list[int]:
-    """The statuses of a real server; what it wrote to its two streams lies in `folder`."""
+    """The statuses of a real server; what it wrote to its two streams and told of itself lies in
+    `folder`."""
     port = free_port()
-    names = {f"HUB_{k.replace('.', '_').upper()}": str(v) for k, v in _all(site, ear, folder)}
+    names = {f"HUB_{k.replace('.', '_').upper()}": str(v) for k, v in _all(site, ear, given)}
     with (folder / "stdout").open("wb") as out, (folder / "stderr").open("wb") as err:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "hub", "serve"),
@@ -365,6 +378,7 @@ async def served(
                 assert (await client.get("/readyz")).status_code == 200
                 statuses = [await send(client, one, tokens) for one in asked]
                 await _told(ear)
+                (folder / "metrics").write_bytes((await client.get("/metrics")).content)
         finally:
             process.terminate()
             assert await process.wait() == -signal.SIGTERM  # its own end first, then the signal's
@@ -379,7 +393,7 @@ async def _told(ear: Ear) -> None:
         await asyncio.sleep(0.1)
 
 
-def _all(site: Site, ear: Ear, folder: Path) -> list[tuple[str, object]]:
+def _all(site: Site, ear: Ear, told: Mapping[str, object]) -> list[tuple[str, object]]:
     """The settings of a server of the site."""
     files = sorted((site.folder / "sources").glob("*.sqlite"))
     given: dict[str, object] = {
@@ -389,23 +403,23 @@ def _all(site: Site, ear: Ear, folder: Path) -> list[tuple[str, object]]:
         f"sources.{HTTP_SOURCE}": ear.url,
         **{f"sources.{f.stem}": f"sqlite+aiosqlite:///{f}" for f in files if f.stem != HTTP_SOURCE},
     }
-    return [*given.items(), *given_settings(site, ear, folder).items()]
+    return [*given.items(), *told.items()]
 
 
 async def test_what_is_planted_is_found_nowhere(
     site_copy: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     _spoilt(site_copy)
-    spans, ear = InMemorySpanExporter(), Ear()
+    spans, ear, collector = InMemorySpanExporter(), Ear(), Collector()
     work = tmp_path / "w"
     work.mkdir()
     asked = planted(site_copy.shown("zhelai"), digest_of(site_copy))
-    with ear.open(work):
-        given = given_settings(site_copy, ear, work)
+    with ear.open(work), collector.open():
+        given = given_settings(site_copy, ear, collector, work)
         settings = site_copy.settings(ear.url, **given)
         hub = assemble(settings, telemetry=Telemetry(spans))
         tokens = _tokens(hub)
-        statuses = await served(site_copy, ear, work, tokens, asked)
+        statuses = await served(site_copy, ear, given, tokens, asked, work)
         async with running(hub):
             transport = httpx.ASGITransport(create_app(hub))
             async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
@@ -418,12 +432,15 @@ async def test_what_is_planted_is_found_nowhere(
         **files(work),
         "signer": (site_copy.folder / "keys" / "signer.json").read_bytes(),
         "spans": "".join(span.to_json() for span in spans.get_finished_spans()).encode(),
+        "otlp heads": collector.heads,
+        **{f"otlp {path}": b"\n".join(bodies) for path, bodies in collector.got.items()},
         "webhook": ear.got["webhook"],
         "syslog": ear.got["syslog"],
         "own output": "".join(capfd.readouterr()).encode(),
     }
     looked = needles(site_copy, tokens)
     assert_something_happened(places, statuses, again, ear, len(asked))
+    assert_everything_was_exported(collector, places, statuses)
     hits = found(looked, places)
     assert {(needle, place) for needle, place in hits if place not in ERASABLE} == set()
     # It sees what is there: both texts that may hold them do.
@@ -457,6 +474,24 @@ def assert_something_happened(
     segments = [name for name in places if name.startswith("archive/segment-")]
     assert len(segments) >= 2  # a segment and its manifest
     assert may_be_empty < set(places)
+
+
+def assert_everything_was_exported(
+    collector: Collector, places: Places, statuses: list[int]
+) -> None:
+    """A trace of each request that got as far as an answer of ours, with all kinds of spans."""
+    exported, steps = collector.spans(), {"hub.limits", "hub.plan", "hub.read", "hub.audit"}
+    assert {s.name for s in exported} == {"query", *steps}
+    assert sum(s.name == "query" for s in exported) >= len(statuses) - statuses.count(400)
+    # An id of 8 or 16 bytes is no place for a number either.
+    hidden = {bytes.fromhex(n) for n in (ABSENT, f"0{PHONE}")}
+    ids = [i for s in exported for i in (s.trace_id, s.span_id, s.parent_span_id)]
+    assert len(ids) > 1_000
+    assert [i for i in ids if any(number in i for number in hidden)] == []
+    assert len(places[f"otlp {METRICS}"]) > 1_000
+    assert len(places[f"otlp {TRACES}"]) > 50_000
+    assert b"hub_strangers_total{" in places["metrics"]
+    assert b'hub_code="UNAUTHENTICATED"' in places["metrics"]
 
 
 async def handled(hub: Hub) -> None:
