@@ -2,7 +2,7 @@
 // that `strict` means, the page that uses it run against the hub; its manifest of documents
 // registered.
 import { execFileSync } from 'node:child_process'
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { generate } from '@graphql-codegen/cli'
 import assert from 'node:assert/strict'
@@ -90,6 +90,5 @@ await claims.that('the compiled page is answered', () => {
 })
 
 if (claims.missed.length) claims.report()
-const manifest = join(folder, 'generated/persisted-documents.json')
-await registered(claims, manifest, Object.keys(JSON.parse(readFileSync(manifest, 'utf8'))).length)
+await registered(claims, join(folder, 'generated/persisted-documents.json'), { first: 3 })
 claims.report()

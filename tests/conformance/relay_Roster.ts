@@ -67,7 +67,7 @@ async function asked(request: RequestParameters, variables: Variables): Promise<
   const id = request.id
   if (id === null || kept[id] === undefined) throw new Error(`${request.name} is not kept`)
   sent.push(request.name)
-  const known = env.HUB_TEST_REGISTERED === 'yes'
+  const known = env.HUB_TEST_BY_ID === 'yes'
   const answer = await fetch(env.HUB_TEST_URL!, {
     method: 'POST',
     headers: {
@@ -75,9 +75,7 @@ async function asked(request: RequestParameters, variables: Variables): Promise<
       authorization: `Bearer ${JSON.parse(env.HUB_TEST_TOKENS!).lab}`,
       'x-purpose': 'aid.review',
     },
-    body: JSON.stringify(
-      known ? { documentId: `sha256:${id}`, variables } : { query: kept[id], variables },
-    ),
+    body: JSON.stringify(known ? { documentId: id, variables } : { query: kept[id], variables }),
   })
   const told = await answer.json()
   if (told.errors) throw new Error(JSON.stringify(told.errors))

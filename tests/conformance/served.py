@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvloop
 
+from catalog.divisions import COUNTY
 from hub import logs
 from hub.app import GRAPHQL, assemble, create_app, running
 from hub.demo.department import departments
@@ -32,7 +33,7 @@ from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.engine import open_engine
 
 SCALE = 0.01  # about 4,800 people
-PORTAL = "portal-01"
+PORTAL, OFFICER = "portal-01", "sec-01"
 TOKEN_S = 3600  # longer than any run
 PATIENT: Mapping[str, object] = {
     # A suite asks for more people in a minute than a window in a day, and most are nobody.
@@ -45,7 +46,7 @@ def main(folder: Path) -> None:
     """Serve until a signal comes."""
     logs.configure("ERROR")
     site = asyncio.run(prepared(folder, SCALE, lambda _what, _share: None))
-    asyncio.run(_portal(site))
+    asyncio.run(_more(site))
     files = {name: folder / "sources" / f"{name}.sqlite" for name in HTTP_SOURCES}
     with departments(files) as addresses:
         settings = site.connected(addresses, **PATIENT)
@@ -53,12 +54,16 @@ def main(folder: Path) -> None:
         uvloop.run(_served(site, settings))
 
 
-async def _portal(site: Site) -> None:
-    """The citizens' side has an account, too: what is its own nobody else may ask."""
+async def _more(site: Site) -> None:
+    """Whom the demonstration does not have: the citizens' side, and who approves documents."""
+    portal, officer = NewPost("rev", "portal", COUNTY), NewPost("rev", "secadmin", COUNTY)
+    people = [
+        NewPrincipal(PORTAL, "portal", "群众端", "rev", (portal,)),
+        NewPrincipal(OFFICER, "official", "测试账号", "rev", (officer,)),
+    ]
     engine = open_engine(site.store_url, pool_size=1)
     async with engine.begin() as connection:
-        post = NewPost("rev", "portal", "532622")
-        await seed_accounts(connection, [NewPrincipal(PORTAL, "portal", "群众端", "rev", (post,))])
+        await seed_accounts(connection, people)
     await engine.dispose()
 
 
