@@ -35,9 +35,11 @@ await claims.that('nothing breaks since the last release', async () => {
   await unbroken(buildSchema(old), ours, read('CHANGELOG.md'))
 })
 
+// A gateway's question is put to its supergraph, not to the hub alone.
 const names = git('ls-files', 'examples/*.graphql', 'tests/conformance/*.graphql')
   .trim()
   .split('\n')
+  .filter((name) => !name.startsWith('examples/gateways/'))
 for (const name of names) {
   await claims.that(`${name} is valid`, () => {
     const invalid = validate(ours, [new Source(read(name), name)], { maxDepth: 12 })

@@ -32,9 +32,13 @@ SUITES = (
         "graphql-inspector", "valid, no break since the release", By.NODE, "graphql_inspector.mjs"
     ),
     Suite(
-        "graphql-codegen", "clean, strict, manifest registers", By.NODE, "graphql_codegen.mjs", 90.0
+        "graphql-codegen",
+        "clean, strict, manifest registers",
+        By.NODE,
+        "graphql_codegen.mjs",
+        180.0,
     ),
-    Suite("relay-compiler", "clean, manifest registers", By.NODE, "relay_compiler.mjs"),
+    Suite("relay-compiler", "clean, manifest registers", By.NODE, "relay_compiler.mjs", 120.0),
     Suite("apollo-client", "all pass", By.NODE, "apollo_client.mjs"),
     Suite("urql", "all pass", By.NODE, "urql.mjs"),
     Suite("graphql-ws", "all pass", By.NODE, "graphql_ws.mjs"),
