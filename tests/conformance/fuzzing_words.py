@@ -11,7 +11,6 @@ import re
 from pathlib import Path
 
 import schemathesis
-from graphql import NameNode, ObjectFieldNode, ObjectValueNode
 from hypothesis import strategies as st
 from schemathesis.graphql import nodes
 
@@ -27,31 +26,6 @@ schemathesis.graphql.scalar(
 )
 schemathesis.graphql.scalar(
     "Sequence", (st.integers(0, 200) | st.integers(-(2**70), 2**70)).map(nodes.Int)
-)
-KEYS = (
-    *(("Citizen", "id"), ("Citizen", "idDigest"), ("Household", "householdNo")),
-    *(("Division", "code"), ("Case", "caseNo"), ("SupervisionOrder", "orderNo")),
-)
-"""Entities and a key of each; and what is no entity."""
-OTHERS = (("Viewer", "account"), ("Nobody", "id"), ("Citizen", "phone"), ("Citizen", "__proto__"))
-
-
-def representation(named: tuple[str, str], value: str) -> ObjectValueNode:
-    """What a gateway sends for ``_entities``."""
-    kind, key = named
-    given = {"__typename": nodes.String(kind), key: nodes.String(value)}
-    fields = [ObjectFieldNode(name=NameNode(value=n), value=v) for n, v in given.items()]
-    return ObjectValueNode(fields=tuple(fields))
-
-
-schemathesis.graphql.scalar(
-    "_Any",
-    st.builds(
-        representation,
-        st.sampled_from(KEYS) | st.sampled_from(OTHERS),
-        st.sampled_from((*CODES, os.environ["HUB_TEST_CITIZEN"])) | st.text(max_size=40),
-    )
-    | st.text(max_size=9).map(nodes.String),
 )
 
 
