@@ -33,6 +33,9 @@ test-nightly: $(STAMPS)/dev ## 20,000 documents, 20,000 policies, 200 kills on e
 mutation: $(STAMPS)/dev ## faults planted in what decides who sees what: how many a test notices (docs/mutation.md)
 	$(BIN)/python -m tests.mutation
 
+conformance: $(STAMPS)/dev ## the running hub held to the public's suites, 15 minutes; SUITE=name for one (tests/conformance)
+	@$(BIN)/python -m tests.conformance $(SUITE)
+
 check: $(STAMPS)/dev ## format, lint, types, import contracts, SDL, migration drift, docs
 	$(BIN)/ruff format --check -q .
 	$(BIN)/ruff check -q .
@@ -94,5 +97,5 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test mariadb test-nightly mutation check bench bench-smoke bench-audit bench-authz bench-sick bench-edge fix schema lock \
+.PHONY: help demo serve test mariadb test-nightly mutation conformance check bench bench-smoke bench-audit bench-authz bench-sick bench-edge fix schema lock \
   install

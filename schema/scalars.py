@@ -17,6 +17,8 @@ DESCRIPTIONS = {
     "Sequence": "序号。从零开始的整数，可超过 32 位",
 }
 
+LONG = 2**63
+
 
 def scalars() -> dict[str, Any]:
     """Custom scalars by GraphQL name; their text is checked by the root that takes them."""
@@ -40,6 +42,8 @@ def _same(value: Any) -> Any:
 def _whole_only(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError("a whole number is expected")
+    if not -LONG <= value < LONG:  # no database could be asked for it
+        raise TypeError("a whole number of 64 bits is expected")
     return value
 
 

@@ -53,6 +53,7 @@ OPERATIONS = {
 WHOLE = (
     "architecture",
     "attacks",
+    "conformance",
     "docs",
     "faults",
     "journeys",

@@ -228,6 +228,16 @@ BAD = {
     "page below nothing": Bad(PAGE, "BAD_USER_INPUT", "PAGE_SIZE", {"l": -1}, "`-1`"),
     "bad cursor": Bad(PAGE, "BAD_USER_INPUT", "BAD_CURSOR", {"a": "bm9uc2Vuc2U"}),
     "no cursor at all": Bad(PAGE, "BAD_USER_INPUT", "BAD_CURSOR", {"a": "///"}),
+    "a number no database holds": Bad(
+        "query($i: Sequence!) { auditProof(idx: $i) { idx } }",
+        "BAD_USER_INPUT",
+        "VARIABLE",
+        {"i": 2**63},
+        "`$i`",
+    ),
+    "the same as a literal": Bad(
+        "{ auditProof(idx: -141851619502129381376) { idx } }", "GRAPHQL_VALIDATION_FAILED"
+    ),
     "too deep": Bad(DEEP, "OPERATION_TOO_COMPLEX", "depth"),
     "too many aliases": Bad(
         "{" + "".join(f" a{n}: viewer {{ account }}" for n in range(31)) + " }",

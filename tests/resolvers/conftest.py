@@ -235,6 +235,10 @@ def recorded(sources: Path, catalog: Catalog) -> Counter[str]:
 
 @pytest.fixture(scope="session")
 def facts(site: Site, catalog: Catalog) -> Facts:
+    return facts_of(site, catalog)
+
+
+def facts_of(site: Site, catalog: Catalog) -> Facts:
     """People of one township first of whom most is known, so that answers have something in."""
     known = recorded(site.folder / "sources", catalog)
     zhelai = "region_path LIKE '532622205%'"
