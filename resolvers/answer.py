@@ -313,7 +313,7 @@ class Engine:
     # -- what gateways ask
 
     def _may_federate(self, shape: Shape, gate: Gate) -> None:
-        if not shape.federated:
+        if not shape.entities and SERVICE not in shape.contexts:
             return
         verdict = gate.demand("Schema.federation", "read", COUNTY, "rev")
         if not verdict.allowed:

@@ -18,7 +18,6 @@ from adapters.contract import NO_SIDE, GroupKey, Leaf, Measure, Page, Prepared, 
 from authz.lens import CellState, Mode
 from catalog.datasets import Dataset
 from catalog.errors import HubError
-from resolvers.binding import SERVICE
 from resolvers.coerce import Arguments
 
 
@@ -333,10 +332,9 @@ class Shape:
         return tuple(out for out in self.outs if isinstance(out, OutEntities))
 
     @cached_property
-    def federated(self) -> bool:
-        """True if it asks what only a gateway asks."""
-        asked = (out.name for out in self.outs if isinstance(out, OutContext))
-        return bool(self.entities) or SERVICE in asked
+    def contexts(self) -> frozenset[str]:
+        """The names of the values of the request itself that it asks."""
+        return frozenset(out.name for out in self.outs if isinstance(out, OutContext))
 
     @cached_property
     def lookups(self) -> tuple[Read, ...]:
