@@ -15,13 +15,15 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "BODY": "the body did not arrive whole",
         "ENCODING": "the body is not UTF-8",
         "JSON": "the body is not acceptable JSON",
-        "SHAPE": "the body must be one JSON object with a text `query`; no batches",
+        "SHAPE": "the body must be one JSON object with a text `query` or a documentId; no batches",
         "HEADER": "a header cannot be accepted",
     },
     "UNAUTHENTICATED": {
         "TOKEN_MISSING": "no Authorization header with a bearer token",
         "TOKEN_INVALID": "the token, or its account, is not valid here",
         "TOKEN_EXPIRED": "the token has expired",
+        "CERT_UNKNOWN": "the client certificate is not that of a registered, valid client",
+        "ISSUER_DOWN": "the keys of the token's issuer cannot be fetched; try again later",
     },
     "PURPOSE_REQUIRED": {
         "MISSING": "name one purpose in X-Purpose: the token allows several",
@@ -48,6 +50,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "CURSOR_STALE": "your rights have changed; start from the first page",
         "FILTER_NOT_CLEAR": "only columns that are clear to you may be filtered or grouped by",
         "DIMENSION": "a dimension is given twice, or both township and village are",
+        "REPRESENTATION": "a reference names no entity, or lacks a key of the right type",
         "DATE_TIME": "a time must be ISO 8601 with an offset",
         "PERSON": "a person is named by 32 hex digits here",
         "FIELD": "a field is named like `Citizen.phone`",
@@ -57,6 +60,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     "RATE_LIMITED": {
         "RATE": "too many requests of this account within a minute",
         "CONCURRENCY": "too many operations of this account are running",
+        "SLOW_READER": "changes were not taken fast enough; the subscription has ended",
     },
     "SOURCE_UNAVAILABLE": {
         "DOWN": "a department's system does not answer, or is not connected",

@@ -157,7 +157,7 @@ def test_the_dashboard_can_be_imported(dashboard: dict[str, Any]) -> None:
     uid = "${" + wanted["name"] + "}"
     assert {p["datasource"]["uid"] for p in panels} == {uid}
     assert {t["datasource"]["uid"] for p in panels for t in p["targets"]} == {uid}
-    assert len({p["id"] for p in panels}) == len(panels) == 15
+    assert len({p["id"] for p in panels}) == len(panels) == 16
     assert all(re.search(r"[一-鿿]", p["title"]) for p in panels)
     assert dashboard["schemaVersion"] >= 36
     taken = [
