@@ -18,7 +18,7 @@ import click
 from hub import logs
 from hub.cli.chosen import DIR
 from hub.cli.policy import APPROVED, BASIS, BY, done, selected
-from hub.cli.say import JSON, USAGE, as_json, no_store, stop
+from hub.cli.say import FAILED, JSON, USAGE, as_json, no_store, stop
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -293,8 +293,6 @@ async def read(url: str) -> tuple[tuple[Client, ...], tuple[ClientKey, ...]]:
 
 
 def _known(settings: Settings, name: str) -> Client:
-    from hub.cli.say import FAILED
-
     found = next((one for one in _read(settings)[0] if one.id == name), None)
     if found is None:
         stop(f"应用 `{name}` 不存在：请核对", FAILED)
