@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from store.clients import Client, ClientKey
 
 YEAR = 365  # days a client is let in unless another day is named
+SECOND_US = 1_000_000
 WARNED = 30  # days before its end it is told
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}\Z")
 ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}\Z")
@@ -220,6 +220,7 @@ class _Given:
 
 def _given(name: str, key_file: Path | None, cert_file: Path | None) -> _Given:
     """What the files hold, or a new secret if there is none."""
+    from audit.batch import now_us
     from hub.credentials import (
         UnfitKey,
         new_secret,
@@ -227,7 +228,7 @@ def _given(name: str, key_file: Path | None, cert_file: Path | None) -> _Given:
         registered_key,
     )
 
-    now, keys = int(time.time()), []
+    now, keys = now_us(), []
     try:
         if key_file is not None:
             keys.append(registered_key(name, key_file.read_bytes(), now))
@@ -326,7 +327,7 @@ def _row(one: Client, keys: list[ClientKey], day: date) -> dict[str, object]:
         "state": one.state,
         "expiresOn": one.expires_on.isoformat(),
         "expiring": bool(ending(one, day)),
-        "keys": [{"kind": k.kind, "id": k.id, "addedAt": k.added_at} for k in keys],
+        "keys": [{"kind": k.kind, "id": k.id, "addedAt": k.added_at // SECOND_US} for k in keys],
     }
 
 
