@@ -35,7 +35,7 @@ class UnfitKey(Readable):
 
 
 def new_secret(client: str, now: int) -> tuple[str, ClientKey]:
-    """A secret to be shown once, and what is kept of it; `now` seconds since 1970."""
+    """A secret to be shown once, and what is kept of it; `now` µs since 1970."""
     name = secrets.token_hex(ID_BYTES)
     secret = f"{name}.{secrets.token_urlsafe(SECRET_BYTES)}"
     return secret, ClientKey(name, client, SECRET, HASHER.hash(secret), now)

@@ -78,7 +78,7 @@ client_key = Table(
     Column("client_id", BYTES, ForeignKey("client.id"), nullable=False, index=True),
     Column("kind", String(8), nullable=False),
     Column("material", Text, nullable=False),
-    Column("added_at", BigInteger, nullable=False),  # seconds since 1970
+    Column("added_at", BigInteger, nullable=False),  # µs UTC: which of two is older must be told
     Column("state", String(8), nullable=False),
     CheckConstraint(f"kind IN ('{SECRET}', '{JWK}', '{CERT}')", name="kind"),
     CheckConstraint("state IN ('live', 'retired')", name="state"),
@@ -133,7 +133,7 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class ClientKey:
-    """A key of a client; `added_at` seconds since 1970."""
+    """A key of a client; `added_at` µs since 1970."""
 
     id: str
     client: str

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ import click
 from hub import logs
 from hub.cli.chosen import DIR
 from hub.cli.policy import APPROVED, BASIS, BY, done, selected
-from hub.cli.say import JSON, USAGE, as_json, no_store, stop
+from hub.cli.say import FAILED, JSON, USAGE, as_json, no_store, stop
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from store.clients import Client, ClientKey
 
 YEAR = 365  # days a client is let in unless another day is named
+SECOND_US = 1_000_000
 WARNED = 30  # days before its end it is told
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}\Z")
 ACCOUNT = re.compile(r"[a-z0-9][a-z0-9._-]{2,63}\Z")
@@ -220,6 +220,7 @@ class _Given:
 
 def _given(name: str, key_file: Path | None, cert_file: Path | None) -> _Given:
     """What the files hold, or a new secret if there is none."""
+    from audit.batch import now_us
     from hub.credentials import (
         UnfitKey,
         new_secret,
@@ -227,7 +228,7 @@ def _given(name: str, key_file: Path | None, cert_file: Path | None) -> _Given:
         registered_key,
     )
 
-    now, keys = int(time.time()), []
+    now, keys = now_us(), []
     try:
         if key_file is not None:
             keys.append(registered_key(name, key_file.read_bytes(), now))
@@ -293,8 +294,6 @@ async def read(url: str) -> tuple[tuple[Client, ...], tuple[ClientKey, ...]]:
 
 
 def _known(settings: Settings, name: str) -> Client:
-    from hub.cli.say import FAILED
-
     found = next((one for one in _read(settings)[0] if one.id == name), None)
     if found is None:
         stop(f"应用 `{name}` 不存在：请核对", FAILED)
@@ -328,7 +327,7 @@ def _row(one: Client, keys: list[ClientKey], day: date) -> dict[str, object]:
         "state": one.state,
         "expiresOn": one.expires_on.isoformat(),
         "expiring": bool(ending(one, day)),
-        "keys": [{"kind": k.kind, "id": k.id, "addedAt": k.added_at} for k in keys],
+        "keys": [{"kind": k.kind, "id": k.id, "addedAt": k.added_at // SECOND_US} for k in keys],
     }
 
 

@@ -23,6 +23,7 @@ from adapters.drops.delivery import SCHEME
 from adapters.drops.drop import load_drop
 from adapters.drops.files import snapshot_of
 from adapters.drops.snapshot import shapes
+from audit.batch import now_us
 from catalog.errors import Readable
 from catalog.load import load
 from hub.credentials import new_secret
@@ -182,7 +183,7 @@ async def _made(folder: Path, scale: float, say: Say) -> Site:
 
 async def _machine(site: Site) -> None:
     """The demonstration's machine client; its secret lies beside the keys."""
-    secret, key = new_secret(CLIENT.id, int(datetime.now(UTC).timestamp()))
+    secret, key = new_secret(CLIENT.id, now_us())
     site.secret_file.touch(mode=0o600)
     site.secret_file.write_text(secret, encoding="ascii")
     async with single(site.store_url) as connection:
