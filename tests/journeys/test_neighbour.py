@@ -73,7 +73,9 @@ def _bytes(answer: httpx.Response) -> bytes:
 
 
 def _headers(answer: httpx.Response) -> dict[str, str]:
-    own = {"x-audit-id", "x-audit-receipt", "x-request-id", "content-length"}
+    # Each request's own: its record, its name, its place in the account's minute.
+    own = {"x-audit-id", "x-audit-receipt", "x-request-id", "traceparent", "content-length"}
+    own |= {"ratelimit-remaining", "ratelimit-reset"}
     return {name: value for name, value in answer.headers.items() if name not in own}
 
 

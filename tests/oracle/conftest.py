@@ -63,7 +63,15 @@ __all__ = [
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 NOW_TOLD = "2026-11-20T10:00:00+08:00"
-GENEROUS = replace(DOCUMENT_LIMITS, cost=10**9, aliases=500, fields=5_000, depth=30)
+GENEROUS = replace(
+    DOCUMENT_LIMITS,
+    cost=10**9,
+    aliases=500,
+    fields=5_000,
+    depth=30,
+    directives=5_000,
+    overlaps=10**6,
+)
 """Limits are the hub's own; what graphql-core answers shall be answered here too."""
 
 
