@@ -80,7 +80,8 @@ class Subscription:
                 await carrier.opened()
                 await self._followed(watched, subscriber, carrier)
             except asyncio.CancelledError:
-                self._ending = "OK", self.reason
+                if self._ending is CUT:
+                    self._ending = "OK", self.reason
                 raise
             finally:
                 outcome, code = self._ending

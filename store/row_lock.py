@@ -60,6 +60,8 @@ def _of_the_town() -> str:
 
 async def lock(connection: AsyncConnection) -> None:
     """Set it, in the caller's transaction; needs the right to create roles the first time."""
+    # A table whose rows this transaction has changed waits to note that (`changes.py`): now.
+    await connection.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
     for statement in statements():
         await connection.execute(text(statement))
 

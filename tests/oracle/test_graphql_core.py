@@ -201,6 +201,8 @@ def test_the_oracle_resolves_every_field(bench: Bench) -> None:
     roots = {at: b.name for at, b in named.items() if isinstance(b, RootOf)}
     # How sources stand is compared with their guards in tests/journeys/test_statuses.py.
     apart = {roots[f"Query.{name}"] for name in (*OFFICERS, "caseStats", "sources")}
+    # What a subscription tells is compared with the query in tests/attacks/test_subscriptions.py.
+    apart |= {name for at, name in roots.items() if at.startswith("Subscription.")}
     assert set(roots.values()) - apart == ROOTS.keys()
     # Of abstract types the oracle and the documents know the union of the entities.
     assert [k.name for k in kinds if is_abstract_type(k)] == ["_Entity"]
