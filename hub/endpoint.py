@@ -67,7 +67,7 @@ class Endpoint:
             return permission(self._hub, self._cors, passage.visit, headers)
         try:
             media = self._checked(method, headers)
-            # Who waits for a stream tells a refusal by its status.
+            # Who waits for a stream tells by its status that he may not ask.
             passage.media = decoding.GRAPHQL_JSON if media == decoding.STREAM else media
             known = await passage.admit()
             body = await body_of(receive, self._hub.settings.deadline_s)

@@ -3,8 +3,9 @@
     event: next      data: an execution result            every 12 s without one:   :
     event: complete  data:
 
-What is refused before it began is an ordinary answer with its status; from then on it is a
-``next`` with ``errors``, and ``complete``.
+Who may not ask is told so by an ordinary answer with its status. What is wrong with the question
+(400), and all that comes once the stream has begun, is a ``next`` with ``errors``, and
+``complete``: of an answer that is no stream graphql-sse shows its users the status alone.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from hub.worker import Hub
 from resolvers.answer import Question
 
 BEAT = b":\n\n"
+WRONG = 400  # the question, its document or a value in it
 COMPLETE = b"event: complete\ndata:\n\n"
 
 Leave = Callable[[Sent, bool, bool], Awaitable[None]]
@@ -95,7 +97,9 @@ class Events:
             await self._sent(bare(BEAT))
 
     async def ended(self, sent: Sent, *, stranger: bool) -> None:
-        """The last result, as a part of the stream if there is one."""
+        """The last result, as a part of the stream if there is one, or if a reader needs it."""
+        if not self._begun and sent.status == WRONG:
+            await self.opened()
         if not self._begun:
             await self._sent(sent, head=True, more=False)
             return

@@ -1,6 +1,5 @@
 // graphql-inspector: our sample documents fit the schema, the schema is the running hub's, and
-// nothing breaks a client since the last release (before the first: the last commit). A break that
-// CHANGELOG.md names in backticks has been told to clients.
+// nothing breaks a client since the last release.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -15,11 +14,10 @@ const read = (path) => readFileSync(join(checkout, path), 'utf8')
 const ours = buildSchema(read(FILE))
 const claims = new Claims()
 
-async function unbroken(old, fresh, told = '') {
+async function unbroken(old, fresh) {
   const changes = await diff(old, fresh)
   const breaks = changes.filter((c) => c.criticality.level === CriticalityLevel.Breaking)
-  const untold = breaks.filter((c) => !told.includes(`\`${c.path}\``))
-  if (untold.length) throw new Error(untold.map((c) => c.message).join('; '))
+  if (breaks.length) throw new Error(breaks.map((c) => c.message).join('; '))
   return changes
 }
 
@@ -29,11 +27,9 @@ await claims.that('the running hub serves the schema in git', async () => {
   if (changes.length) throw new Error(changes.map((c) => c.message).join('; '))
 })
 
-await claims.that('nothing breaks since the last release', async () => {
-  const tags = git('tag', '--list', 'v*', '--merged', 'HEAD', '--sort=-v:refname').split('\n')
-  const old = git('show', `${tags[0] || 'HEAD'}:${FILE}`)
-  await unbroken(buildSchema(old), ours, read('CHANGELOG.md'))
-})
+await claims.that('nothing breaks since the last release', () =>
+  unbroken(buildSchema(read('schema/released.graphql')), ours),
+)
 
 // A gateway's question is put to its supergraph, not to the hub alone.
 const names = git('ls-files', 'examples/*.graphql', 'tests/conformance/*.graphql')

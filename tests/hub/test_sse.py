@@ -116,16 +116,47 @@ async def test_a_query_of_who_takes_streams_alone_is_one_next_and_complete(serve
     assert written["request"] == request_id
 
 
-@pytest.mark.parametrize("query", [VIEWER[:-1], "{ nothing }", "subscription { nothing }"])
-@pytest.mark.parametrize("accept", [STREAM, URQL])
-async def test_what_never_begins_is_an_ordinary_refusal(
-    served: Served, query: str, accept: str
-) -> None:
-    answer = await served.post(query, accept)
+WRONG = [VIEWER[:-1], "{ nothing }", "subscription { nothing }"]
+
+
+@pytest.mark.parametrize("query", WRONG)
+async def test_what_never_begins_is_an_ordinary_refusal(served: Served, query: str) -> None:
+    answer = await served.post(query, URQL)
     assert answer.headers["Content-Type"] == f"{GRAPHQL_JSON}; charset=utf-8"
     said = answer.json()["errors"][0]["extensions"]["code"]
     assert said in ("GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED")
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        *zip(WRONG, ["GRAPHQL_PARSE_FAILED", *["GRAPHQL_VALIDATION_FAILED"] * 2], strict=True),
+        ('subscription { caseEvents(area: "999") { id } }', "BAD_USER_INPUT"),
+    ],
+)
+async def test_who_takes_streams_alone_is_told_in_one_what_is_wrong_with_the_question(
+    served: Served, query: str, code: str
+) -> None:
+    async with served.stream(query) as response:
+        assert response.status_code == 200
+        assert response.headers["Content-Type"] == f"{STREAM}; charset=utf-8"
+        told, end = await first(response, 2)
+    assert (told.event, end.event) == ("next", "complete")
+    assert told.data["errors"][0]["extensions"]["code"] == code
+    assert told.data.get("data") is None
+    written = (await records(served.site.store_url, "READ"))[-1]
+    assert (written["outcome"], written["code"]) == ("INVALID", code)
+    assert written["request"] == response.headers["X-Request-Id"]
+
+
+@pytest.mark.parametrize("accept", [STREAM, URQL])
+async def test_who_may_not_ask_is_told_by_a_status(served: Served, accept: str) -> None:
+    async with httpx.AsyncClient(base_url=served.url) as client:
+        headers = {"Accept": accept, "X-Purpose": "aid.file"}
+        answer = await client.post("/graphql", json={"query": EVENTS}, headers=headers, timeout=10)
+    assert answer.status_code == 401
+    assert answer.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize("accept", [JSON, GRAPHQL_JSON, "*/*", None])
