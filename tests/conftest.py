@@ -16,10 +16,20 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import URL, make_url
 
+from hub.demo.site import Site, prepared
+from tests.sites import SCALE
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The county as ``hub demo`` makes it; nobody starts a hub on it or changes it."""
+    folder = tmp_path_factory.mktemp("pristine") / "site"
+    return asyncio.run(prepared(folder, SCALE, lambda _what, _share: None))
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +32,7 @@ from store.documents import (
     sha256_of,
 )
 from store.engine import single
+from tests.sites import copied
 
 WEB, DESK = "web", "desk"
 """Two clients."""
@@ -140,15 +139,7 @@ async def edge(
     telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Edge]:
     """A hub over a copy of the site in a new folder, with these settings."""
-    # Somebody may have the site's store open: the copy is SQLite's own, of one moment.
-    shutil.copytree(site.folder, folder, ignore=shutil.ignore_patterns("store.sqlite*"))
-    with (
-        contextlib.closing(sqlite3.connect(site.folder / "store.sqlite")) as old,
-        contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as new,
-    ):
-        old.backup(new)
-    copy = Site(folder, site.scale, site.people, site.demonstrations)
-    async with over(copy, given, telemetry) as made:
+    async with over(copied(site, folder), given, telemetry) as made:
         yield made
 
 

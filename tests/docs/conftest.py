@@ -15,6 +15,7 @@ import pytest
 
 from catalog.load import Catalog, load
 from hub.demo.site import FOLDER, Site, prepared
+from tests.sites import copied
 
 ROOT = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -80,13 +81,13 @@ def catalog() -> Catalog:
 
 
 @pytest.fixture(scope="session")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def desk(pristine: Site, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that looks like the checkout after ``make demo``: .venv, examples, demo-data."""
     folder = tmp_path_factory.mktemp("desk")
     (folder / "examples").symlink_to(ROOT / "examples")
     (folder / ".venv").mkdir()
     (folder / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    asyncio.run(prepared(folder / FOLDER, 0.01, lambda _what, _part: None))
+    copied(pristine, folder / FOLDER)
     return folder
 
 

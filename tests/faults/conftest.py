@@ -15,23 +15,21 @@ import uvicorn
 from audit.batch import now_us
 from hub.app import assemble, create_app
 from hub.demo.load import load_store
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.found import found
 from hub.server import config
 from hub.worker import Hub
 from store.migrate import upgrade
 
-SCALE = 0.01
 READY_S = 15.0  # a cold start on a loaded machine takes three
 
 Listening = Callable[..., contextlib.AbstractAsyncContextManager[tuple[Hub, str]]]
 
 
 @pytest.fixture(scope="session")
-async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(pristine: Site) -> Site:
     """The county at its smallest; nobody starts a hub on it."""
-    folder = tmp_path_factory.mktemp("faults") / "site"
-    return await prepared(folder, SCALE, lambda _what, _share: None)
+    return pristine
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import pytest
 import structlog
 
 from hub.cli import main
+from hub.demo.site import Site
+from tests.sites import copied
 
 PROGRAM = Path(sys.executable).parent / "hub"
 SAMPLE = Path(__file__).parents[2] / "examples" / "township_clerk.graphql"
@@ -100,6 +102,12 @@ def county(first: tuple[Path, Ran]) -> Path:
     """The demonstration folder."""
     assert first[1].code == 0
     return first[0]
+
+
+@pytest.fixture(scope="module")
+def site(pristine: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The county at its smallest, for one file of tests."""
+    return copied(pristine, tmp_path_factory.mktemp("site") / "site")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from hashlib import sha256
@@ -14,19 +13,14 @@ import pytest
 from sqlalchemy import select
 
 from hub.app import assemble, create_app, running
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
+from hub.limits import RATE_PERSON
 from hub.worker import Hub
 from store.audit import audit_event
 
 pytestmark = pytest.mark.anyio
 
 SDL = Path(__file__).parents[2] / "schema/schema.graphql"
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("contract") / "site"
-    return asyncio.run(prepared(folder, 0.01, lambda _what, _part: None))
 
 
 @pytest.fixture
@@ -70,6 +64,10 @@ async def test_who_may_gets_the_contract_of_git_and_it_is_recorded(hub: Hub) -> 
         "x-audit-id": answer.headers["X-Audit-Id"],
         "x-audit-receipt": answer.headers["X-Audit-Receipt"],
         "x-sandbox": "true",
+        "traceparent": answer.headers["traceparent"],
+        "ratelimit-limit": str(RATE_PERSON),
+        "ratelimit-remaining": answer.headers["RateLimit-Remaining"],
+        "ratelimit-reset": answer.headers["RateLimit-Reset"],
         "content-length": str(len(answer.content)),
     }
     told = await record(hub, answer)

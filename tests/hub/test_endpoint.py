@@ -9,7 +9,6 @@ import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import httpx
 import orjson
@@ -22,7 +21,7 @@ from authz.gate import Gate
 from catalog.errors import NotAcceptable, UnsupportedMediaType
 from hub.app import assemble, create_app, running
 from hub.decoding import GRAPHQL_JSON, JSON
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.endpoint import MEDIA_KEPT, Endpoint
 from hub.limits import RATE_PERSON
 from hub.logs import configure
@@ -36,13 +35,12 @@ TEXT = "query Secret($n: String!) { citizen(by: {idNumber: $n}) { name phone } }
 
 
 @pytest.fixture(scope="module")
-def spans(tmp_path_factory: pytest.TempPathFactory) -> tuple[Site, Sequence[ReadableSpan], str]:
-    folder = tmp_path_factory.mktemp("trace") / "site"
-    return asyncio.run(_asked(folder))
+def spans(site: Site) -> tuple[Site, Sequence[ReadableSpan], str]:
+    return asyncio.run(_asked(site))
 
 
-async def _asked(folder: Path) -> tuple[Site, Sequence[ReadableSpan], str]:
-    site, exporter = await prepared(folder, 0.01, lambda _what, _part: None), InMemorySpanExporter()
+async def _asked(site: Site) -> tuple[Site, Sequence[ReadableSpan], str]:
+    exporter = InMemorySpanExporter()
     hub = assemble(site.settings(), telemetry=Telemetry(exporter))
     async with running(hub):
         issued = hub.tokens.issue("zhelai-town-01", ("aid.file",))

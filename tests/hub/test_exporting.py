@@ -22,7 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from hub import exporting
 from hub.app import assemble, create_app, running
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.exporting import BATCH, QUEUE, WAIT_S, Said, telemetry_of
 from hub.metrics import MetricName
 from hub.settings import SettingsError
@@ -37,12 +37,6 @@ FACETS = """query($n: String!) { citizen(by: {idNumber: $n}) { name
 LOOKUPS: Mapping[str, object] = {"lookup.per_hour": 100_000}  # one clerk asks again and again
 SPANS = 7  # of that question: its root, limits, plan, three reads, audit
 ANSWERED_S = 1.0  # a question takes some 20 ms; a collector is waited for three seconds
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("exporting") / "site"
-    return asyncio.run(prepared(folder, 0.01, lambda _what, _part: None))
 
 
 @contextlib.asynccontextmanager

@@ -19,7 +19,7 @@ from authz.post import Asker
 from catalog.errors import RateLimited
 from catalog.standing import Standing, standing_of
 from hub.app import assemble, create_app, running
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.pace import Bounds, Pace
 from hub.worker import Hub
 from store import migrate
@@ -163,12 +163,6 @@ def test_a_kind_nobody_knows_has_the_strictest_bounds() -> None:
 
 
 # ---- over the whole hub -------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("pace") / "site"
-    return await prepared(folder, 0.01, lambda _what, _share: None)
 
 
 Open = Callable[..., AbstractAsyncContextManager[tuple[Hub, httpx.AsyncClient]]]

@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hub.demo.documents import LABEL
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.identity import DEMO_CLIENT
 from store.documents import DRAFT, RETIRED
 from tests.trusted import DESK, ENFORCED, TOWN, WEB, Edge, codes, edge
@@ -32,12 +32,6 @@ COUNT = "query Count($by: [CaseDimension!]!) { caseStats(by: $by) { state count 
 MIXED = "query Mixed { viewer { account } citizens(first: 1) { nodes { id } } }"
 SHUT = "query Shut { auditEvents(first: 1) { nodes { idx } } }"
 EVERY = (WHO, FIND, LIST, COUNT, MIXED, SHUT)
-
-
-@pytest.fixture(scope="module")
-async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("rest") / "site"
-    return await prepared(folder, 0.01, lambda _what, _share: None)
 
 
 @pytest.fixture(scope="module")

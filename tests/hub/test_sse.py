@@ -14,10 +14,11 @@ import pytest
 
 from hub import limits
 from hub.decoding import GRAPHQL_JSON, JSON, STREAM
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.worker import Hub
 from tests.faults.conftest import _listening
 from tests.listeners import COUNTS, EVENTS, Part, added, parts, records, until
+from tests.sites import copied
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
@@ -58,11 +59,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-async def served(
-    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Served]:
-    folder: Path = tmp_path_factory.mktemp("sse") / "site"
-    site = await prepared(folder, 0.01, lambda _what, _share: None)
+async def served(site: Site, anyio_backend: str) -> AsyncIterator[Served]:
     async with _listening(site) as (hub, url):
         yield Served(hub, url, site)
 
@@ -105,6 +102,11 @@ async def test_a_query_of_who_takes_streams_alone_is_one_next_and_complete(serve
         "cache-control": "no-store",
         "x-content-type-options": "nosniff",
         "vary": "Accept, Origin",
+        "x-sandbox": "true",
+        "traceparent": answer.headers["traceparent"],
+        "ratelimit-limit": answer.headers["RateLimit-Limit"],
+        "ratelimit-remaining": answer.headers["RateLimit-Remaining"],
+        "ratelimit-reset": answer.headers["RateLimit-Reset"],
         "x-accel-buffering": "no",
         "x-request-id": request_id,
         "transfer-encoding": "chunked",
@@ -234,9 +236,9 @@ def code(answer: httpx.Response) -> Any:
 
 
 async def test_a_server_that_stops_cuts_its_streams_and_says_so_in_the_log(
-    served: Served, tmp_path: Path
+    served: Served, pristine: Site, tmp_path: Path
 ) -> None:
-    site = await prepared(tmp_path / "other", 0.01, lambda _what, _share: None)
+    site = copied(pristine, tmp_path / "other")
     async with contextlib.AsyncExitStack() as stack:
         server = _listening(site)
         hub, url = await stack.enter_async_context(server)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,7 +14,7 @@ import pytest
 from audit.rules import Rules
 from catalog.errors import AuditUnavailable
 from hub.app import assemble, running
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.limits import PENDING, RECOUNT_S
 from hub.passage import Passage
 from hub.release import Sent, Visit
@@ -52,12 +51,6 @@ class Heard:
     async def ended(self, sent: Sent, *, stranger: bool) -> None:
         self.errors = [e["extensions"] for e in orjson.loads(sent.body)["errors"]]
         self.stranger = stranger
-
-
-@pytest.fixture(scope="module")
-async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder: Path = tmp_path_factory.mktemp("stream") / "site"
-    return await prepared(folder, 0.01, lambda _what, _share: None)
 
 
 @pytest.fixture

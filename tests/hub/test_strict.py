@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,7 +16,7 @@ from sqlalchemy import select, text
 from adapters.contract import Call, Prepared, ReadRequest, Rows, Source
 from authz.rule import NO_END, Rule
 from hub.app import DOCUMENT_LIMITS, assemble, create_app, running
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.worker import Hub
 from resolvers.answer import Engine
 from schema.build import build
@@ -112,9 +111,8 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("strict") / "site"
-    return asyncio.run(prepared(folder, 0.01, lambda _what, _part: None))
+def made(pristine: Site) -> Site:
+    return pristine
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from sqlalchemy import event, text, update
 
 from authz.post import Asker, Post
 from catalog.standing import Standing
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.logs import configure
 from hub.settings import SettingsError
 from hub.telemetry import Telemetry
@@ -34,12 +34,6 @@ WHO = "query Who { viewer { account } }"
 OTHER = "query Other { viewer { purpose } }"
 FREE = "query Free { viewer { caseNo } }"
 MODES = ("open", "log", "enforce")
-
-
-@pytest.fixture(scope="module")
-async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    folder = tmp_path_factory.mktemp("trusted") / "site"
-    return await prepared(folder, 0.01, lambda _what, _share: None)
 
 
 @pytest.fixture

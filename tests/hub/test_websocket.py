@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from hub import limits
 from hub.app import assemble, create_app, running
-from hub.demo.site import Site, prepared
+from hub.demo.site import Site
 from hub.telemetry import Telemetry
 from hub.websocket import is_foreign
 from hub.worker import Hub
@@ -59,11 +59,7 @@ class Served:
 
 
 @pytest.fixture(scope="module")
-async def served(
-    anyio_backend: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Served]:
-    folder: Path = tmp_path_factory.mktemp("websocket") / "site"
-    site = await prepared(folder, 0.01, lambda _what, _share: None)
+async def served(site: Site, anyio_backend: str) -> AsyncIterator[Served]:
     given: dict[str, Any] = {"cors.origins": [FRIEND]}
     async with _listening(site, **given) as (hub, url):
         yield Served(hub, url, site)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,15 +19,15 @@ from hub.app import assemble, create_app, running
 from hub.demo.accounts import DESK
 from hub.demo.department import insurance
 from hub.demo.load import load_store
-from hub.demo.site import HTTP_SOURCE, Site, prepared
+from hub.demo.site import HTTP_SOURCE, Site
 from hub.found import found
 from hub.worker import Hub
 from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.audit import audit_event
 from store.engine import open_engine
 from store.migrate import upgrade
+from tests.sites import copied
 
-SCALE = 0.01
 TOWNSHIPS = (101, 102, 103, 104, 201, 202, 203, 204, 205, 206, 207)
 CLERKS = {f"town-{number}": f"532622{number}" for number in TOWNSHIPS}
 """One clerk a township beside the demonstration's accounts: the trap is tested on all eleven."""
@@ -123,13 +121,9 @@ async def _desk(site: Site, address: str | None = None, **given: object) -> Asyn
 
 
 @pytest.fixture(scope="session")
-async def site(anyio_backend: str, tmp_path_factory: pytest.TempPathFactory) -> Site:
+def site(pristine: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The county at its smallest, exactly as ``hub demo`` makes it."""
-    return await prepared(tmp_path_factory.mktemp("journeys") / "site", SCALE, _silent)
-
-
-def _silent(_what: str, _share: float) -> None:
-    """Progress is for terminals."""
+    return copied(pristine, tmp_path_factory.mktemp("journeys") / "site")
 
 
 @pytest.fixture(scope="session")
@@ -151,7 +145,7 @@ async def clerks(
     site: Site, insurance_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Desk]:
     """A hub over a copy of the county with a clerk in every township."""
-    copy = _copy(site, tmp_path_factory.mktemp("clerks") / "site")
+    copy = copied(site, tmp_path_factory.mktemp("clerks") / "site")
     posts = {name: (NewPost("rev", "town", path),) for name, path in CLERKS.items()}
     engine = open_engine(copy.store_url, pool_size=1)
     async with engine.begin() as connection:
@@ -165,19 +159,7 @@ async def clerks(
 @pytest.fixture
 def site_copy(site: Site, tmp_path: Path) -> Site:
     """The county as a copy of one's own, to be damaged; its log is its own, too."""
-    return _copy(site, tmp_path / "site")
-
-
-def _copy(site: Site, folder: Path) -> Site:
-    # A running hub writes to its store: the copy is SQLite's own, of one moment.
-    names = shutil.ignore_patterns("store.sqlite*")
-    shutil.copytree(site.folder, folder, ignore=names)
-    with (
-        contextlib.closing(sqlite3.connect(site.folder / "store.sqlite")) as old,
-        contextlib.closing(sqlite3.connect(folder / "store.sqlite")) as new,
-    ):
-        old.backup(new)
-    return Site(folder, site.scale, site.people, site.demonstrations)
+    return copied(site, tmp_path / "site")
 
 
 FillStore = Callable[[Site, str], Awaitable[None]]

@@ -32,7 +32,7 @@ from catalog.load import Catalog, load
 from hub.app import DOCUMENT_LIMITS, mask_text
 from hub.demo.accounts import DemoAccount
 from hub.demo.load import load_store
-from hub.demo.site import HTTP_SOURCE, Site, prepared
+from hub.demo.site import HTTP_SOURCE, Site
 from hub.found import found
 from hub.keys import load_keys
 from resolvers.answer import Answer, Engine, Question
@@ -46,9 +46,9 @@ from store.migrate import upgrade
 from store.tables import metadata
 from store.tallies import Tallies
 from tests.resolvers.documents import Choice, Facts, Made, Maker
+from tests.sites import copied
 
 DAY = date(2026, 11, 20)
-SCALE = 0.01  # about 4,800 people
 PATIENT_S = 60.0  # what is compared is answers, on however busy a machine
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 VIEWER = {
@@ -69,10 +69,9 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, runner: asyncio.Runner) -> Site:
-    """The demo county, made once a session."""
-    folder = tmp_path_factory.getbasetemp() / "resolvers-site"
-    return runner.run(prepared(folder, SCALE, lambda _what, _share: None))
+def site(pristine: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The demo county, one for the session."""
+    return copied(pristine, tmp_path_factory.mktemp("resolvers") / "site")
 
 
 @pytest.fixture(scope="session")
