@@ -38,11 +38,11 @@ from bench.report import line
 from bench.served import Served, serving
 from catalog.errors import HubError
 from catalog.load import load
-from hub import logs
 from hub.app import DOCUMENT_LIMITS, assemble, running
 from hub.demo.site import Site, prepared
-from hub.endpoint import Endpoint
+from hub.edge.endpoint import Endpoint
 from hub.release import Release
+from hub.telemetry import logs
 from hub.worker import Hub
 from resolvers.answer import Answer, Engine, Question
 from resolvers.document import Documents

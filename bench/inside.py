@@ -21,7 +21,7 @@ from typing import Any, cast
 from bench.questions import ACCOUNT, DOCUMENTS, PURPOSE
 from catalog.errors import HubError
 from hub.app import assemble, running
-from hub.asking import Headers
+from hub.identity.asking import Headers
 from hub.settings import load_settings
 from hub.worker import Hub
 from resolvers.answer import Question

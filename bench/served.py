@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from hub.demo.site import HTTP_SOURCE, Site
-from hub.identity import Tokens
+from hub.identity.tokens import Tokens
 from hub.keys import load_keys
 
 PROGRAM = Path(sys.executable).parent / "hub"

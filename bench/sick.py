@@ -23,9 +23,9 @@ import httpx
 from bench.figures import OK, Number
 from bench.folders import CACHE
 from bench.report import line
-from hub import logs
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site, prepared
+from hub.telemetry import logs
 from hub.worker import Hub
 
 ROUNDS, ASKED = 7, 300

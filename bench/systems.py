@@ -21,7 +21,7 @@ from bench.index import Caught, Index
 from bench.postgres import Server, free_port
 from bench.process import NotStarted, Process, await_answer, start
 from bench.questions import ACCOUNT, APPLICANTS, DOCUMENTS, PURPOSE, Asked, bodies
-from hub.identity import Tokens
+from hub.identity.tokens import Tokens
 from hub.keys import load_keys
 from hub.settings import load_settings
 

@@ -31,36 +31,38 @@ from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
-from hub import figures, followers, limits, oauth
-from hub.asking import Askers
+from hub import followers, limits
 from hub.budgets import budget_of
-from hub.case_files import NUMBERED, CaseFiles
-from hub.changes import Changes, where
-from hub.contract import CONTRACT, Contract
 from hub.cosigning import Cosigning, times, witnesses
-from hub.elsewhere import Elsewhere, guarded
-from hub.end_users import EndUsers
-from hub.endpoint import Endpoint
-from hub.exporting import METRICS
-from hub.identity import Tokens
+from hub.edge.changes import Changes, where
+from hub.edge.contract import CONTRACT, Contract
+from hub.edge.elsewhere import Elsewhere, guarded
+from hub.edge.endpoint import Endpoint
+from hub.edge.pace import Pace, bounds_of
+from hub.edge.rest import OpenApi, Rest
+from hub.edge.trusted import TrustedDocuments
+from hub.edge.websocket import WebSocket
+from hub.identity import oauth
+from hub.identity.asking import Askers
+from hub.identity.case_files import NUMBERED, CaseFiles
+from hub.identity.end_users import EndUsers
+from hub.identity.outsiders import outsiders
+from hub.identity.proxies import Proxies
+from hub.identity.tokens import Tokens
 from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
-from hub.outsiders import outsiders
-from hub.pace import Pace, bounds_of
 from hub.placing import catalogue
 from hub.policy import version_in
 from hub.proofs import NAME, Proofs
-from hub.proxies import Proxies
 from hub.rejects import Rejects
 from hub.release import Release
-from hub.rest import OpenApi, Rest
 from hub.runs import Runs, noted
 from hub.settings import Profile, Settings
 from hub.signing import log_id, process_writer, signer_of
 from hub.statuses import states, statuses
-from hub.telemetry import Telemetry
-from hub.trusted import TrustedDocuments
-from hub.websocket import WebSocket
+from hub.telemetry import figures
+from hub.telemetry.exporting import METRICS
+from hub.telemetry.spans import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.cursor import Cursors

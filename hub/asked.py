@@ -12,7 +12,7 @@ from typing import Any
 
 from catalog.errors import Readable
 from hub.app import assemble
-from hub.decoding import JSON
+from hub.edge.decoding import JSON
 from hub.release import Visit
 from hub.rights import gate_of
 from hub.settings import Settings

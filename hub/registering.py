@@ -19,7 +19,7 @@ from typing import Any
 
 from catalog.errors import HubError, Readable
 from hub.app import assemble
-from hub.decoding import SHA256
+from hub.edge.decoding import SHA256
 from hub.release import NAME_DIGITS, NAME_LENGTH
 from hub.settings import Settings
 from resolvers.examination import Examiner

@@ -23,8 +23,8 @@ from authz.post import Asker
 from authz.rule import EMERGENCY
 from catalog.divisions import COUNTY
 from catalog.errors import AuditUnavailable, HubError
-from hub.decoding import GRAPHQL_JSON, JSON
-from hub.flat import FACES, PROBLEM, TAGGED, flattened
+from hub.edge.decoding import GRAPHQL_JSON, JSON
+from hub.edge.flat import FACES, PROBLEM, TAGGED, flattened
 from hub.limits import ERRORS_SHOWN
 from resolvers.answer import Answer
 from resolvers.assemble import formatted

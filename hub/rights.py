@@ -9,8 +9,8 @@ from authz.gate import Gate
 from authz.keeper import BookKeeper
 from authz.versions import Version, version_at
 from catalog.load import Catalog
-from hub.asking import asker_of, bound_to
-from hub.case_files import NUMBERED, Filed, read_filed
+from hub.identity.asking import asker_of, bound_to
+from hub.identity.case_files import NUMBERED, Filed, read_filed
 from hub.placing import address_of
 from hub.settings import Profile, Settings
 from store.accounts import HeldPost, holder_of, kinds_in_use

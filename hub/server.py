@@ -120,7 +120,7 @@ def config(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # who is believed in that is hub/proxies.py's alone
+        proxy_headers=False,  # who is believed in that is hub/identity/proxies.py's alone
     )
 
 

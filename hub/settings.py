@@ -37,8 +37,8 @@ from audit.tree import SUITE
 from catalog.errors import Readable
 from catalog.placing import OWN
 from hub import limits
-from hub.cors import ORIGIN
-from hub.issuers import Issuer, is_safe
+from hub.edge.cors import ORIGIN
+from hub.identity.issuers import Issuer, is_safe
 
 PREFIX, CONFIG, FOR_TESTS = "HUB_", "HUB_CONFIG", "HUB_TEST_"
 BUILT_IN = "内置默认值"

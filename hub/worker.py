@@ -13,20 +13,20 @@ from audit.quorum import Quorum
 from audit.signer import Signer
 from authz.keeper import BookKeeper
 from catalog.load import Catalog
-from hub.asking import Askers
-from hub.changes import Changes
 from hub.cosigning import Cosigning
-from hub.identity import Tokens
+from hub.edge.changes import Changes
+from hub.edge.pace import Pace
+from hub.edge.trusted import TrustedDocuments
+from hub.identity.asking import Askers
+from hub.identity.outsiders import Outsider
+from hub.identity.tokens import Tokens
 from hub.keys import Keys
 from hub.notes import Notes
-from hub.outsiders import Outsider
-from hub.pace import Pace
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
 from hub.settings import Settings
-from hub.telemetry import Telemetry
-from hub.trusted import TrustedDocuments
+from hub.telemetry.spans import Telemetry
 from resolvers.answer import Engine
 from store.budgets import Budgets
 

@@ -249,7 +249,7 @@ async def disable_client(conn: AsyncConnection, client_id: str, *, by: str, basi
 
 
 async def _changed(conn: AsyncConnection, change: Change) -> int:
-    # A new version ends what every worker remembers of who asks (hub/asking.py).
+    # A new version ends what every worker remembers of who asks (hub/identity/asking.py).
     version = await bump_version(conn)
     await note(conn, change, version)
     return version

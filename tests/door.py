@@ -17,8 +17,8 @@ from sqlalchemy import select
 
 from audit.batch import now_us
 from hub.app import assemble, create_app
-from hub.credentials import new_secret, registered_certificate, registered_key
 from hub.found import found
+from hub.identity.credentials import new_secret, registered_certificate, registered_key
 from hub.server import config
 from hub.settings import load_settings
 from hub.worker import Hub

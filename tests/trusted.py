@@ -17,7 +17,7 @@ from catalog.standing import Standing
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
 from hub.registering import Given, candidates
-from hub.telemetry import Telemetry
+from hub.telemetry.spans import Telemetry
 from hub.worker import Hub
 from store.audit import audit_event
 from store.documents import (

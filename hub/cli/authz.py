@@ -18,10 +18,10 @@ import click
 from authz.rule import ACTS, Rule, minor_of
 from catalog.errors import Forbidden, Internal, Readable
 from catalog.load import Catalog
-from hub import logs
 from hub.cli.chosen import DIR, chosen
 from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.settings import Profile, Settings
+from hub.telemetry import logs
 
 if TYPE_CHECKING:
     from authz.explanation import Question

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub import logs
 from hub.cli.chosen import DIR
 from hub.cli.policy import APPROVED, BASIS, BY, done, selected
 from hub.cli.say import FAILED, JSON, USAGE, as_json, no_store, stop
+from hub.telemetry import logs
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -221,7 +221,7 @@ class _Given:
 def _given(name: str, key_file: Path | None, cert_file: Path | None) -> _Given:
     """What the files hold, or a new secret if there is none."""
     from audit.batch import now_us
-    from hub.credentials import (
+    from hub.identity.credentials import (
         UnfitKey,
         new_secret,
         registered_certificate,

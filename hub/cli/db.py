@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub import logs
 from hub.cli.chosen import DIR, chosen, store_of
 from hub.cli.say import FAILED, JSON, OPERATOR, Progress, as_json, stop
+from hub.telemetry import logs
 
 _UNDONE = {
     False: "数据库无法连接或升级失败：请检查 store.url 与数据库日志",

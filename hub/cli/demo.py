@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from hub import logs
 from hub.cli.say import FAILED, OPERATOR, USAGE, Progress, stop
 from hub.demo.site import FOLDER, Site, opened, prepared
+from hub.telemetry import logs
 
 DIR = click.option(
     "--dir",

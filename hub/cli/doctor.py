@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from hub import logs
 from hub.cli.chosen import DIR, chosen
 from hub.cli.say import FAILED, JSON, as_json
 from hub.demo.site import Site
 from hub.keys import KeysError, load_keys
 from hub.settings import Profile, Settings, SettingsError
+from hub.telemetry import logs
 
 FREE_SHARE = 0.2  # below a fifth of the disk the log must be moved (audit 1.12)
 

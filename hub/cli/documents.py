@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from catalog.errors import AuditUnavailable, Readable
-from hub import logs
 from hub.cli.chosen import DIR, chosen
 from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
+from hub.telemetry import logs
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection

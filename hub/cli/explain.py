@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from hub import logs
 from hub.cli.demo import DIR, known
 from hub.cli.say import FAILED, OPERATOR, stop
+from hub.telemetry import logs
 
 
 @click.command(help="打印一次查询的计划：每次读取的数据源、语句、行范围、列状态与审计记录。")

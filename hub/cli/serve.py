@@ -7,8 +7,8 @@ import contextlib
 import click
 import structlog
 
-from hub import logs
 from hub.settings import Profile, load_settings
+from hub.telemetry import logs
 
 
 @click.command(help="以正式设置启动服务（演示请用 hub demo --serve）。")
@@ -18,8 +18,8 @@ def serve() -> None:
     logs.configure(settings.log_level)
     from hub import server
     from hub.app import assemble, create_app
-    from hub.exporting import telemetry_of
     from hub.start import ready
+    from hub.telemetry.exporting import telemetry_of
 
     ready(settings)
     app = create_app(assemble(settings, telemetry=telemetry_of(settings)))

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from catalog.workdays import ZONE
-from hub import logs
 from hub.cli.chosen import DIR, chosen
 from hub.cli.grid import grid
 from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.cli.source_sync import sync
+from hub.telemetry import logs
 
 if TYPE_CHECKING:
     from adapters.drops.files import Standing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import hub
-from hub.identity import DEMO_CLIENT
+from hub.identity.tokens import DEMO_CLIENT
 from hub.registering import candidates, examining, read_file
 from hub.settings import Settings
 from store.documents import seed

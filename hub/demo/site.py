@@ -26,7 +26,6 @@ from adapters.drops.snapshot import shapes
 from audit.batch import now_us
 from catalog.errors import Readable
 from catalog.load import load
-from hub.credentials import new_secret
 from hub.demo.accounts import CLIENT, MACHINE, DemoAccount, accounts
 from hub.demo.county import AS_OF, SEED, build
 from hub.demo.department import PROGRAMS, ServiceError, hand_over
@@ -34,6 +33,7 @@ from hub.demo.documents import approve_sample
 from hub.demo.load import load_store
 from hub.demo.planted import Demonstration
 from hub.found import found
+from hub.identity.credentials import new_secret
 from hub.keys import load_keys
 from hub.settings import Settings, load_settings
 from store.clients import seed_client

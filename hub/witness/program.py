@@ -54,8 +54,8 @@ def cli() -> None:
 @CREATE
 def serve(file: Path, key: Path, logs: Path, host: str, port: int, create: bool) -> None:
     """Check the files, then listen."""
-    from hub import logs as program_log
     from hub import server
+    from hub.telemetry import logs as program_log
     from hub.witness.service import create_app
 
     program_log.configure("INFO")

@@ -44,7 +44,7 @@ PLANTED = [
     ("hub/app.py", "import casbin", {CASBIN}),
     ("resolvers/binding.py", "import strawberry", {STRAWBERRY}),
     ("resolvers/execute.py", "import graphql", {GRAPHQL}),
-    ("hub/endpoint.py", "import graphql", {GRAPHQL}),
+    ("hub/edge/endpoint.py", "import graphql", {GRAPHQL}),
     ("resolvers/execute.py", "import sqlalchemy", {SQL}),
     ("store/words.py", "import httpx", {HTTPX}),
     ("resolvers/answer.py", "import starlette.responses", {WEB}),

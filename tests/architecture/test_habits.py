@@ -258,14 +258,14 @@ HABITS = [
     Habit(
         "Authlib stays behind the one file that is imported when somebody asks for a token",
         imports_authlib,
-        ("hub/oauth.py", "from authlib.oauth2.rfc6749 import ClientMixin"),
-        but=("hub/oauth_server.py",),
+        ("hub/identity/oauth.py", "from authlib.oauth2.rfc6749 import ClientMixin"),
+        but=("hub/identity/oauth_server.py",),
     ),
     Habit(
         "what issues tokens reaches no data",
         imports_engine,
-        ("hub/oauth.py", "from resolvers.answer import Engine"),
-        within=("hub/oauth",),
+        ("hub/identity/oauth.py", "from resolvers.answer import Engine"),
+        within=("hub/identity/oauth",),
     ),
     Habit(
         "sources are read by the executor alone",
@@ -276,17 +276,17 @@ HABITS = [
     Habit(
         "what may leave is made by the one door",
         makes_sent,
-        ("hub/endpoint.py", "x = Sent(200, {}, b'')"),
+        ("hub/edge/endpoint.py", "x = Sent(200, {}, b'')"),
         but=("hub/release.py",),
     ),
     Habit(
         "nobody else answers",
         makes_response,
-        ("hub/asking.py", "x = JSONResponse({})"),
+        ("hub/identity/asking.py", "x = JSONResponse({})"),
         but=(
-            "hub/endpoint.py",
-            "hub/elsewhere.py",
-            "hub/exporting.py",
+            "hub/edge/endpoint.py",
+            "hub/edge/elsewhere.py",
+            "hub/telemetry/exporting.py",
             "hub/app.py",
             "hub/witness/service.py",
         ),
@@ -294,11 +294,11 @@ HABITS = [
     Habit(
         "nobody else answers past the framework either",
         makes_response,
-        ("hub/asking.py", "x = {'type': 'http.response.body'}"),
+        ("hub/identity/asking.py", "x = {'type': 'http.response.body'}"),
         but=(
-            "hub/endpoint.py",
-            "hub/elsewhere.py",
-            "hub/exporting.py",
+            "hub/edge/endpoint.py",
+            "hub/edge/elsewhere.py",
+            "hub/telemetry/exporting.py",
             "hub/app.py",
             "hub/witness/service.py",
         ),
@@ -306,20 +306,20 @@ HABITS = [
     Habit(
         "nobody else speaks on a WebSocket",
         uses({"websocket.send"}),
-        ("hub/stream.py", "x = {'type': 'websocket.send', 'text': '{}'}"),
-        but=("hub/websocket.py",),
+        ("hub/edge/stream.py", "x = {'type': 'websocket.send', 'text': '{}'}"),
+        but=("hub/edge/websocket.py",),
     ),
     Habit(
         "the endpoint sends what the door made",
         responds_with_more_than_sent,
-        ("hub/endpoint.py", "x = {'type': 'http.response.body', 'body': answer.data}"),
-        within=("hub/endpoint.py", "hub/elsewhere.py"),
+        ("hub/edge/endpoint.py", "x = {'type': 'http.response.body', 'body': answer.data}"),
+        within=("hub/edge/endpoint.py", "hub/edge/elsewhere.py"),
     ),
     Habit(
         "the endpoint makes no response of its own",
         responds_with_more_than_sent,
-        ("hub/endpoint.py", "x = Response(sent.body, 200)"),
-        within=("hub/endpoint.py", "hub/elsewhere.py"),
+        ("hub/edge/endpoint.py", "x = Response(sent.body, 200)"),
+        within=("hub/edge/endpoint.py", "hub/edge/elsewhere.py"),
     ),
     Habit(
         "the status pages say nothing else",
@@ -330,8 +330,8 @@ HABITS = [
     Habit(
         "who collects metrics gets nothing else",
         responds_with_more_than_metrics,
-        ("hub/exporting.py", "x = PlainTextResponse(str(hub.catalog))"),
-        within=("hub/exporting.py",),
+        ("hub/telemetry/exporting.py", "x = PlainTextResponse(str(hub.catalog))"),
+        within=("hub/telemetry/exporting.py",),
     ),
     Habit(
         "the office's rules know no clock, file, chance or waiting",

@@ -10,7 +10,7 @@ import pytest
 
 from catalog.errors import BadRequest
 from hub.app import DOCUMENT_LIMITS
-from hub.decoding import decode_body
+from hub.edge.decoding import decode_body
 from tests.attacks.conftest import AUDITOR, NEIGHBOUR, TOWN, County, reasons, told
 from tests.resolvers.conftest import data_of
 from tests.resolvers.test_quota import counting, refused

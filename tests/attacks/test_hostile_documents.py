@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from bench.hostile import DOCUMENTS, HONEST
-from hub.decoding import GRAPHQL_JSON, JSON
+from hub.edge.decoding import GRAPHQL_JSON, JSON
 
 if TYPE_CHECKING:
     from bench.served import Served

@@ -20,7 +20,6 @@ from pathlib import Path
 import uvloop
 
 from catalog.divisions import COUNTY
-from hub import logs
 from hub.app import GRAPHQL, assemble, create_app, running
 from hub.demo.department import departments
 from hub.demo.run import LOOPBACK
@@ -28,6 +27,7 @@ from hub.demo.site import HTTP_SOURCES, Site, prepared
 from hub.server import Server, config
 from hub.settings import Settings
 from hub.start import ready
+from hub.telemetry import logs
 from hub.worker import Hub
 from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.engine import open_engine

@@ -12,7 +12,6 @@ from adapters.decode import CST
 from adapters.drops.delivery import drop_folder
 from adapters.drops.files import snapshot_of
 from adapters.drops.snapshot import deliveries
-from hub.credentials import is_secret
 from hub.demo.accounts import CLIENT
 from hub.demo.county import AS_OF
 from hub.demo.site import (
@@ -24,6 +23,7 @@ from hub.demo.site import (
     opened,
     prepared,
 )
+from hub.identity.credentials import is_secret
 from store.accounts import holder_only
 from store.clients import read_clients, read_keys
 from store.engine import single

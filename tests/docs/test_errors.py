@@ -14,7 +14,7 @@ from adapters.resilience import Reason as SourceReason
 from authz.reference import Reason as PolicyReason
 from catalog.english import REASONS
 from catalog.errors import BadRequest, HubError
-from hub.decoding import ENGLISH, SAID
+from hub.edge.decoding import ENGLISH, SAID
 from resolvers.scale import Limits
 
 KINDS = {kind.__name__: kind for kind in HubError.__subclasses__()}

@@ -10,8 +10,9 @@ from typing import Any
 from graphql import build_schema, parse, validate
 
 from catalog.load import Catalog
-from hub import asking, end_users, notes
+from hub import notes
 from hub.app import DOCUMENT_LIMITS
+from hub.identity import asking, end_users
 from schema.build import build
 from schema.entities import entities
 

@@ -17,10 +17,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from audit.quorum import WitnessState
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
-from hub.exporting import METRICS, telemetry_of
-from hub.metrics import MetricName
 from hub.settings import PORT
-from hub.telemetry import NUMBERS, Attribute, SpanName
+from hub.telemetry.exporting import METRICS, telemetry_of
+from hub.telemetry.metrics import MetricName
+from hub.telemetry.spans import NUMBERS, Attribute, SpanName
 
 PAGE = "docs/telemetry.md"
 WORDS = {

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from authz.rule import NO_END, Rule
 from hub.app import assemble
-from hub.identity import DEMO_CLIENT
+from hub.identity.tokens import DEMO_CLIENT
 from store.accounts import suspend
 from store.documents import NewDocument, approve, register, retire, sha256_of
 from store.engine import open_engine

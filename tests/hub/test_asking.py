@@ -21,11 +21,11 @@ from adapters.resilience import Guard
 from authz.keeper import BookKeeper
 from catalog.errors import Forbidden, PurposeRequired, Unauthenticated
 from catalog.load import load
-from hub.asking import POSTS_KEPT, POSTS_S, Askers, Known, to_midnight
-from hub.case_files import CaseFiles
-from hub.end_users import EndUsers
 from hub.found import found
-from hub.identity import SKEW_S, Tokens
+from hub.identity.asking import POSTS_KEPT, POSTS_S, Askers, Known, to_midnight
+from hub.identity.case_files import CaseFiles
+from hub.identity.end_users import EndUsers
+from hub.identity.tokens import SKEW_S, Tokens
 from store.accounts import NewPost, NewPrincipal, post, principal, suspend
 from store.engine import open_engine
 from store.migrate import upgrade

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.errors import BadRequest, PayloadTooLarge
-from hub.body import body_of
+from hub.edge.body import body_of
 from hub.limits import BODY_BYTES
 
 pytestmark = pytest.mark.anyio

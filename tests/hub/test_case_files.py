@@ -13,7 +13,7 @@ from sqlalchemy import insert
 from adapters.databases.database import Database, open_database
 from adapters.resilience import THRESHOLD, Guard
 from catalog.errors import SourceUnavailable
-from hub.case_files import CaseFiles, Filed
+from hub.identity.case_files import CaseFiles, Filed
 from store.cases import case_file
 from store.engine import open_engine
 from store.migrate import upgrade

@@ -13,8 +13,8 @@ from sqlalchemy import delete, event, insert
 from sqlalchemy.engine import Engine
 
 from catalog.errors import RateLimited, SourceUnavailable
-from hub.changes import ALL, POLL_S, Changes, Subscriber, where
 from hub.demo.site import Site
+from hub.edge.changes import ALL, POLL_S, Changes, Subscriber, where
 from store.changes import NOTED, change
 from store.engine import single
 from store.migrate import upgrade

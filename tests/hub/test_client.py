@@ -15,7 +15,7 @@ import pytest
 from joserfc.jwk import ECKey
 from sqlalchemy import select, update
 
-from hub.credentials import is_secret
+from hub.identity.credentials import is_secret
 from hub.rights import today
 from store import clients
 from store.accounts import NewPost, NewPrincipal, holder_of, seed_accounts

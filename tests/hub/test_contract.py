@@ -1,4 +1,4 @@
-"""hub/contract.py: the SDL is a right, a record and a text that may be kept."""
+"""hub/edge/contract.py: the SDL is a right, a record and a text that may be kept."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.cors import ASKED, EXPOSED, ORIGIN, Cors, asks_beforehand
+from hub.edge.cors import ASKED, EXPOSED, ORIGIN, Cors, asks_beforehand
 
 OURS, FOREIGN = b"https://desk.example", b"https://evil.example"
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey, RSAKey
 
-from hub.credentials import (
+from hub.identity.credentials import (
     UnfitKey,
     is_secret,
     new_secret,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.errors import BadRequest
-from hub.declared import basis, message, plain
+from hub.edge.declared import basis, message, plain
 
 RING = {1: b"k" * 32}
 KNOWN = ("MEASURES_ART_4", "PIPL_ART_13")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import BadRequest, NotAcceptable, UnsupportedMediaType
-from hub.decoding import (
+from hub.edge.decoding import (
     GRAPHQL_JSON,
     JSON,
     STREAM,

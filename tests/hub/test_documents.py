@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import select
 
 from hub.demo.documents import LABEL
-from hub.identity import DEMO_CLIENT
+from hub.identity.tokens import DEMO_CLIENT
 from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.audit import audit_event
 from store.engine import single

@@ -1,4 +1,4 @@
-"""hub/endpoint.py: what a request leaves in trace, log and memory, and what it never leaves."""
+"""hub/edge/endpoint.py: what a request leaves in trace, log, memory; what it never leaves."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from authz.gate import Gate
 from catalog.errors import NotAcceptable, UnsupportedMediaType
 from hub.app import assemble, create_app, running
-from hub.decoding import GRAPHQL_JSON, JSON
 from hub.demo.site import Site
-from hub.endpoint import MEDIA_KEPT, Endpoint
+from hub.edge.decoding import GRAPHQL_JSON, JSON
+from hub.edge.endpoint import MEDIA_KEPT, Endpoint
 from hub.limits import RATE_PERSON
-from hub.logs import configure
-from hub.telemetry import Telemetry
-from hub.trace import CURRENT
+from hub.telemetry.logs import configure
+from hub.telemetry.spans import Telemetry
+from hub.telemetry.trace import CURRENT
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
 from resolvers.plan import Disclosure

@@ -1,4 +1,4 @@
-"""hub/exporting.py: real collectors, sound and sick; who may read /metrics; who is sampled."""
+"""hub/telemetry/exporting.py: collectors, sound and sick; who reads /metrics; who is sampled."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
-from hub import exporting
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
-from hub.exporting import BATCH, QUEUE, WAIT_S, Said, telemetry_of
-from hub.metrics import MetricName
 from hub.settings import SettingsError
-from hub.telemetry import CLOSE_S, Drawn, SpanName, Telemetry, trace_id
+from hub.telemetry import exporting
+from hub.telemetry.exporting import BATCH, QUEUE, WAIT_S, Said, telemetry_of
+from hub.telemetry.metrics import MetricName
+from hub.telemetry.spans import CLOSE_S, Drawn, SpanName, Telemetry, trace_id
 from hub.worker import Hub
 from tests.collector import METRICS, TRACES, Collector
 
@@ -301,7 +301,7 @@ def test_a_setting_without_its_extra_is_one_line_that_says_which(
 
 def test_nothing_is_imported_that_no_setting_asks_for() -> None:
     code = (
-        "import sys, hub.exporting\n"
+        "import sys, hub.telemetry.exporting\n"
         "bad = [m for m in sys.modules if m.startswith(('opentelemetry.exporter', 'prometheus'"
         ", 'requests', 'google.protobuf'))]\n"
         "print(bad)"

@@ -1,4 +1,4 @@
-"""hub/face.py: addresses beside /graphql, as a page of another site meets them."""
+"""hub/edge/face.py: addresses beside /graphql, as a page of another site meets them."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""hub/flat.py: the flat answer and the problem, made of a GraphQL payload and nothing else."""
+"""hub/edge/flat.py: the flat answer and the problem, made of a GraphQL payload and nothing else."""
 
 from __future__ import annotations
 
 import pytest
 
-from hub.flat import CONTRACT, FLAT, flattened, matches
+from hub.edge.flat import CONTRACT, FLAT, flattened, matches
 
 BESIDE = {"audit": {"idx": 1}}
 FIRST = {"message": "一", "path": ["a"], "extensions": {"code": "FORBIDDEN", "reason": "NO_RULE"}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.issuers import Issuer, is_safe
+from hub.identity.issuers import Issuer, is_safe
 
 WHOLE = "iss=https://a.invalid jwks=https://a.invalid/jwks aud=x account=emp_no dept=mca"
 

@@ -14,7 +14,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from joserfc.util import int_to_base64
 
 from catalog.errors import Unauthenticated
-from hub.jwks import (
+from hub.identity.jwks import (
     AGAIN_S,
     DEADLINE_S,
     FRESH_S,

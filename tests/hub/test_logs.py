@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import structlog
 
-from hub.logs import BLOT, configure
-from hub.telemetry import SpanName, Telemetry, trace_id
+from hub.telemetry.logs import BLOT, configure
+from hub.telemetry.spans import SpanName, Telemetry, trace_id
 
 CANARIES = ["539922199001011234", "53992219900101123x", "539922900101123", "12012345678"]
 

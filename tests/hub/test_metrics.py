@@ -15,8 +15,8 @@ from adapters.registry import Absent
 from adapters.resilience import Breaker, Fault, Guard, Reason
 from catalog.errors import SourceUnavailable
 from catalog.load import load
-from hub.metrics import OUTCOME, SOURCE, MetricName, Metrics
-from hub.telemetry import Telemetry
+from hub.telemetry.metrics import OUTCOME, SOURCE, MetricName, Metrics
+from hub.telemetry.spans import Telemetry
 
 pytestmark = pytest.mark.anyio
 

@@ -25,9 +25,9 @@ from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 from sqlalchemy import func, select, update
 
-from hub import logs
-from hub.identity import TTL_S
-from hub.oauth import INTROSPECT, JWKS, METADATA, REVOKE, TOKEN, form_of, named
+from hub.identity.oauth import INTROSPECT, JWKS, METADATA, REVOKE, TOKEN, form_of, named
+from hub.identity.tokens import TTL_S
+from hub.telemetry import logs
 from store.accounts import suspend, void_tokens
 from store.clients import FAILURES, client, disable_client, sign_in_failure, used_assertion
 from tests.door import CLERK, GATE, INVALID, OK, SYSTEM, Door, opened, prepared, reason

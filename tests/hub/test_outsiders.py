@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from joserfc.jwk import ECKey, RSAKey
 
 from catalog.errors import Unauthenticated
-from hub.issuers import Issuer
-from hub.jwks import KEPT_S, KeySet, read_keys
-from hub.outsiders import Outsider
+from hub.identity.issuers import Issuer
+from hub.identity.jwks import KEPT_S, KeySet, read_keys
+from hub.identity.outsiders import Outsider
 from store.accounts import suspend, void_tokens
 from tests.door import (
     CLERK,

@@ -20,7 +20,7 @@ from catalog.errors import RateLimited
 from catalog.standing import Standing, standing_of
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
-from hub.pace import Bounds, Pace
+from hub.edge.pace import Bounds, Pace
 from hub.worker import Hub
 from store import migrate
 from store.audit import audit_event

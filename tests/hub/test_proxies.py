@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from hub.app import create_app
-from hub.identity import CERTIFICATE
-from hub.oauth import TOKEN
-from hub.proxies import read_certificate
+from hub.identity.oauth import TOKEN
+from hub.identity.proxies import read_certificate
+from hub.identity.tokens import CERTIFICATE
 from store.clients import disable_client
 from tests.door import (
     BAD_HEADER,

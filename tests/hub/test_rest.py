@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from hub.demo.documents import LABEL
 from hub.demo.site import Site
-from hub.identity import DEMO_CLIENT
+from hub.identity.tokens import DEMO_CLIENT
 from store.documents import DRAFT, RETIRED
 from tests.trusted import DESK, ENFORCED, TOWN, WEB, Edge, codes, edge
 

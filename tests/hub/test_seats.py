@@ -7,7 +7,7 @@ import contextlib
 import pytest
 
 from catalog.errors import RateLimited
-from hub.seats import Seats
+from hub.edge.seats import Seats
 
 
 def test_one_too_many_is_refused_and_the_others_keep_theirs() -> None:

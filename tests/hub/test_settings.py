@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from audit.note import Cosigner, Ed25519Signer
-from hub.issuers import Issuer
+from hub.identity.issuers import Issuer
 from hub.settings import Profile, SettingsError, load_settings
 from tests.servers import Authority
 

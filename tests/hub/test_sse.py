@@ -1,4 +1,4 @@
-"""hub/sse.py on a real server: JSON or stream by Accept, beats, refusals, ends."""
+"""hub/edge/sse.py on a real server: JSON or stream by Accept, beats, refusals, ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from hub import limits
-from hub.decoding import GRAPHQL_JSON, JSON, STREAM
 from hub.demo.site import Site
+from hub.edge.decoding import GRAPHQL_JSON, JSON, STREAM
 from hub.worker import Hub
 from tests.faults.conftest import _listening
 from tests.listeners import COUNTS, EVENTS, Part, added, parts, records, until

@@ -1,4 +1,4 @@
-"""hub/stream.py with a carrier of the test's own: what is told, recorded, and how it ends."""
+"""hub/edge/stream.py with a carrier of the test's own: what is told, recorded, and how it ends."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from audit.rules import Rules
 from catalog.errors import AuditUnavailable
 from hub.app import assemble, running
 from hub.demo.site import Site
+from hub.edge.passage import Passage
+from hub.edge.stream import Subscription
 from hub.limits import PENDING, RECOUNT_S
-from hub.passage import Passage
 from hub.release import Sent, Visit
-from hub.stream import Subscription
 from hub.worker import Hub
 from resolvers.answer import Question
 from tests.listeners import COUNTS, EVENTS, ORDERS, added, moved, records, until, urged

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from opentelemetry.trace import format_trace_id, get_current_span
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from hub.trace import may_hold_person, named, taken_over
+from hub.telemetry.trace import may_hold_person, named, taken_over
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 NAME = re.compile("[0-9a-f]{32}")

@@ -20,10 +20,10 @@ from sqlalchemy import event, text, update
 from authz.post import Asker, Post
 from catalog.standing import Standing
 from hub.demo.site import Site
-from hub.logs import configure
+from hub.edge.trusted import FREE_ROLES, Mode
 from hub.settings import SettingsError
-from hub.telemetry import Telemetry
-from hub.trusted import FREE_ROLES, Mode
+from hub.telemetry.logs import configure
+from hub.telemetry.spans import Telemetry
 from store.documents import DRAFT, RETIRED, trusted_document
 from store.engine import single
 from tests.trusted import DESK, ENFORCED, TOWN, WEB, Edge, by_id, codes, edge

@@ -21,8 +21,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from hub import limits
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
-from hub.telemetry import Telemetry
-from hub.websocket import is_foreign
+from hub.edge.websocket import is_foreign
+from hub.telemetry.spans import Telemetry
 from hub.worker import Hub
 from tests.faults.conftest import _listening
 from tests.listeners import (

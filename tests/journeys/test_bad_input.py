@@ -15,8 +15,8 @@ from joserfc.jwk import ECKey
 from sqlalchemy import update
 
 from adapters.identity import with_check_digit
-from hub.asking import POSTS_S
-from hub.identity import Tokens
+from hub.identity.asking import POSTS_S
+from hub.identity.tokens import Tokens
 from store.accounts import principal
 
 if TYPE_CHECKING:

@@ -44,7 +44,7 @@ from hub.demo.people import number_of
 from hub.demo.site import HTTP_SOURCE
 from hub.keys import load_keys, note_digest
 from hub.signing import log_id
-from hub.telemetry import Telemetry
+from hub.telemetry.spans import Telemetry
 from store.audit import audit_alert
 from store.engine import open_engine
 from tests.audit.sealed import opened_log

@@ -24,14 +24,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from catalog.errors import BadRequest, HubError, RateLimited, SourceUnavailable, Unauthenticated
 from hub import limits
-from hub.asking import Headers, Known
-from hub.decoding import object_of, params_of
-from hub.endpoint import address_of
-from hub.passage import Passage, question_of
+from hub.edge.decoding import object_of, params_of
+from hub.edge.endpoint import address_of
+from hub.edge.passage import Passage, question_of
+from hub.edge.seats import Seats
+from hub.edge.stream import COMPLETED, Subscription
+from hub.identity.asking import Headers, Known
 from hub.release import Sent, Visit
-from hub.seats import Seats
-from hub.stream import COMPLETED, Subscription
-from hub.telemetry import SpanName, trace_id
+from hub.telemetry.spans import SpanName, trace_id
 from hub.worker import Hub
 from resolvers.answer import Question
 

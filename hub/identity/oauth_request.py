@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from hub.identity import Claims
+from hub.identity.tokens import Claims
 from store.clients import CERT, Client, ClientKey
 
 BASIC, POST, SIGNED = "client_secret_basic", "client_secret_post", "private_key_jwt"

@@ -1,6 +1,6 @@
 """OpenAPI 3.1 of approved documents: variables, answers and problems, described in Chinese.
 
-What is described is chosen by `hub/rest.py`; here are only words, no data and no rights.
+What is described is chosen by `hub/edge/rest.py`; here are only words, no data and no rights.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hub.decoding import JSON
-from hub.flat import PROBLEM
+from hub.edge.decoding import JSON
+from hub.edge.flat import PROBLEM
 from resolvers.examination import Examination, VariableTold
 from store.documents import Registered
 

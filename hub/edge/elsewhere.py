@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.errors import HubError, MethodNotAllowed, NotFound
 from hub.release import Sent, Visit
-from hub.telemetry import SpanName, trace_id, traced
+from hub.telemetry.spans import SpanName, trace_id, traced
 from hub.worker import Hub
 
 STANDING = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))

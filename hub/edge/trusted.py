@@ -31,8 +31,8 @@ from catalog.errors import (
     SourceUnavailable,
 )
 from catalog.standing import Standing
-from hub.asking import Known
-from hub.decoding import SHA256
+from hub.edge.decoding import SHA256
+from hub.identity.asking import Known
 from hub.settings import Settings
 from resolvers.answer import Question
 from resolvers.examination import Examiner
@@ -46,7 +46,7 @@ from store.documents import (
 )
 
 CLIENTS = 256  # whose documents a worker keeps; a county's systems and frontends are some dozens
-_log = structlog.get_logger("hub.trusted")
+_log = structlog.get_logger("hub.edge.trusted")
 
 
 class Mode(StrEnum):

@@ -33,12 +33,12 @@ from starlette.types import Receive, Scope, Send
 from audit.record import Draft, Kind, Op, Outcome
 from catalog.errors import AuditUnavailable, HubError, SourceUnavailable, Unauthenticated
 from catalog.workdays import ZONE
-from hub.body import body_of
-from hub.clients import Clients
-from hub.credentials import digest
-from hub.endpoint import address_of, deliver
-from hub.identity import CERTIFICATE, GRANT, SKEW_S, Claims
-from hub.oauth_request import METHODS, Asking, Registered, Reply
+from hub.edge.body import body_of
+from hub.edge.endpoint import address_of, deliver
+from hub.identity.clients import Clients
+from hub.identity.credentials import digest
+from hub.identity.oauth_request import METHODS, Asking, Registered, Reply
+from hub.identity.tokens import CERTIFICATE, GRANT, SKEW_S, Claims
 from hub.release import Sent
 from hub.worker import Hub
 from store import clients
@@ -46,7 +46,7 @@ from store.accounts import holder_only
 from store.clients import Failures
 
 if TYPE_CHECKING:
-    from hub.oauth_server import Server
+    from hub.identity.oauth_server import Server
 
 TOKEN, REVOKE, INTROSPECT = "/oauth/token", "/oauth/revoke", "/oauth/introspect"
 JWKS, METADATA = "/oauth/jwks", "/.well-known/oauth-authorization-server"
@@ -65,7 +65,7 @@ _SAID = {
     "unsupported_grant_type": "use grant_type=client_credentials",
     "invalid_grant": "the token was not issued to this client",
 }
-_log = structlog.get_logger("hub.oauth")
+_log = structlog.get_logger("hub.identity.oauth")
 T = TypeVar("T")
 
 
@@ -218,7 +218,7 @@ class Issuer:
         return reply
 
     def _ruled(self, what: str, asking: Asking, store: _Store) -> Reply:
-        from hub.oauth_server import Server
+        from hub.identity.oauth_server import Server
 
         if self._server is None:
             settings = self._hub.settings

@@ -14,7 +14,7 @@ Answers that show nothing clear by such a right are asked nothing and cost nothi
 from __future__ import annotations
 
 from catalog.errors import Forbidden, HubError
-from hub.asking import Headers, Known
+from hub.identity.asking import Headers, Known
 from hub.worker import Hub
 from resolvers.answer import Answer, Question, withheld
 

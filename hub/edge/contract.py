@@ -15,11 +15,11 @@ from audit.record import Outcome
 from authz.gate import Gate
 from catalog.divisions import COUNTY
 from catalog.errors import Forbidden
-from hub.asking import Headers
-from hub.face import Face
-from hub.passage import Passage
+from hub.edge.face import Face
+from hub.edge.passage import Passage
+from hub.identity.asking import Headers
 from hub.release import Sent, Visit
-from hub.telemetry import SpanName
+from hub.telemetry.spans import SpanName
 from schema.build import sdl
 
 CONTRACT = "/schema.graphql"

@@ -19,9 +19,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from hub.endpoint import address_of
+from hub.edge.endpoint import address_of
 from hub.settings import Settings, SettingsError
-from hub.telemetry import Telemetry
+from hub.telemetry.spans import Telemetry
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -32,7 +32,7 @@ BATCH = 512  # spans a delivery
 EVERY_S = 2.0  # between two deliveries
 COUNTED_S = 15.0  # between two deliveries of metrics; what Prometheus asks as often
 WAIT_S = 3.0  # for a collector to take a delivery
-_log = structlog.get_logger("hub.exporting")
+_log = structlog.get_logger("hub.telemetry.exporting")
 
 
 class Said(SpanExporter):

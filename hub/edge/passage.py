@@ -24,17 +24,19 @@ from catalog.errors import (
     SourceUnavailable,
     Unauthenticated,
 )
-from hub import declared, end_users, notes
-from hub.asking import CASE_HEADER, Headers, Known
-from hub.decoding import JSON, Params
+from hub import notes
+from hub.edge import declared
+from hub.edge.decoding import JSON, Params
+from hub.edge.strict import answered
+from hub.identity import end_users
+from hub.identity.asking import CASE_HEADER, Headers, Known
 from hub.release import Sent, Visit, outcome_of
 from hub.runs import looked_up
-from hub.strict import answered
-from hub.telemetry import AnySpan, Attribute, SpanName, named_after, offer
+from hub.telemetry.spans import AnySpan, Attribute, SpanName, named_after, offer
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
 
-_log = structlog.get_logger("hub.passage")
+_log = structlog.get_logger("hub.edge.passage")
 
 
 def question_of(params: Params) -> Question:

@@ -16,7 +16,7 @@ from joserfc.jws import JWSRegistry
 
 from catalog.errors import PurposeRequired, Unauthenticated
 from catalog.load import load
-from hub.identity import CACHED, SKEW_S, Claims, Tokens, bearer, purpose
+from hub.identity.tokens import CACHED, SKEW_S, Claims, Tokens, bearer, purpose
 from store.accounts import Holder
 
 ISSUER, AUDIENCE = "https://demo.invalid", "data-sharing-hub"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from hub.telemetry import Attribute, SpanName, Telemetry, mark, named_after, offer, trace_id
+from hub.telemetry.spans import Attribute, SpanName, Telemetry, mark, named_after, offer, trace_id
 from resolvers.watch import Step
 
 CANARY = "539922199001011234"

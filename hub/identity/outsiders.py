@@ -14,9 +14,9 @@ from pathlib import Path
 
 from cachetools import TLRUCache
 
-from hub.identity import CACHED, SKEW_S, Claims, Demands, claims_of, header_of, invalid
-from hub.issuers import Issuer
-from hub.jwks import KeySet, PublicKey
+from hub.identity.issuers import Issuer
+from hub.identity.jwks import KeySet, PublicKey
+from hub.identity.tokens import CACHED, SKEW_S, Claims, Demands, claims_of, header_of, invalid
 
 
 class Outsider:

@@ -47,8 +47,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import Attributes
 from starlette.types import ASGIApp
 
-from hub.metrics import SERVICE, Metrics
-from hub.trace import CURRENT, may_hold_person, named
+from hub.telemetry.metrics import SERVICE, Metrics
+from hub.telemetry.trace import CURRENT, may_hold_person, named
 from resolvers.watch import Step, Tell, Told, Watch
 
 

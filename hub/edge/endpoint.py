@@ -19,14 +19,14 @@ from ipaddress import ip_address
 from starlette.types import Receive, Scope, Send
 
 from catalog.errors import MethodNotAllowed
-from hub import decoding
-from hub.asking import Headers, Known
-from hub.body import body_of
-from hub.cors import Cors, asks_beforehand
-from hub.passage import Passage, question_of
+from hub.edge import decoding
+from hub.edge.body import body_of
+from hub.edge.cors import Cors, asks_beforehand
+from hub.edge.passage import Passage, question_of
+from hub.edge.sse import Leave, Streams
+from hub.identity.asking import Headers, Known
 from hub.release import Sent, Visit
-from hub.sse import Leave, Streams
-from hub.telemetry import AnySpan, SpanName, trace_id, traced
+from hub.telemetry.spans import AnySpan, SpanName, trace_id, traced
 from hub.worker import Hub
 from resolvers.answer import Question
 

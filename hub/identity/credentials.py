@@ -20,8 +20,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from catalog.errors import Readable
-from hub.jwks import PublicKey, public_key
-from hub.proxies import fingerprint
+from hub.identity.jwks import PublicKey, public_key
+from hub.identity.proxies import fingerprint
 from store.clients import CERT, JWK, SECRET, ClientKey
 
 SECRET_BYTES = 32

@@ -37,7 +37,7 @@ FAULTS = (SQLAlchemyError, OSError)
 ALL = ""
 """The key of a subscriber that is told of changes, but not of which rows."""
 
-_log = structlog.get_logger("hub.changes")
+_log = structlog.get_logger("hub.edge.changes")
 
 
 class Subscriber:

@@ -17,13 +17,13 @@ from collections.abc import Awaitable, Callable
 from starlette.types import Receive, Scope
 
 from catalog.errors import RateLimited
-from hub.asking import Known
+from hub.edge.passage import Passage
+from hub.edge.seats import Seats
+from hub.edge.stream import GONE, STOPPED, Subscription
+from hub.identity.asking import Known
 from hub.limits import BEAT_S, SEND_S, STREAMS_A_PRINCIPAL
-from hub.passage import Passage
 from hub.release import Release, Sent, Visit, bare
-from hub.seats import Seats
 from hub.server import END
-from hub.stream import GONE, STOPPED, Subscription
 from hub.worker import Hub
 from resolvers.answer import Question
 

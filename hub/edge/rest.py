@@ -21,15 +21,15 @@ from starlette.types import Receive, Scope
 
 from authz.gate import Gate
 from catalog.errors import BadUserInput, HubError, MethodNotAllowed
-from hub import decoding
-from hub.asking import Headers
-from hub.body import body_of
-from hub.decoding import SHA256
-from hub.face import Face
-from hub.flat import CONTRACT, FLAT, TAGGED, matches
+from hub.edge import decoding
+from hub.edge.body import body_of
+from hub.edge.decoding import SHA256
+from hub.edge.face import Face
+from hub.edge.flat import CONTRACT, FLAT, TAGGED, matches
+from hub.edge.openapi import described
+from hub.edge.passage import Passage
+from hub.identity.asking import Headers
 from hub.limits import JSON_DIGITS
-from hub.openapi import described
-from hub.passage import Passage
 from hub.release import Sent, Visit, unchanged
 from resolvers.answer import Answer, Question
 from resolvers.examination import Examination, VariableTold

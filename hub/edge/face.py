@@ -9,11 +9,11 @@ from typing import ClassVar
 
 from starlette.types import Receive, Scope, Send
 
-from hub.asking import Headers
-from hub.cors import Cors, asks_beforehand
-from hub.endpoint import deliver, permission, visit_of
+from hub.edge.cors import Cors, asks_beforehand
+from hub.edge.endpoint import deliver, permission, visit_of
+from hub.identity.asking import Headers
 from hub.release import Sent, Visit
-from hub.telemetry import SpanName
+from hub.telemetry.spans import SpanName
 from hub.worker import Hub
 
 

@@ -29,10 +29,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 
 from catalog.errors import Unauthenticated
-from hub.credentials import is_secret, public_keys
-from hub.identity import GRANT, SKEW_S, TTL_S, Claims, Tokens
-from hub.jwks import PublicKey
-from hub.oauth_request import METHODS, SIGNED, Asking, Registered, Reply, Store
+from hub.identity.credentials import is_secret, public_keys
+from hub.identity.jwks import PublicKey
+from hub.identity.oauth_request import METHODS, SIGNED, Asking, Registered, Reply, Store
+from hub.identity.tokens import GRANT, SKEW_S, TTL_S, Claims, Tokens
 from store.clients import GATEWAY, JWK, SECRET
 
 ASSERTION_S = 3_600  # what libraries give one; it is remembered as long as it lives

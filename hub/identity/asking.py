@@ -33,11 +33,12 @@ from authz.keeper import BookKeeper
 from authz.post import Asker
 from catalog.errors import Forbidden, SourceUnavailable, Unauthenticated
 from catalog.load import Catalog
-from hub import end_users
-from hub.case_files import CaseFiles, Filed
-from hub.clients import Clients
-from hub.end_users import EndUsers
-from hub.identity import (
+from hub.identity import end_users
+from hub.identity.case_files import CaseFiles, Filed
+from hub.identity.clients import Clients
+from hub.identity.end_users import EndUsers
+from hub.identity.outsiders import Outsider
+from hub.identity.tokens import (
     CERTIFICATE,
     PURPOSE_HEADER,
     Claims,
@@ -47,7 +48,6 @@ from hub.identity import (
     issuer_of,
     purpose,
 )
-from hub.outsiders import Outsider
 from hub.release import Visit
 from store.accounts import HeldPost, Holder, holder_of
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hub.metrics import CACHE, Figure, MetricName
+from hub.telemetry.metrics import CACHE, Figure, MetricName
 from hub.worker import Hub
 
 

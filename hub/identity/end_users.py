@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, select
 
 from catalog.errors import BadRequest, Forbidden
-from hub.case_files import Lying
+from hub.identity.case_files import Lying
 from store.register import citizen
 
 HEADER = b"x-end-user"

@@ -24,9 +24,9 @@ from cryptography import x509
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from catalog.errors import BadRequest, HubError, Unauthenticated
-from hub.decoding import JSON
-from hub.endpoint import deliver
-from hub.identity import CERTIFICATE
+from hub.edge.decoding import JSON
+from hub.edge.endpoint import deliver
+from hub.identity.tokens import CERTIFICATE
 from hub.release import Visit
 from hub.worker import Hub
 

@@ -17,7 +17,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from hub.trace import CURRENT
+from hub.telemetry.trace import CURRENT
 
 BLOT = "[已隐去]"
 DEEPEST = 5  # frames of an error that are worth a line

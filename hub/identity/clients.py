@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalog.errors import SourceUnavailable, Unauthenticated
 from catalog.workdays import ZONE
-from hub.identity import Claims, invalid
+from hub.identity.tokens import Claims, invalid
 from store.clients import GATEWAY, Client, client_by_certificate, client_of, is_revoked
 
 

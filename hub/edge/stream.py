@@ -22,12 +22,12 @@ import orjson
 from authz.book import PolicyBook
 from authz.rule import EMERGENCY
 from catalog.errors import AuditUnavailable, Forbidden, HubError
-from hub.asking import Known
-from hub.changes import Subscriber
+from hub.edge.changes import Subscriber
+from hub.edge.passage import Passage
+from hub.edge.strict import recognised
+from hub.identity.asking import Known
 from hub.limits import RECOUNT_S, RIGHTS_S
-from hub.passage import Passage
 from hub.release import Sent
-from hub.strict import recognised
 from hub.worker import Hub
 from resolvers.answer import Answer, Question, Watched, refusal
 from resolvers.plan import Disclosure

@@ -1,0 +1,1 @@
+"""The edge: how a request arrives, is admitted, answered and leaves, by whatever road."""

@@ -1,0 +1,1 @@
+"""Who asks: tokens, outside issuers, machine clients, certificates; and for whom."""

@@ -1,0 +1,1 @@
+"""What operators see: spans, metrics, log lines. Never a person in any of them."""
