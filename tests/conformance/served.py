@@ -41,6 +41,8 @@ PATIENT: Mapping[str, object] = {
     "lookup.misses": 100_000,
     # And it asks as fast as it is answered.
     "rate.person": 1_000_000,
+    # What a busy machine takes for a commit is no matter of conformance.
+    "audit.wait_s": 10,
 }
 
 
