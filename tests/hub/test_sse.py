@@ -97,6 +97,9 @@ async def test_a_query_of_who_takes_streams_alone_is_one_next_and_complete(serve
     assert answer.status_code == 200
     request_id = answer.headers["X-Request-Id"]
     told = {k: v for k, v in answer.headers.items() if k != "date"}
+    assert told.pop("traceparent").split("-")[1] == request_id
+    assert 0 < int(told.pop("ratelimit-remaining")) < int(told.pop("ratelimit-limit"))
+    assert 0 <= int(told.pop("ratelimit-reset")) <= 60
     assert told == {
         "content-type": f"{STREAM}; charset=utf-8",
         "cache-control": "no-store",
@@ -108,6 +111,7 @@ async def test_a_query_of_who_takes_streams_alone_is_one_next_and_complete(serve
         "ratelimit-remaining": answer.headers["RateLimit-Remaining"],
         "ratelimit-reset": answer.headers["RateLimit-Reset"],
         "x-accel-buffering": "no",
+        "x-sandbox": "true",
         "x-request-id": request_id,
         "transfer-encoding": "chunked",
     }
