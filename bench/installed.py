@@ -36,7 +36,7 @@ def python() -> Path:
     pins = (PEERS / "requirements.txt").read_text(encoding="utf-8")
     folder = CACHE / "python"
     interpreter = folder / "bin" / "python"
-    if not _made_from(folder, pins):
+    if not made_from(folder, pins):
         shutil.rmtree(folder, ignore_errors=True)
         _run("venv", [sys.executable, "-m", "venv", str(folder)])
         quiet = ["-q", "--disable-pip-version-check", "-r", str(PEERS / "requirements.txt")]
@@ -49,10 +49,10 @@ def node(peer: str) -> tuple[Path, Path]:
     """(node, folder) of an npm peer: its files beside the packages its package.json pins."""
     source, folder = PEERS / peer, CACHE / peer
     package = json.loads((source / "package.json").read_text(encoding="utf-8"))
-    program = f"node-{_system()}"
+    program = f"node-{system()}"
     package["dependencies"][program] = package.pop("node")
     pins = json.dumps(package, indent=1)
-    if not _made_from(folder, pins):
+    if not made_from(folder, pins):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         (folder / "package.json").write_text(pins)
@@ -71,13 +71,14 @@ def versions(peer: str) -> str:
     return f"{pinned}, node {package['node']}"
 
 
-def _system() -> str:
+def system() -> str:
     """``linux-x64``: the npm package of node for this machine brings the program itself."""
     machine = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64"}
     return f"{sys.platform}-{machine.get(platform.machine(), platform.machine())}"
 
 
-def _made_from(folder: Path, pins: str) -> bool:
+def made_from(folder: Path, pins: str) -> bool:
+    """Was it installed from these very pins? Whoever installs writes them to MARK."""
     mark = folder / MARK
     return mark.is_file() and mark.read_text() == pins
 

@@ -18,7 +18,7 @@ import click
 from authz.rule import ACTS, Rule, minor_of
 from catalog.errors import Forbidden, Internal, Readable
 from catalog.load import Catalog
-from hub.cli.chosen import DIR, chosen
+from hub.cli.chosen import DIR, selected
 from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
 from hub.settings import Profile, Settings
 from hub.telemetry import logs
@@ -64,7 +64,7 @@ def explain(
     from authz import explanation
     from hub.rights import gate_of
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     asked = _question(words, obj, act, region, owner, minor)
     _known(purpose, words.purposes, "用途")
     gate = _run(gate_of(settings, words, account, purpose, case_no))
@@ -89,7 +89,7 @@ def diff(what: tuple[str, ...], folder: Path | None, json_: bool) -> None:
     from authz.versions import NoVersion
     from hub.rights import today, versions
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     file, numbers = _compared(what)
     try:
         found, held = _run(versions(settings, words, *numbers))
@@ -122,7 +122,7 @@ def check(file: Path | None, folder: Path | None, json_: bool) -> None:
     from authz.review import warnings
     from hub.rights import today, versions
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     scenarios = _scenarios(file, words, settings)
     (version,), _ = _run(versions(settings, words, None))
     with _judging():
@@ -142,13 +142,6 @@ def check(file: Path | None, folder: Path | None, json_: bool) -> None:
 
 
 # ---- what was asked
-
-
-def _chosen(folder: Path | None) -> tuple[Settings, Catalog]:
-    from hub.placing import catalogue
-
-    settings, _ = chosen(folder)
-    return settings, catalogue(settings)
 
 
 def _question(

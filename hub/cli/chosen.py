@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hub.cli.say import OPERATOR, stop
 from hub.demo.site import FOLDER, Site, opened
 from hub.settings import Settings, configured, load_settings
+
+if TYPE_CHECKING:
+    from catalog.load import Catalog
 
 DIR = click.option(
     "--dir",
@@ -37,3 +41,11 @@ def chosen(folder: Path | None) -> tuple[Settings, Site | None]:
 def store_of(folder: Path | None) -> str:
     """The address of the store."""
     return chosen(folder)[0].store_url
+
+
+def selected(folder: Path | None) -> tuple[Settings, Catalog]:
+    """The settings a verb speaks of, and their catalogue."""
+    from hub.placing import catalogue
+
+    settings, _ = chosen(folder)
+    return settings, catalogue(settings)

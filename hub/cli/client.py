@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hub.cli.chosen import DIR
-from hub.cli.policy import APPROVED, BASIS, BY, done, selected
+from hub.cli.chosen import DIR, selected
 from hub.cli.say import FAILED, JSON, USAGE, as_json, no_store, stop
+from hub.cli.signed import APPROVED, BASIS, BY, done
 from hub.telemetry import logs
 
 if TYPE_CHECKING:

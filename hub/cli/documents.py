@@ -15,22 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from catalog.errors import AuditUnavailable, Readable
-from hub.cli.chosen import DIR, chosen
-from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
+from catalog.errors import Readable
+from hub.cli.chosen import DIR, selected
+from hub.cli.say import FAILED, JSON, USAGE, as_json, no_store, stop
+from hub.cli.signed import BY, done
 from hub.telemetry import logs
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from catalog.load import Catalog
-    from hub.deeds import Change, Deed
     from hub.settings import Settings
     from store.documents import Added, Registered
 
 CLIENT = click.option("--client", required=True, help="应用的代码，即令牌中的 client_id")
-BY = click.option("--by", required=True, help="签署人的账号")
 BASIS = click.option("--basis", required=True, help="依据：文号或评审记录")
+CLASH = "内容不合要求，或刚被他人登记：请核对"
 LABELS = click.argument("labels", metavar="NAME/VERSION...", nargs=-1, required=True)
 
 
@@ -56,7 +55,7 @@ def add(files: tuple[Path, ...], client: str, by: str, folder: Path | None, json
 
     if not is_client(client):
         stop(f"应用代码 `{client}` 不合要求：小写字母、数字与 . _ -，至多 40 个字符", USAGE)
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     added: list[Added] = []
 
     async def compiled() -> Any:
@@ -78,7 +77,7 @@ def add(files: tuple[Path, ...], client: str, by: str, folder: Path | None, json
     )
     about: dict[str, str | int | bool] = {"client": client, "documents": len(digests)}
     deed = Deed("document.add", (Signature(by),), ref=f"sha256:{whole}", about=about)
-    _done(settings, words, deed, change)
+    done(settings, words, deed, change, clash=CLASH)
     (found,) = added
     if json_:
         told = {"new": _plain(found.new), "known": _plain(found.known), "aliases": found.aliases}
@@ -98,7 +97,7 @@ def add(files: tuple[Path, ...], client: str, by: str, folder: Path | None, json
 @JSON
 def list_(client: str | None, state: str | None, folder: Path | None, json_: bool) -> None:
     """0, or 3 if the store does not answer."""
-    known = _documents(_chosen(folder)[0], client)
+    known = _documents(selected(folder)[0], client)
     found = [one for one in known if state in (None, one.state)]
     if json_:
         as_json(_plain(found))
@@ -118,7 +117,7 @@ def show(label: str, client: str, folder: Path | None, json_: bool) -> None:
     """0, 1 if there is none, 3 store."""
     from hub.registering import shown
 
-    found = _one(_documents(_chosen(folder)[0], client), label)
+    found = _one(_documents(selected(folder)[0], client), label)
     if json_:
         as_json(_plain([found])[0] | {"text": found.text})
         return
@@ -169,7 +168,7 @@ def diff(
 
     if len(versions) not in (0, 2):
         stop("请写两个版本号（如 1 2），或都不写", USAGE)
-    known = [one for one in _documents(_chosen(folder)[0], client) if one.name == name]
+    known = [one for one in _documents(selected(folder)[0], client) if one.name == name]
     if versions:
         before, after = (_one(known, f"{name}/{number}") for number in versions)
     elif len(known) < 2:
@@ -186,13 +185,6 @@ def diff(
 
 
 # ---- the store
-
-
-def _chosen(folder: Path | None) -> tuple[Settings, Catalog]:
-    from hub.placing import catalogue
-
-    settings, _ = chosen(folder)
-    return settings, catalogue(settings)
 
 
 def _documents(settings: Settings, client: str | None) -> tuple[Registered, ...]:
@@ -229,7 +221,7 @@ def _signed(
     """Each document a deed and a record of its own; what was done before a refusal stands."""
     from hub.deeds import SECURITY, Deed, Signature
 
-    settings, words = _chosen(folder)
+    settings, words = selected(folder)
     known, (what, said, deed) = _documents(settings, client), how
     for one in [_one(known, label) for label in labels]:
 
@@ -244,26 +236,8 @@ def _signed(
         }
         signed = (Signature(by, (SECURITY,)),)
         made = Deed(what, signed, ref=f"sha256:{one.sha256}", about=about)
-        version = _done(settings, words, made, change)
+        version = done(settings, words, made, change, clash=CLASH)
         click.echo(f"{client} {one.label} {said}，策略版本 {version}")
-
-
-def _done(settings: Settings, words: Catalog, deed: Deed, change: Change) -> int:
-    """The policy's version; a refusal or a store that does not answer is one line."""
-    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-
-    from hub.deeds import do
-
-    try:
-        return asyncio.run(do(settings, words, deed, change))
-    except Readable as error:
-        stop(str(error), FAILED)
-    except AuditUnavailable as error:
-        stop(f"{error.code}: {error.message}", OPERATOR)
-    except IntegrityError:
-        stop("内容不合要求，或刚被他人登记：请核对", FAILED)
-    except (SQLAlchemyError, OSError):
-        no_store()
 
 
 # ---- what is said

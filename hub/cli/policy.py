@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from catalog.errors import AuditUnavailable, Readable
-from hub.cli.chosen import DIR, chosen
-from hub.cli.say import FAILED, JSON, OPERATOR, USAGE, as_json, no_store, stop
+from catalog.errors import Readable
+from hub.cli.chosen import DIR, selected
+from hub.cli.say import FAILED, JSON, USAGE, as_json, no_store, stop
+from hub.cli.signed import APPROVED, BASIS, BY, done
 from hub.telemetry import logs
 
 if TYPE_CHECKING:
@@ -26,13 +27,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from catalog.load import Catalog
-    from hub.deeds import Change, Deed, Signature
+    from hub.deeds import Signature
     from hub.settings import Settings
     from store.grants import Grant
-
-BY = click.option("--by", required=True, help="签署人的账号")
-APPROVED = click.option("--approved-by", required=True, help="批准人的账号，须为另一人")
-BASIS = click.option("--basis", required=True, help="依据：文号或法条")
 
 
 @click.group(help="改动权限策略：采用文件、禁止、停用账号、共享属性与共享授权；均须签署并留痕。")
@@ -320,32 +317,6 @@ def revoke(name: str, by: str, basis: str, folder: Path | None) -> None:
 
 
 # ---- the store
-
-
-def selected(folder: Path | None) -> tuple[Settings, Catalog]:
-    """The settings a verb speaks of, and their catalogue."""
-    from hub.placing import catalogue
-
-    settings, _ = chosen(folder)
-    return settings, catalogue(settings)
-
-
-def done(settings: Settings, words: Catalog, deed: Deed, change: Change) -> int:
-    """The version in force; a refusal or a store that does not answer is one line."""
-    from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-
-    from hub.deeds import do
-
-    try:
-        return asyncio.run(do(settings, words, deed, change))
-    except Readable as error:
-        stop(str(error), FAILED)
-    except AuditUnavailable as error:
-        stop(f"{error.code}: {error.message}", OPERATOR)
-    except IntegrityError:
-        stop("已有相同的规则或授权，或内容不合要求：请核对", FAILED)
-    except (SQLAlchemyError, OSError):
-        no_store()
 
 
 def _changed(

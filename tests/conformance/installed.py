@@ -7,18 +7,18 @@ dependency of the product, and none is in git.
 from __future__ import annotations
 
 import json
-import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.installed import MARK, made_from, system
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache" / "conformance"
 NODE, PYTHON = CACHE / "node", CACHE / "python"
-MARK = "installed-from"
 INSTALL_S = 600
 
 
@@ -29,10 +29,10 @@ class NotInstalled(Exception):
 def node() -> tuple[Path, Path]:
     """(the program, the folder suites run in): our files beside the packages they name."""
     package = json.loads((HERE / "package.json").read_text(encoding="utf-8"))
-    program = f"node-{_system()}"
+    program = f"node-{system()}"
     package["dependencies"][program] = package.pop("node")
     pins = json.dumps(package, indent=1)
-    if not _made_from(NODE, pins):
+    if not made_from(NODE, pins):
         shutil.rmtree(NODE, ignore_errors=True)
         NODE.mkdir(parents=True)
         (NODE / "package.json").write_text(pins)
@@ -49,24 +49,13 @@ def python() -> Path:
     """The interpreter of the Python tools' environment."""
     pins = (HERE / "requirements.txt").read_text(encoding="utf-8")
     interpreter = PYTHON / "bin" / "python"
-    if not _made_from(PYTHON, pins):
+    if not made_from(PYTHON, pins):
         shutil.rmtree(PYTHON, ignore_errors=True)
         _run("venv", [sys.executable, "-m", "venv", str(PYTHON)])
         quiet = ["-q", "--disable-pip-version-check", "-r", str(HERE / "requirements.txt")]
         _run("pip", [str(interpreter), "-m", "pip", "install", *quiet])
         (PYTHON / MARK).write_text(pins)
     return interpreter
-
-
-def _system() -> str:
-    """``linux-x64``: the npm package of node for this machine brings the program itself."""
-    machine = {"x86_64": "x64", "AMD64": "x64", "aarch64": "arm64"}
-    return f"{sys.platform}-{machine.get(platform.machine(), platform.machine())}"
-
-
-def _made_from(folder: Path, pins: str) -> bool:
-    mark = folder / MARK
-    return mark.is_file() and mark.read_text() == pins
 
 
 def _run(what: str, command: Sequence[str], cwd: Path | None = None) -> None:
