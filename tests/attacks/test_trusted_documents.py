@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.identity import citizen_uid
+from bench.hostile import DOCUMENTS
 from hub.demo.site import Site
 from store.documents import DRAFT, RETIRED, Registered, trusted_alias, trusted_document
 from tests.attacks.conftest import PERSON, ROADS, Person
@@ -176,6 +177,15 @@ async def test_a_method_or_a_header_changes_nothing(strict: Edge) -> None:
     for path in ("/api/rest/Find", "/api/rest/Find/1/", "/api/rest//1", "/api/rest/../graphql"):
         answer = await strict.http.get(path, headers=strict.headers())
         assert answer.status_code in (404, 405), path
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+async def test_a_hostile_text_is_not_even_read(strict: Edge, name: str) -> None:
+    hostile, documents = DOCUMENTS[name], strict.hub.engine.documents
+    parsed = documents.parsed
+    answer = await strict.ask({"query": hostile.text, "variables": hostile.variables})
+    assert (answer.status_code, codes(answer)) == (403, [("DOCUMENT_NOT_TRUSTED", None)])
+    assert documents.parsed == parsed
 
 
 ACCOUNTS = (TOWN, "bange-town-01", "office-01", "mca-dept-01")
