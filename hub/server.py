@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import socket
 import sys
 from typing import Any
@@ -26,6 +27,7 @@ END = "hub.end"
 """In the scope of a stream: whom to call when the server stops."""
 QUIETED = "hub.websocket"
 SWITCH_S = 0.0005  # Python's 5 ms would be waited for by whoever answers while a text is read
+HTTP2_OFFER = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n)", re.IGNORECASE)
 STARTUP_FAILURE = 3  # the exit code uvicorn itself gives to a server that never listened
 
 
@@ -33,16 +35,28 @@ class Connection(HttpToolsProtocol):
     """A connection that may send HEAD_BYTES (and what comes with them) without a body's byte.
 
     So are trailers bounded, which are kept like headers. A body is counted by who reads it.
+
+    Java's client offers HTTP/2 with every question (``Upgrade: h2c``). An offer that is not taken
+    is to be ignored (RFC 9110 7.8); the parser would stop there and lose the body instead.
     """
 
     _bare = 0  # bytes since the last that belonged to a body or ended a request
+    _in_head = True
 
     def data_received(self, data: bytes) -> None:
         """Hand on what came; 400 and the end for a head that is too long."""
         self._bare += len(data)
+        if self._in_head and b"h2c" in data:
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = HTTP2_OFFER.sub(b"", head + end) + rest
         super().data_received(data)
         if self._bare > HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
+
+    def on_headers_complete(self) -> None:
+        """A head has ended; a body may follow."""
+        self._in_head = False
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """A head has ended."""
@@ -51,7 +65,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """A request has ended."""
-        self._bare = 0
+        self._bare, self._in_head = 0, True
         super().on_message_complete()
 
     def shutdown(self) -> None:

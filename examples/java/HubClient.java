@@ -27,8 +27,6 @@ public final class HubClient {
 
     private final HttpClient http =
             HttpClient.newBuilder()
-                    // The hub speaks HTTP/1.1 and refuses an upgrade; HTTP/2 is a proxy's business.
-                    .version(HttpClient.Version.HTTP_1_1)
                     .connectTimeout(Duration.ofSeconds(3))
                     .followRedirects(HttpClient.Redirect.NEVER)
                     .build();

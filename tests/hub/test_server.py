@@ -33,15 +33,17 @@ class Counting:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.bodies: list[bytes] = []
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         self.requests += 1
-        size, more = 0, True
+        whole, more = b"", True
         while more:
             message = await receive()
-            size += len(message.get("body", b""))
+            whole += message.get("body", b"")
             more = message.get("more_body", False)
-        body = str(size).encode()
+        self.bodies.append(whole)
+        body = str(len(whole)).encode()
         headers = [(b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -96,6 +98,25 @@ async def test_a_request_is_answered_and_so_is_the_next(port: int, app: Counting
     last = head(b"connection: close\r\n\r\n", method=b"GET")
     answers = await said(port, one, one, last)
     assert answers.count(b"200 OK") == app.requests == 3
+
+
+OFFER = (
+    b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+    b"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one piece", "the body behind"])
+async def test_an_offer_of_http_2_is_ignored_and_the_body_is_whole(
+    port: int, app: Counting, together: bool
+) -> None:
+    body = b"\r\nUpgrade: h2c\r\n\r\nabc"  # which is the body's own affair
+    first = head(OFFER, b"content-length: %d\r\n\r\n" % len(body))
+    last = head(b"connection: close\r\n\r\n", method=b"GET")
+    parts = (first + body, last) if together else (first, body[:5], body[5:], last)
+    answers = await said(port, *parts)
+    assert answers.count(b"200 OK") == app.requests == 2
+    assert app.bodies == [body, b""]
 
 
 async def test_a_long_head_is_taken_as_long_as_it_is_no_flood(port: int) -> None:
