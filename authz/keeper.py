@@ -83,6 +83,7 @@ class BookKeeper:
             raise Forbidden(
                 f"权限策略超过 {MAX_AGE_S:.0f} 秒未能与策略库核对，请稍后再试",
                 reason="STALE_POLICY",
+                retryable=True,
             )
         return self._book
 

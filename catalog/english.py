@@ -59,7 +59,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
     },
     "RATE_LIMITED": {
         "RATE": "too many requests of this account within a minute",
-        "CONCURRENCY": "too many operations of this account are running",
+        "CONCURRENCY": "too many operations, connections or streams of this account",
         "SLOW_READER": "changes were not taken fast enough; the subscription has ended",
     },
     "SOURCE_UNAVAILABLE": {

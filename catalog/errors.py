@@ -1,21 +1,20 @@
 """Every error the hub answers with, in one tree.
 
     HubError                     code, HTTP status, Chinese message, closed reason
-    ├── BadRequest               the body cannot be read
+    ├── BadRequest               body or a header cannot be read
+    ├── MethodNotAllowed, NotAcceptable, PayloadTooLarge, UnsupportedMediaType
     ├── Unauthenticated          nobody, or nobody we know
     ├── PurposeRequired          no purpose, or a purpose that asks for more
     ├── Forbidden                policy says no; names the office to ask (第二十一条第三项)
     ├── DocumentNotTrusted       a text nobody has approved, or approves no longer
     ├── DocumentUnknown          no document of this client has this id
-    ├── NotFound                 no interface of this name (REST)
+    ├── NotFound                 no such address, or no REST interface of this name
     ├── BadUserInput             a value the asker sent is wrong
     ├── ParseFailed, ValidationFailed, TooComplex
     ├── SubscriptionNeedsStream  asked as if one answer could hold it
-    ├── RateLimited              more at once than one asker may have
+    ├── RateLimited              too many requests, operations or streams of one account
     ├── SourceUnavailable        one source is down; the rest is answered
     ├── AuditUnavailable         nothing leaves without its record
-    ├── RateLimited              too many requests of one account
-    ├── NotFound                 no such address
     ├── DeadlineExceeded
     └── Internal                 says nothing but the request id
     Readable                     one line for the person at the terminal
@@ -43,6 +42,10 @@ class CatalogError(Readable):
     def __init__(self, file: str, key: str, remedy: str) -> None:
         super().__init__(f"{file}: {key}: {remedy}")
         self.file, self.key, self.remedy = file, key, remedy
+
+
+LATER = frozenset({"QUOTA", "STALE_POLICY", "ISSUER_DOWN"})
+"""Reasons that pass by themselves, whatever their code is like otherwise."""
 
 
 class HubError(Exception):
@@ -74,7 +77,7 @@ class HubError(Exception):
         named: dict[str, Any] = {
             "code": self.code,
             "messageEn": self._english or english_of(self.code, self.reason) or self.english,
-            "retryable": self.retryable,
+            "retryable": self.retryable or self.reason in LATER,
             "docs": f"docs/errors/{self.code}.md",
         }
         if self.reason is not None:

@@ -18,13 +18,12 @@ _STANDING: Mapping[str, Standing] = {
     "official": Standing.PERSON,
     "system": Standing.SYSTEM,
     "portal": Standing.SYSTEM,  # one account asks for all citizens who have signed in
-    "gateway": Standing.GATEWAY,
 }
 
 
 def standing_of(kind: str) -> Standing:
-    """The class of a principal of this kind; of one that nobody knows, the strictest.
+    """The class of a principal by its kind; of one that nobody knows, the strictest.
 
-    Here and nowhere else a kind of principal is given its class.
+    What a gateway brings is GATEWAY whoever asks (`authz/post.py`, `Asker.standing`).
     """
     return _STANDING.get(kind, Standing.PERSON)

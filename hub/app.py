@@ -318,7 +318,7 @@ def create_app(hub: Hub) -> ASGIApp:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *oauth.routes(hub),
-            Route(CONTRACT, Contract(hub), methods=["GET", "OPTIONS"]),
+            Route(CONTRACT, Contract(hub)),
             *([] if hub.telemetry.scraped is None else [Route(METRICS, hub.telemetry.scraped)]),
         ],
         lifespan=lifespan,

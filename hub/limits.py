@@ -52,10 +52,11 @@ OPERATION_ID: Final = 128  # characters: clients send numbers or UUIDs
 PENDING: Final = 1_000  # changes a reader may be behind: 100 kB; a busy county has them in a day
 RIGHTS_S: Final = 1.0  # between two looks at whether rights and token still hold
 RECOUNT_S: Final = 1.0  # counts are told at most so often
+
 # How often and how much at once, per account
 RATE_PERSON: Final = 600  # a minute: ten a second, as long as somebody leafs through pages
 RATE_SYSTEM: Final = 6_000  # a hundred a second: a department's nightly comparison
-RATE_GATEWAY: Final = 60_000  # a gateway asks for everybody behind it
+RATE_GATEWAY: Final = 60_000  # of one account, by a gateway: it asks in parts
 RUNNING_PERSON: Final = 4  # the queries of one page; a worker's own count, as the next two
 RUNNING_SYSTEM: Final = 16  # as many as a department's pool of connections
 RUNNING_GATEWAY: Final = 64  # half of what a worker runs without queueing at its databases

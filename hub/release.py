@@ -401,6 +401,7 @@ def _sent(
     *added: tuple[bytes, bytes],
 ) -> Sent:
     """The bytes and what is said about them. Parts of `payload` may be orjson.Fragments."""
+    errors = payload.get("errors")
     if media in FACES:
         payload = flattened(media, status, payload)
         media = JSON if status == 200 else PROBLEM
@@ -411,7 +412,6 @@ def _sent(
         (b"content-length", b"%d" % len(body)),
         *added,
     ]
-    errors = payload.get("errors")
     return Sent(status, headers, body, errors[0]["extensions"]["code"] if errors else "")
 
 

@@ -26,7 +26,9 @@ async def taken(lookups: Lookups | None, principal_id: str, count: int) -> None:
     """Nothing if the look-ups may be made, else Forbidden QUOTA. None counts nothing."""
     if lookups is not None and count and not await lookups.take(principal_id, count):
         raise Forbidden(
-            "查找次数已达上限，请稍后再试；确需批量核对请走数据共享申请", reason="QUOTA"
+            "查找次数已达上限，请稍后再试；确需批量核对请走数据共享申请",
+            reason="QUOTA",
+            retryable=True,
         )
 
 

@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope
 from audit.record import Outcome
 from authz.gate import Gate
 from catalog.divisions import COUNTY
-from catalog.errors import Forbidden
+from catalog.errors import Forbidden, MethodNotAllowed
 from hub.edge.face import Face
+from hub.edge.flat import matches
 from hub.edge.passage import Passage
 from hub.identity.asking import Headers
 from hub.release import Sent, Visit
@@ -38,10 +39,13 @@ class Contract(Face):
         """The text, or that it is still the one he has."""
         passage = Passage(self._hub, headers, visit)
         try:
+            if scope["method"] != "GET":
+                raise MethodNotAllowed("请用 GET 读取接口定义", allow="GET", english="use GET")
             known = await passage.admit()
             _demand(known.gate)
             body, digest = self._text
-            known_already = f'"{digest}"'.encode() in headers.get(b"if-none-match", b"")
+            asked = headers.get(b"if-none-match", b"").decode("latin-1")
+            known_already = matches(asked, f'"{digest}"')
             with self._hub.telemetry.span(SpanName.AUDIT):
                 sent = await self._hub.release.contract(
                     digest, None if known_already else body, passage.visit

@@ -17,14 +17,14 @@ ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\Z")
 """What a browser writes: scheme, host, port if it is not the scheme's own; no path, no star."""
 
 ASKED = (
-    "Authorization, Content-Type, Idempotency-Key, X-Purpose, X-Case-No, X-End-User,"
+    "Authorization, Content-Type, X-Purpose, X-Case-No, X-End-User,"
     " X-Purpose-Note, X-Legal-Basis, X-Road-Issue, X-Road-UserId, X-Road-Id, traceparent"
 )
 """What a page may send along."""
 
 EXPOSED = (
     "X-Request-Id, traceparent, X-Audit-Id, X-Audit-Receipt, RateLimit-Limit, RateLimit-Remaining,"
-    " RateLimit-Reset, Retry-After, Deprecation, Sunset, X-Sandbox, ETag"
+    " RateLimit-Reset, Retry-After, X-Sandbox, ETag"
 )
 """What a page may read of an answer's head."""
 

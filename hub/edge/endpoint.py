@@ -35,7 +35,7 @@ _KEPT = re.compile(rb"(?!.*\d{7})[\w/+*;=.,\" -]{0,200}\Z")  # never what might 
 
 
 class Endpoint:
-    """The one GraphQL endpoint; one per worker."""
+    """POST /graphql; one per worker. Beside it: `websocket.py`, `face.py`."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub

@@ -65,7 +65,7 @@ class Pace:
 
     async def admit(self, asker: Asker) -> Told:
         """Count one request; the headers that say what is left. RateLimited RATE."""
-        account, limit = asker.principal_id, self._bounds[asker.standing].rate
+        account, limit = _counted_as(asker), self._bounds[asker.standing].rate
         now = self._rates.now()
         share = self._shares.get(account)
         if share is None or _used(share, now):
@@ -79,13 +79,13 @@ class Pace:
     def told(self, asker: Asker) -> Told:
         """The same headers for a request that was refused."""
         limit = self._bounds[asker.standing].rate
-        share = self._shares.get(asker.principal_id) or Share(0, 0, 0)
+        share = self._shares.get(_counted_as(asker)) or Share(0, 0, 0)
         return _told(limit, share, self._rates.now())
 
     @contextmanager
     def running(self, asker: Asker) -> Iterator[None]:
         """One operation of the account while it runs. RateLimited CONCURRENCY."""
-        account, most = asker.principal_id, self._bounds[asker.standing].running
+        account, most = _counted_as(asker), self._bounds[asker.standing].running
         if self._running[account] >= most:
             said = f"同时进行的查询过多：最多 {most} 个，请稍后再试"
             raise RateLimited(said, reason="CONCURRENCY", retryAfter=1)
@@ -119,6 +119,11 @@ class Pace:
                 return await self._rates.take(account, limit)
         except (SQLAlchemyError, OSError):  # TimeoutError is an OSError
             return Share(int(now // MINUTE_S), 1, limit)
+
+
+def _counted_as(asker: Asker) -> str:
+    """Under which name his requests are counted; what a gateway brings is counted apart."""
+    return f"{asker.principal_id}@{Standing.GATEWAY}" if asker.gateway else asker.principal_id
 
 
 def _used(share: Share, now: float) -> bool:

@@ -77,7 +77,7 @@ class OpenApi(Face):
         passage.media = CONTRACT
         try:
             if scope["method"] != GET:
-                raise MethodNotAllowed("请用 GET 读取接口说明", allow=GET)
+                raise MethodNotAllowed("请用 GET 读取接口说明", allow=GET, english="use GET")
             known = await passage.admit()
             usable = await self._usable(await self._hub.trusted.approved(known), known.gate)
             version = known.gate.book.version
@@ -105,7 +105,9 @@ class OpenApi(Face):
 def _method(method: str, headers: Headers) -> str:
     """GET or POST of a request whose media types fit; MethodNotAllowed, NotAcceptable, …"""
     if method not in (GET, POST):
-        raise MethodNotAllowed("请用 GET 或 POST 提交", allow=f"{GET}, {POST}")
+        raise MethodNotAllowed(
+            "请用 GET 或 POST 提交", allow=f"{GET}, {POST}", english="use GET or POST"
+        )
     accept, kind, encoding = (
         _text(headers, name) for name in (b"accept", b"content-type", b"content-encoding")
     )

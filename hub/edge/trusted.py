@@ -119,7 +119,11 @@ class TrustedDocuments:
             raise DocumentUnknown("没有此标识的受信查询：请先由本应用登记并经批准")
         _demand(found)
         if question.query and sha256_of(question.query) != found.sha256:
-            raise BadRequest("查询文本与查询标识不符：请只发送其一", reason="SHAPE")
+            raise BadRequest(
+                "查询文本与查询标识不符：请只发送其一",
+                reason="SHAPE",
+                english="the text is not that of the document id; send one of them",
+            )
         return Settled(replace(question, query=found.text), found)
 
     async def named(self, known: Known, name: str, version: str) -> Registered:

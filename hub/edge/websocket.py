@@ -51,7 +51,7 @@ _log = structlog.get_logger("hub.websocket")
 
 
 class WebSocket:
-    """The endpoint; one per worker."""
+    """``/graphql`` as a WebSocket; one per worker."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub

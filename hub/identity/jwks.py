@@ -75,7 +75,9 @@ class KeySet:
                 await asyncio.shield(fetching)
         if self._clock() - self._good >= KEPT_S:
             raise Unauthenticated(
-                "令牌签发方暂时无法核对：请稍后再试，或联系签发方", reason="ISSUER_DOWN"
+                "令牌签发方暂时无法核对：请稍后再试，或联系签发方",
+                reason="ISSUER_DOWN",
+                retryable=True,
             )
         return self._keys.get(kid)
 

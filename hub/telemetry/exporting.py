@@ -16,6 +16,7 @@ import structlog
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -74,8 +75,7 @@ class Scraped:
         from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
         if not self._admits(address_of(scope)):
-            await PlainTextResponse("Not Found", 404)(scope, receive, send)
-            return
+            raise HTTPException(404)  # told like any path that is not there
         async with self._turn:
             text = await asyncio.to_thread(generate_latest, self._registry)
         headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
