@@ -16,6 +16,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from hub.demo.documents import LABEL
 from hub.demo.site import Site
 from hub.identity.tokens import DEMO_CLIENT
+from hub.limits import RATE_PERSON
 from store.documents import DRAFT, RETIRED
 from tests.trusted import DESK, ENFORCED, TOWN, WEB, Edge, codes, edge
 
@@ -80,7 +81,15 @@ async def test_the_root_fields_stand_at_the_top_and_the_receipt_beside_them(face
         "etag": answer.headers["ETag"],
         "x-audit-id": str(receipt["idx"]),
         "x-audit-receipt": receipt["leaf"],
+        "x-sandbox": "true",
+        "traceparent": answer.headers["traceparent"],
+        "ratelimit-limit": str(RATE_PERSON),
+        "ratelimit-remaining": answer.headers["RateLimit-Remaining"],
+        "ratelimit-reset": answer.headers["RateLimit-Reset"],
     }
+    assert answer.headers["traceparent"].split("-")[1] == answer.headers["X-Request-Id"]
+    assert 0 < int(answer.headers["RateLimit-Remaining"]) < RATE_PERSON
+    assert 1 <= int(answer.headers["RateLimit-Reset"]) <= 60
     record = await face.last()
     assert (record["idx"], record["client"], record["op"]["name"]) == (receipt["idx"], WEB, "Who")
     assert record["op"]["vars"] == {"doc.version": 1}
