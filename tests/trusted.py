@@ -39,6 +39,8 @@ WEB, DESK = "web", "desk"
 TOWN = "zhelai-town-01"
 PATIENT_S = 60.0  # what is tested is what happens, on however busy a machine
 NOTHING: Mapping[str, object] = MappingProxyType({})
+PATIENT: Mapping[str, object] = MappingProxyType({"audit.wait_s": 10})
+"""A commit of a busy machine may take longer than an asker waits; no test here is about that."""
 ENFORCED: Mapping[str, object] = MappingProxyType(
     {f"documents.{kind}": "enforce" for kind in Standing}
 )
@@ -148,7 +150,7 @@ async def over(
     site: Site, given: Mapping[str, object] = NOTHING, telemetry: Telemetry | None = None
 ) -> AsyncIterator[Edge]:
     """A hub over the site itself; several are several workers."""
-    hub = assemble(site.settings(None, **given), telemetry=telemetry)
+    hub = assemble(site.settings(None, **{**PATIENT, **given}), telemetry=telemetry)
     async with running(hub):
         transport = httpx.ASGITransport(create_app(hub))
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:
