@@ -170,7 +170,9 @@ def test_spans_nobody_takes_are_thrown_away_from_the_oldest(site: Site) -> None:
         began = time.monotonic()
         telemetry.close()
         assert time.monotonic() - began < CLOSE_S + 1
-        _batch(telemetry)._exporter.shutdown()  # as the end of the process: no second try
+        exporter = _batch(telemetry)._exporter
+        assert isinstance(exporter, Said)
+        exporter.shutdown()  # no second try: the process ends
 
 
 def _told(address: str) -> dict[str, object]:
