@@ -15,7 +15,7 @@ import pytest
 from hub.cli import cli
 
 ELLIPSIS = "…"  # a value that differs from run to run
-_HUB = re.compile(r"^(?:HUB_\w+=\S+ )?(?:\.venv/bin/)?hub ([^#\n]+)", re.MULTILINE)
+_HUB = re.compile(r"^(?:HUB_\w+=\S+ )?(?:\.venv/bin/)?hub ([^#>\n]+)", re.MULTILINE)
 _MAKE = re.compile(r"\bmake (?!\.venv)([a-z]+)")
 
 

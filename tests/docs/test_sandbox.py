@@ -37,7 +37,7 @@ def test_what_is_shown_and_what_is_not_are_codes_and_states_of_ours(
     named = {case["name"].partition("：")[0] for case in _cases(root)}
     assert shown <= codes
     assert named & (codes | STATES) == (shown | STATES) - {"SOURCE_UNAVAILABLE"}
-    absent = {row[0] for row in page(PAGE).rows("沙箱里看不到的")}
+    absent = {row[0] for row in page(PAGE).rows("上表之外的")}
     assert absent <= codes
     assert absent & shown == set()
 
