@@ -128,6 +128,11 @@ class Passage:
         self.visit = replace(self.visit, asker=known.gate.asker)
         return known
 
+    async def subscribes(self, question: Question, known: Known) -> bool:
+        """Is this settled question a subscription? Reading its text is an operation like others."""
+        with self._hub.pace.running(known.gate.asker):
+            return await self._hub.engine.subscribes(question)
+
     async def settled(self, question: Question, known: Known) -> Question:
         """The question with its text; a settled one is settled again as long as it may be asked."""
         settled = await self._hub.trusted.settle(question, known)
