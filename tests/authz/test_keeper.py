@@ -28,6 +28,7 @@ from store.accounts import (
     posts_of,
     principal,
     seed_accounts,
+    voided_tokens,
 )
 from store.archive import policy_archive
 from store.engine import open_engine
@@ -49,7 +50,7 @@ from store.sharing import activate_grant, file_grant, reclassify, revoke_grant
 pytestmark = pytest.mark.anyio
 TABLES = [
     authz_rule, role_parent, authz_object, share_grant, policy_version, policy_change,
-    policy_archive, principal, post,
+    policy_archive, principal, voided_tokens, post,
 ]  # fmt: skip
 DAY = date(2026, 11, 1)
 

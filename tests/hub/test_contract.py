@@ -79,7 +79,7 @@ async def test_who_may_gets_the_contract_of_git_and_it_is_recorded(hub: Hub) -> 
 
 async def test_one_who_has_it_already_is_told_so_and_that_is_recorded_too(hub: Hub) -> None:
     etag = (await get(hub)).headers["ETag"]
-    for given, status in {etag: 304, f'W/{etag}, "x"': 304, '"other"': 200}.items():
+    for given, status in {etag: 304, f'W/{etag}, "x"': 304, "*": 304, '"other"': 200}.items():
         answer = await get(hub, **{"If-None-Match": given})
         assert (answer.status_code, answer.headers["ETag"]) == (status, etag)
         assert bool(answer.content) is (status == 200)
@@ -124,3 +124,20 @@ async def test_it_is_read_and_nothing_else(hub: Hub) -> None:
             answer = await client.request(method, "/schema.graphql")
             assert answer.status_code == 405
             assert "GET" in answer.headers["Allow"]
+
+
+async def test_another_method_of_somebody_known_is_refused_and_recorded(hub: Hub) -> None:
+    headers = {"Authorization": f"Bearer {hub.tokens.issue('lab', ('aid.review',))}"}
+    transport = httpx.ASGITransport(create_app(hub))
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+        answer = await client.post("/schema.graphql", headers=headers)
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+    assert error["extensions"]["code"] == "METHOD_NOT_ALLOWED"
+    told = await record(hub, answer)
+    assert (told["actor"], told["outcome"], told["code"]) == (
+        "lab",
+        "INVALID",
+        "METHOD_NOT_ALLOWED",
+    )
+    assert b"type Query" not in answer.content

@@ -48,8 +48,8 @@ class Clock:
         return self.now
 
 
-def asker(kind: str = "official", account: str = "clerk") -> Asker:
-    return Asker(account, kind, (), "aid.file", date(2026, 11, 26))
+def asker(kind: str = "official", account: str = "clerk", *, gateway: bool = False) -> Asker:
+    return Asker(account, kind, (), "aid.file", date(2026, 11, 26), gateway=gateway)
 
 
 def paced(rates: Rates) -> Pace:
@@ -109,7 +109,7 @@ async def test_a_warm_request_costs_no_statement_and_a_refused_one_neither(
 
 async def test_many_at_once_take_one_share(store: AsyncEngine) -> None:
     pace = paced(Rates(store, clock=Clock()))
-    await asyncio.gather(*(pace.admit(asker("gateway")) for _ in range(32)))
+    await asyncio.gather(*(pace.admit(asker(gateway=True)) for _ in range(32)))
     assert pace.taken == 1  # 256 / 8
 
 
@@ -135,31 +135,65 @@ async def test_a_store_that_does_not_answer_limits_nobody(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [("official", 4), ("portal", 16), ("system", 16), ("gateway", 64), ("?", 4)]
+    ("kind", "gateway", "most"),
+    [
+        ("official", False, 4),
+        ("portal", False, 16),
+        ("system", False, 16),
+        ("official", True, 64),
+        ("system", True, 64),
+        ("?", False, 4),
+    ],
 )
 async def test_so_many_operations_of_an_account_run_at_once(
-    store: AsyncEngine, kind: str, most: int
+    store: AsyncEngine, kind: str, gateway: bool, most: int
 ) -> None:
     pace = paced(Rates(store))
     with ExitStack() as stack:
         for _ in range(most):
-            stack.enter_context(pace.running(asker(kind)))
-        with pytest.raises(RateLimited) as caught, pace.running(asker(kind)):
+            stack.enter_context(pace.running(asker(kind, gateway=gateway)))
+        with pytest.raises(RateLimited) as caught, pace.running(asker(kind, gateway=gateway)):
             pass
         assert caught.value.reason == "CONCURRENCY"
         assert caught.value.extra["retryAfter"] == 1
-        with pace.running(asker(kind, "another")):
+        with pace.running(asker(kind, "another", gateway=gateway)):
             pass
     for _ in range(3):  # a place is free again, also after an error
-        with pytest.raises(ZeroDivisionError), pace.running(asker(kind)):
+        with pytest.raises(ZeroDivisionError), pace.running(asker(kind, gateway=gateway)):
             raise ZeroDivisionError
     with ExitStack() as stack:
         for _ in range(most):
-            stack.enter_context(pace.running(asker(kind)))
+            stack.enter_context(pace.running(asker(kind, gateway=gateway)))
 
 
 def test_a_kind_nobody_knows_has_the_strictest_bounds() -> None:
     assert standing_of("official") is standing_of("whoever") is Standing.PERSON
+    assert standing_of("gateway") is Standing.PERSON  # no account is one; a client is
+
+
+def test_what_a_gateway_brings_has_its_bounds_whoever_asks() -> None:
+    assert {asker(kind, gateway=True).standing for kind in ("official", "system", "?")} == {
+        Standing.GATEWAY
+    }
+
+
+async def test_what_a_gateway_brings_is_counted_apart_from_what_he_asks_himself(
+    store: AsyncEngine,
+) -> None:
+    pace = paced(Rates(store, clock=Clock()))
+    himself, brought = asker(), asker(gateway=True)
+    for one, limit in ((himself, 16), (brought, 256)):
+        left = [dict(await pace.admit(one))[b"ratelimit-remaining"] for _ in range(limit)]
+        assert left == [b"%d" % n for n in reversed(range(limit))]
+        with pytest.raises(RateLimited):
+            await pace.admit(one)
+        assert dict(pace.told(one))[b"ratelimit-limit"] == b"%d" % limit
+    with ExitStack() as stack:
+        for one, most in ((himself, 4), (brought, 64)):
+            for _ in range(most):
+                stack.enter_context(pace.running(one))
+            with pytest.raises(RateLimited), pace.running(one):
+                pass
 
 
 # ---- over the whole hub -------------------------------------------------------------------------

@@ -12,10 +12,13 @@ import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
 
 from hub.demo.documents import LABEL
 from hub.demo.site import Site
 from hub.identity.tokens import DEMO_CLIENT
+from hub.limits import RATE_PERSON
+from hub.telemetry.spans import Telemetry
 from store.documents import DRAFT, RETIRED
 from tests.trusted import DESK, ENFORCED, TOWN, WEB, Edge, codes, edge
 
@@ -80,7 +83,15 @@ async def test_the_root_fields_stand_at_the_top_and_the_receipt_beside_them(face
         "etag": answer.headers["ETag"],
         "x-audit-id": str(receipt["idx"]),
         "x-audit-receipt": receipt["leaf"],
+        "x-sandbox": "true",
+        "traceparent": answer.headers["traceparent"],
+        "ratelimit-limit": str(RATE_PERSON),
+        "ratelimit-remaining": answer.headers["RateLimit-Remaining"],
+        "ratelimit-reset": answer.headers["RateLimit-Reset"],
     }
+    assert answer.headers["traceparent"].split("-")[1] == answer.headers["X-Request-Id"]
+    assert 0 < int(answer.headers["RateLimit-Remaining"]) < RATE_PERSON
+    assert 1 <= int(answer.headers["RateLimit-Reset"]) <= 60
     record = await face.last()
     assert (record["idx"], record["client"], record["op"]["name"]) == (receipt["idx"], WEB, "Who")
     assert record["op"]["vars"] == {"doc.version": 1}
@@ -97,6 +108,38 @@ async def test_a_refused_root_beside_an_answered_one_is_null_with_its_error(face
     assert [one["path"] for one in body["errors"]] == [["citizens"]]
     assert codes(answer) == [("FORBIDDEN", "DENIED")]
     assert "etag" not in answer.headers  # what is partial now may be whole later
+
+
+async def test_a_problem_is_counted_by_its_code_and_an_answer_by_none(
+    site: Site, tmp_path: Path
+) -> None:
+    reader = InMemoryMetricReader()
+    async with edge(site, tmp_path / "site", ENFORCED, Telemetry(None, reader)) as made:
+        for text in (WHO, SHUT):
+            await made.put(text)
+        asked = [await made.rest(path) for path in ("Who/1", "Shut/1", "Shut/1", "None/1")]
+        counted = _counted(reader)
+    assert [one.status_code for one in asked] == [200, 403, 403, 404]
+    assert counted == {
+        ("OK", "NONE"): 1,
+        ("DENIED", "FORBIDDEN"): 2,
+        ("INVALID", "NOT_FOUND"): 1,
+    }
+
+
+def _counted(reader: InMemoryMetricReader) -> dict[tuple[str, str], float]:
+    """Requests by outcome and code."""
+    data = reader.get_metrics_data()
+    assert data is not None
+    return {
+        (str(told["hub.outcome"]), str(told["hub.code"])): point.value
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        if metric.name == "hub.requests"
+        for point in metric.data.data_points
+        if isinstance(point, NumberDataPoint) and (told := point.attributes or {})
+    }
 
 
 async def test_a_refused_root_alone_is_a_problem(face: Edge) -> None:

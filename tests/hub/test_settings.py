@@ -350,9 +350,21 @@ def test_no_other_site_may_connect_unless_somebody_says_so(tmp_path: Path) -> No
     assert found == ("https://desk.invalid", "http://127.0.0.1:5173")
 
 
+def test_an_origin_given_twice_is_taken_once(tmp_path: Path) -> None:
+    named = {"HUB_CORS_ORIGINS": "https://a https://b https://a"}
+    found = load_settings(named, {"profile": "demo", "data_dir": tmp_path}).cors_origins
+    assert found == ("https://a", "https://b")
+
+
 @pytest.mark.parametrize(
     "origins",
-    ["*", "desk.invalid", "https://desk.invalid/", "https://DESK.invalid", "https://a https://a"],
+    [
+        "*",
+        "desk.invalid",
+        "https://desk.invalid/",
+        "https://DESK.invalid",
+        "https://a https://a/",
+    ],
 )
 def test_an_origin_is_written_as_a_browser_writes_it(tmp_path: Path, origins: str) -> None:
     with pytest.raises(SettingsError) as error:

@@ -17,7 +17,7 @@ from hub.demo.site import Site
 from hub.edge.decoding import GRAPHQL_JSON, JSON, STREAM
 from hub.worker import Hub
 from tests.faults.conftest import _listening
-from tests.listeners import COUNTS, EVENTS, Part, added, parts, records, until
+from tests.listeners import COUNTS, EVENTS, Part, added, known_line, parts, records, until
 from tests.sites import copied
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
@@ -227,6 +227,24 @@ async def test_so_many_streams_an_account_and_no_more(served: Served) -> None:
     await until(lambda: served.hub.changes.subscribers == 0)
     async with served.stream(EVENTS) as response:
         assert response.status_code == 200
+
+
+async def test_events_take_no_place_of_what_an_account_asks(pristine: Site, tmp_path: Path) -> None:
+    """Ten streams and ten operations of a line get one event; one question may run at once."""
+    site = copied(pristine, tmp_path / "other")
+    async with contextlib.AsyncExitStack() as stack:
+        one = {"running.person": 1}
+        other = Served(*await stack.enter_async_context(_listening(site, **one)), site)
+        streams = [await stack.enter_async_context(other.stream(EVENTS)) for _ in range(10)]
+        token = other.hub.tokens.issue(TOWN, ("aid.file",))
+        line = await stack.enter_async_context(known_line(other.url, token))
+        for number in range(10):
+            await line.ask(str(number), EVENTS)
+        await until(lambda: other.hub.changes.subscribers == 20)
+        (key,) = await added(site.store_url, site.shown("zhelai").case_no, "ROUTED")
+        told = [(await first(one))[0].data for one in streams]
+        told += [(await line.next(20))["payload"] for _ in range(10)]
+    assert [one["data"]["caseEvents"]["id"] for one in told] == [key] * 20
 
 
 def code(answer: httpx.Response) -> Any:

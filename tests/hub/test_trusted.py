@@ -281,10 +281,16 @@ async def test_a_span_names_the_operation_of_a_trusted_document_alone(
         await made.put(WHO)
         await made.ask({"documentId": by_id(WHO)})
         await made.ask({"query": "query Secret { viewer { account } }"})
-    plans = [
-        dict(s.attributes or {}) for s in exporter.get_finished_spans() if s.name == "hub.plan"
+    named = [
+        (s.name, s.parent is None, dict(s.attributes or {}).get("graphql.operation.name"))
+        for s in exporter.get_finished_spans()
     ]
-    assert [one.get("graphql.operation.name") for one in plans] == ["Who", None]
+    assert [one for one in named if one[0] == "query"] == [
+        ("query", True, "Who"),
+        ("query", True, None),
+    ]
+    assert {name for what, _, name in named if what != "query"} == {None}
+    assert {what for what, _, _ in named} >= {"hub.plan", "hub.audit"}
 
 
 async def test_who_has_no_client_has_no_documents(strict: Edge) -> None:

@@ -461,7 +461,8 @@ async def test_an_operation_is_a_span_of_its_kind_and_holds_its_parts(
 ) -> None:
     exporter = InMemorySpanExporter()
     site = served.site
-    hub = assemble(site.settings(), telemetry=Telemetry(exporter))
+    given = {"rate.person": 100_000}  # what its neighbours asked within this minute counts, too
+    hub = assemble(site.settings(None, **given), telemetry=Telemetry(exporter))
     said: asyncio.Queue[Message] = asyncio.Queue()
     heard: asyncio.Queue[Message] = asyncio.Queue()
     scope = {
@@ -494,8 +495,15 @@ async def test_an_operation_is_a_span_of_its_kind_and_holds_its_parts(
         await task
     spans = exporter.get_finished_spans()
     (whole,) = [s for s in spans if s.name == "subscription"]
-    within = [s.name for s in spans if s.parent and s.context.trace_id == whole.context.trace_id]
-    assert within == ["hub.plan", "hub.audit"]
+    (root,) = [s for s in spans if whole.parent and s.context.span_id == whole.parent.span_id]
+    assert (root.name, root.parent) == ("query", None)
+    of_it = [s for s in spans if s.context.trace_id == whole.context.trace_id]
+    within = [s.name for s in of_it if s.parent and s.parent.span_id == whole.context.span_id]
+    assert within == ["hub.limits", "hub.plan", "hub.read", "hub.audit"]
+    assert [s.name for s in of_it[4:]] == ["subscription", "query"]
+    assert (whole.attributes or {})["graphql.operation.type"] == "subscription"
+    others = [(s.name, s.parent) for s in spans if s not in of_it]
+    assert others == [("query", None)]  # who asks: a request of its own
     text = json.dumps([s.to_json() for s in spans], ensure_ascii=False)
     shown = site.shown("zhelai")
     for secret in (shown.name, shown.id18, shown.case_no, "Watch", TOWN):

@@ -36,6 +36,7 @@ async def test_numbers_cannot_be_tried_out_at_two_workers(
             (error,) = refused.json()["errors"]
             told = error["extensions"]
             assert (told["code"], told["reason"]) == ("FORBIDDEN", "QUOTA")
+            assert told["retryable"] is True  # within the hour
             record = await desk.record(refused)
             assert (record["outcome"], record["code"]) == ("DENIED", "FORBIDDEN")
             assert len(record["sought"]) == 1

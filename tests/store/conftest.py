@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from store.accounts import post, principal
+from store.accounts import post, principal, voided_tokens
 from store.archive import policy_archive
 from store.engine import open_engine
 from store.grants import Grant, share_grant
@@ -23,7 +23,7 @@ from store.policy import (
 
 TABLES = [
     authz_rule, role_parent, authz_object, share_grant, policy_version, policy_change,
-    policy_archive, principal, post,
+    policy_archive, principal, voided_tokens, post,
 ]  # fmt: skip
 LINE = (
     "r1", "town", "*", "Case.basic", "read", "subtree", "any", "*", "9999-12-31", "allow",
