@@ -170,7 +170,8 @@ def test_spans_nobody_takes_are_thrown_away_from_the_oldest(site: Site) -> None:
         began = time.monotonic()
         telemetry.close()
         assert time.monotonic() - began < CLOSE_S + 1
-        _batch(telemetry)._exporter.shutdown()  # as the end of the process: no second try
+        exporter: Any = _batch(telemetry)._exporter
+        exporter.shutdown()  # as the end of the process: no second try
 
 
 def _told(address: str) -> dict[str, object]:

@@ -233,7 +233,7 @@ async def test_events_take_no_place_of_what_an_account_asks(pristine: Site, tmp_
     """Ten streams and ten operations of a line get one event; one question may run at once."""
     site = copied(pristine, tmp_path / "other")
     async with contextlib.AsyncExitStack() as stack:
-        one = {"running.person": 1}
+        one: dict[str, Any] = {"running.person": 1}
         other = Served(*await stack.enter_async_context(_listening(site, **one)), site)
         streams = [await stack.enter_async_context(other.stream(EVENTS)) for _ in range(10)]
         token = other.hub.tokens.issue(TOWN, ("aid.file",))
