@@ -76,6 +76,11 @@ class Gate:
             self._facets[dataset.name] = found
         return found
 
+    @property
+    def of_one_person(self) -> bool:
+        """May this purpose see one person's household alone, whoever asks?"""
+        return self._purpose.subject_bound
+
     def demand(self, obj: str, act: str, region: str, owner: str, minor: bool = False) -> Verdict:
         """May the asker do `act` on one row? The reason if not."""
         blocked = self._blocked(obj, act)

@@ -28,7 +28,7 @@ from store.documents import NewDocument, Registered, sha256_of
 MAX_BYTES = 8 * 1024 * 1024  # a large frontend's manifest has some hundred kilobytes
 MANIFEST = ".json"
 _ALIAS = re.compile(r"(?!sha256:)[\w.:/+=-]{1,128}\Z", re.ASCII)
-_CLIENT = re.compile(r"[a-z0-9._-]{1,40}\Z")
+_CLIENT = re.compile(r"(?:[a-z][a-z0-9_]{0,31}/)?[a-z0-9._-]{1,40}\Z")
 
 
 class Unfit(Readable):

@@ -220,13 +220,17 @@ async def is_account(conn: AsyncConnection, principal_id: str) -> bool:
     return (await conn.execute(asked)).first() is not None
 
 
-async def holder_only(conn: AsyncConnection, principal_id: str) -> Holder | None:
-    """An active principal, whatever posts he has; None for anybody else."""
+async def holder_only(
+    conn: AsyncConnection, principal_id: str, *, active: bool = True
+) -> Holder | None:
+    """A principal, whatever posts he has; None for anybody else. Not `active`: in any state."""
     asked = (
         select(principal.c.kind, principal.c.employment, *_OF_TOKENS)
         .select_from(principal.outerjoin(voided_tokens))
-        .where(principal.c.id == principal_id, principal.c.state == "active")
+        .where(principal.c.id == principal_id)
     )
+    if active:
+        asked = asked.where(principal.c.state == "active")
     row = (await conn.execute(asked)).first()
     return None if row is None else _holder(row)
 

@@ -52,6 +52,7 @@ SECRET, JWK, CERT = "secret", "jwk", "cert"
 ACTIVE, DISABLED = "active", "disabled"
 LIVE = 2  # keys of one kind: the new one, and the old one until everybody has changed
 FAILURES = 10  # failed sign-ins of one client from one address before it has to wait
+RECORDED = 3 * FAILURES  # of one client from all addresses that have a record each
 WINDOW_MIN = 10  # minutes over which they are counted
 MINUTE_S = 60
 
@@ -329,8 +330,8 @@ class Failures:
             return 0
         return max(1, int((first + WINDOW_MIN) * MINUTE_S - now))
 
-    async def add(self, client_id: str, address: str) -> None:
-        """One more."""
+    async def add(self, client_id: str, address: str) -> int:
+        """One more; how many this client has now, from all addresses. The old ones are removed."""
         minute = int(self._clock()) // MINUTE_S
         row = {"client_id": client_id, "address": address, "minute": minute, "count": 1}
         keys = [column.name for column in sign_in_failure.primary_key]
@@ -338,6 +339,10 @@ class Failures:
             made = _INSERT[conn.dialect.name](sign_in_failure).values(row)
             more = {"count": sign_in_failure.c.count + 1}
             await conn.execute(made.on_conflict_do_update(index_elements=keys, set_=more))
+            await forget(conn, minute * MINUTE_S)
+            count = func.sum(sign_in_failure.c.count)
+            asked = select(count).where(sign_in_failure.c.client_id == client_id)
+            return int(await conn.scalar(asked) or 0)
 
     @staticmethod
     def _mine(client_id: str, address: str) -> Sequence[Any]:

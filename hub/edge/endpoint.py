@@ -72,10 +72,10 @@ class Endpoint:
             known = await passage.admit()
             body = await body_of(receive, self._hub.settings.deadline_s)
             params = decoding.decode_body(body)
-            question = question_of(params)
+            question, known = question_of(params), await passage.fresh(known)
             if _takes_stream(media, headers):
                 question = await passage.settled(question, known)  # its text says what it is
-                if media == decoding.STREAM or await self._hub.engine.subscribes(question):
+                if media == decoding.STREAM or await passage.subscribes(question, known):
                     return question, known
             return await passage.answer(question, known)
         except Exception as error:

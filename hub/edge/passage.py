@@ -22,15 +22,13 @@ from catalog.errors import (
     HubError,
     Internal,
     RateLimited,
-    SourceUnavailable,
-    Unauthenticated,
 )
 from hub import notes
 from hub.edge import declared
 from hub.edge.decoding import JSON, Params
-from hub.edge.strict import answered
+from hub.edge.strict import answered, recognised
 from hub.identity import end_users
-from hub.identity.asking import CASE_HEADER, Headers, Known
+from hub.identity.asking import CASE_HEADER, POSTS_S, Headers, Known
 from hub.release import Sent, Visit, outcome_of
 from hub.runs import looked_up
 from hub.telemetry.spans import AnySpan, Attribute, SpanName, named_after, offer
@@ -120,6 +118,21 @@ class Passage:
             _tell(span, answer, visit)
         return answer
 
+    async def fresh(self, known: Known) -> Known:
+        """Who asks, once his question has arrived: rights are a second old at most."""
+        hub = self._hub
+        waited = perf_counter() - self._began
+        if waited < POSTS_S and hub.keeper.current() is known.gate.book:
+            return known
+        known = await recognised(hub, self.headers)
+        self.visit = replace(self.visit, asker=known.gate.asker)
+        return known
+
+    async def subscribes(self, question: Question, known: Known) -> bool:
+        """Is this settled question a subscription? Reading its text is an operation like others."""
+        with self._hub.pace.running(known.gate.asker):
+            return await self._hub.engine.subscribes(question)
+
     async def settled(self, question: Question, known: Known) -> Question:
         """The question with its text; a settled one is settled again as long as it may be asked."""
         settled = await self._hub.trusted.settle(question, known)
@@ -201,11 +214,9 @@ class Passage:
         """A refusal before the purpose was settled still belongs to the token's account."""
         if self.visit.asker is not None:
             return
-        try:
-            claims = await self._hub.askers.claims(self.headers)
-        except (Unauthenticated, SourceUnavailable):
-            return
-        self.visit = self._hub.askers.visit_of(claims, self.visit)
+        asker = await self._hub.askers.attributed(self.headers)
+        if asker is not None:
+            self.visit = replace(self.visit, client="", asker=asker)
 
     async def _explained(self, purpose: str) -> Visit:
         """The visit with what the asker said of it; an emergency's is in the log from now on."""

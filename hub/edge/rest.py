@@ -63,6 +63,7 @@ class Rest(Face):
                 variables = in_url(told, scope["query_string"])
             else:
                 variables = in_body(told, await body_of(receive, self._hub.settings.deadline_s))
+            known = await passage.fresh(known)
             sent = await passage.answer(_question(document, variables), known)
             return _if_changed(sent, headers) if method == GET else sent
         except Exception as error:

@@ -25,6 +25,7 @@ from catalog.errors import AuditUnavailable, Forbidden, HubError
 from hub.edge.changes import Subscriber
 from hub.edge.passage import Passage
 from hub.edge.strict import recognised
+from hub.edge.unbroken import unbroken
 from hub.identity.asking import Known
 from hub.limits import RECOUNT_S, RIGHTS_S
 from hub.release import Sent
@@ -132,14 +133,11 @@ class Subscription:
     async def _followed(self, watched: Watched, subscriber: Subscriber, carrier: Carrier) -> None:
         """Tell every event until one is refused: so it ends."""
         while True:
-            try:
-                answer = await self._next(watched, subscriber)
-            except Exception as error:
-                answer = refusal(watched.told, self._passage.said(error))
-            if answer is None:
+            made = await self._made(watched, subscriber)
+            if made is None:
                 await carrier.idle()
                 continue
-            sent = await self._passage.release(answer)
+            answer, sent = made
             if sent.answered:
                 await carrier.told(sent)
                 continue
@@ -148,14 +146,35 @@ class Subscription:
             await carrier.ended(sent, stranger=self._stranger)
             return
 
-    async def _next(self, watched: Watched, subscriber: Subscriber) -> Answer | None:
-        """The next event's answer, or why there will be none; None: there is nothing to tell."""
+    async def _made(self, watched: Watched, subscriber: Subscriber) -> tuple[Answer, Sent] | None:
+        """The next event's answer, recorded, or why there will be none; None: nothing to tell."""
+        try:
+            key = await self._due(watched, subscriber)
+        except Exception as error:
+            answer = refusal(watched.told, self._passage.said(error))
+            return answer, await self._passage.release(answer)
+        # Whoever leaves from here on may have had sources asked.
+        return await unbroken(self._looked(watched, key), self._hub.settings.deadline_s)
+
+    async def _due(self, watched: Watched, subscriber: Subscriber) -> str | None:
+        """The key of the row that has changed; None: nothing has for a second."""
         key = await subscriber.next(RIGHTS_S)
-        if key is None:
-            return await self._still()
-        if watched.counted:  # what else happens while it rests is counted with it
+        if key is not None and watched.counted:  # what else happens while it rests counts with it
             await asyncio.sleep(self._counted + RECOUNT_S - self._clock())
             self._counted = self._clock()
+        return key
+
+    async def _looked(self, watched: Watched, key: str | None) -> tuple[Answer, Sent] | None:
+        try:
+            answer = await self._next(watched, key)
+        except Exception as error:
+            answer = refusal(watched.told, self._passage.said(error))
+        return None if answer is None else (answer, await self._passage.release(answer))
+
+    async def _next(self, watched: Watched, key: str | None) -> Answer | None:
+        """The next event's answer, or why there will be none; None: there is nothing to tell."""
+        if key is None:
+            return await self._still()
         answer = await self._event(key)
         if not _shown(answer):
             return None if answer.silent else _unshown(answer)

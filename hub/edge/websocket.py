@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +31,7 @@ from hub.edge.endpoint import address_of
 from hub.edge.passage import Passage, question_of
 from hub.edge.seats import Seats
 from hub.edge.stream import COMPLETED, Subscription
+from hub.edge.unbroken import unbroken
 from hub.identity.asking import Headers, Known
 from hub.release import Sent, Visit
 from hub.telemetry.spans import SpanName, trace_id
@@ -109,6 +112,8 @@ class _Session:
         self._receive, self._send = receive, send
         self._acknowledged = False
         self._running: dict[str, _Operation] = {}
+        self._alive: set[asyncio.Task[None]] = set()  # those given up, too, until their records
+        self._closed = False
         self._sending = asyncio.Lock()
         self._held = ExitStack()
         self._clock = asyncio.get_running_loop().time
@@ -121,8 +126,9 @@ class _Session:
             try:
                 async with asyncio.TaskGroup() as group:
                     self._group = group
-                    group.create_task(self._tend(), name="websocket-tended")
-                    await self._read()
+                    tended = self._until_closed(self._tend)
+                    group.create_task(tended, name="websocket-tended")
+                    await self._until_closed(self._read)
             except* (_Gone, OSError):
                 pass
             except* _Close as errors:
@@ -132,7 +138,22 @@ class _Session:
                 _log.error("internal error", exception=names)
                 closing = _Close(BROKEN, "Internal error")
         if closing is not None:
-            await self._send(_closing(closing.code, closing.reason))
+            await self._close(closing)
+
+    async def _until_closed(self, work: Callable[[], Awaitable[None]]) -> None:
+        """A part of the line. What closes it is said at once: the end waits for records."""
+        try:
+            await work()
+        except _Close as closing:
+            await self._close(closing)
+            raise
+
+    async def _close(self, closing: _Close) -> None:
+        with contextlib.suppress(TimeoutError):  # it takes nothing: cut by the server
+            async with asyncio.timeout(limits.SEND_S), self._sending:
+                if not self._closed:
+                    self._closed = True
+                    await self._send(_closing(closing.code, closing.reason))
 
     # -- what comes
 
@@ -192,11 +213,19 @@ class _Session:
             raise _Close(ID_IN_USE, "Subscriber already exists")
         question = question_of(params)
         operation = _Operation(self, self._hub, id_, self._headers, self._ip)
-        if len(self._running) >= limits.OPERATIONS_A_CONNECTION:
+        if self._is_full():
             await operation.refused(_too_many())  # awaited: a flood waits for its refusals
             return
         self._running[id_] = operation
-        operation.task = self._group.create_task(self._run(operation, question), name="operation")
+        running = self._until_closed(partial(self._run, operation, question))
+        operation.task = task = self._group.create_task(running, name="operation")
+        self._alive.add(task)
+        task.add_done_callback(self._alive.discard)
+
+    def _is_full(self) -> bool:
+        """A page that changes gives all up and asks anew; for a moment both are there."""
+        most = limits.OPERATIONS_A_CONNECTION
+        return len(self._running) >= most or len(self._alive) >= 2 * most
 
     async def _run(self, operation: _Operation, question: Question) -> None:
         try:
@@ -223,6 +252,8 @@ class _Session:
         """The same, written already. Ends the line of a client that takes nothing."""
         try:
             async with asyncio.timeout(limits.SEND_S), self._sending:
+                if self._closed:
+                    raise _Gone
                 await self._send({"type": "websocket.send", "text": body.decode()})
         except TimeoutError:
             _log.info("a reader takes nothing: closed")
@@ -247,6 +278,14 @@ class _Session:
                 await self.write({"type": "ping"})
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """An answer or a refusal; of a `stranger`, who may ask nothing at all."""
+
+    sent: Sent
+    stranger: bool = False
+
+
 class _Operation:
     """One operation of a line; the Carrier of its frames."""
 
@@ -257,43 +296,48 @@ class _Operation:
         self.task: asyncio.Task[None] | None = None
 
     async def run(self, question: Question) -> None:
-        """Answer it, whatever it is."""
-        with self._hub.telemetry.span(SpanName.QUERY, traceparent="") as span:
-            passage = Passage(self._hub, self._headers, Visit(trace_id(span), ip=self._ip))
-            try:
-                known = await passage.admit()
-            except Exception as error:
-                stranger = isinstance(error, HubError) and error.status in (401, 403)
-                await self.ended(await passage.refuse(error), stranger=stranger)
+        """Answer it, whatever it is. A query that has begun goes on to its record."""
+        hub = self._hub
+        with hub.telemetry.span(SpanName.QUERY, traceparent="") as span:
+            passage = Passage(hub, self._headers, Visit(trace_id(span), ip=self._ip))
+            begun = self._begun(passage, question)
+            made = await unbroken(begun, hub.settings.deadline_s)
+            if isinstance(made, _Made):
+                await self._said(made)
                 return
-            try:
-                question = await passage.settled(question, known)
-            except Exception as error:
-                await self.ended(await passage.refuse(error), stranger=False)
-                return
-            if await self._hub.engine.subscribes(question):
-                with self._hub.telemetry.span(SpanName.SUBSCRIPTION):
-                    self._subscription = Subscription(self._hub, passage, question)
-                    await self._subscription.run(known, self)
-            else:
-                await self._once(passage, question, known)
+            question, known = made
+            with hub.telemetry.span(SpanName.SUBSCRIPTION):
+                self._subscription = Subscription(hub, passage, question)
+                await self._subscription.run(known, self)
 
-    async def _once(self, passage: Passage, question: Question, known: Known) -> None:
+    async def _begun(self, passage: Passage, question: Question) -> _Made | tuple[Question, Known]:
+        """What there is to say, recorded; or the subscription that may begin, and whose."""
         try:
-            sent = await passage.answer(question, known)
+            known = await passage.admit()
         except Exception as error:
-            sent = await passage.refuse(error)
-        if not sent.answered:
-            await self.ended(sent, stranger=False)
+            stranger = isinstance(error, HubError) and error.status in (401, 403)
+            return _Made(await passage.refuse(error), stranger)
+        try:
+            question = await passage.settled(question, known)
+            if await self._hub.engine.subscribes(question):
+                return question, known
+            return _Made(await passage.answer(question, known))
+        except Exception as error:
+            return _Made(await passage.refuse(error))
+
+    async def _said(self, made: _Made) -> None:
+        if not made.sent.answered:
+            await self.ended(made.sent, stranger=made.stranger)
             return
-        await self.told(sent)
+        await self.told(made.sent)
         await self._session.write({"id": self.id, "type": "complete"})
 
     async def refused(self, error: HubError) -> None:
         """It is not begun; recorded like any refusal."""
         with self._hub.telemetry.span(SpanName.QUERY, traceparent="") as span:
             passage = Passage(self._hub, self._headers, Visit(trace_id(span), ip=self._ip))
-            await self.ended(await passage.refuse(error), stranger=False)
+            refused = unbroken(passage.refuse(error), self._hub.settings.deadline_s)
+            await self.ended(await refused, stranger=False)
 
     def complete(self) -> None:
         """The client wants no more of it."""

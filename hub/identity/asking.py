@@ -31,7 +31,7 @@ from authz.book import PolicyBook
 from authz.gate import Gate
 from authz.keeper import BookKeeper
 from authz.post import Asker
-from catalog.errors import Forbidden, SourceUnavailable, Unauthenticated
+from catalog.errors import Forbidden, HubError, SourceUnavailable, Unauthenticated
 from catalog.load import Catalog
 from hub.identity import end_users
 from hub.identity.case_files import CaseFiles, Filed
@@ -48,14 +48,13 @@ from hub.identity.tokens import (
     issuer_of,
     purpose,
 )
-from hub.release import Visit
-from store.accounts import HeldPost, Holder, holder_of
+from store.accounts import HeldPost, Holder, holder_of, holder_only
 
 POSTS_S = 1.0  # how long posts may be remembered (authorisation 6)
 POSTS_KEPT = 4_096
 CASE_HEADER = b"x-case-no"
 _CASE_NO = re.compile(r"[A-Z0-9][A-Z0-9-]{3,31}\Z")
-_CLIENT = re.compile(r"[a-z0-9._-]{1,40}\Z")
+_CLIENT = re.compile(r"(?:[a-z][a-z0-9_]{0,31}/)?[a-z0-9._-]{1,40}\Z")
 _ZONE = ZoneInfo("Asia/Shanghai")
 
 Headers = Mapping[bytes, bytes]
@@ -116,7 +115,7 @@ class Askers:
         self._end_users = end_users
         self._posts: LRUCache[tuple[str, int], _Held] = LRUCache(POSTS_KEPT)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._ready: dict[tuple[bytes, bytes | None], _Ready] = {}
+        self._ready: dict[bytes, _Ready] = {}
         self._gates: LRUCache[Asker, Gate] = LRUCache(POSTS_KEPT)
         self._book: PolicyBook | None = None  # the one all Gates are of
 
@@ -135,8 +134,8 @@ class Askers:
 
     async def known(self, headers: Headers) -> Known:
         """Who asks, not yet bound to a case. Unauthenticated, PurposeRequired, Forbidden."""
-        shown = headers.get(CERTIFICATE, b"") + b"\0" + headers.get(b"authorization", b"")
-        key = (sha256(shown).digest(), headers.get(b"x-purpose"))
+        named = (CERTIFICATE, b"authorization", b"x-purpose")
+        key = sha256(b"\0".join(headers.get(name, b"") for name in named)).digest()
         ready = self._ready.get(key)
         if (
             ready is not None
@@ -165,14 +164,29 @@ class Askers:
             return known
         return replace(known, gate=gate, context=_context(gate, self._catalog))
 
-    def visit_of(self, claims: Claims, visit: Visit) -> Visit:
-        """The visit of an account whose request was refused before its purpose was known."""
-        nobody = Asker(claims.sub, "official", (), "", datetime.now(_ZONE).date())
-        return replace(visit, client="", asker=nobody)
+    async def attributed(self, headers: Headers) -> Asker | None:
+        """Whose a request is that was refused before its purpose was known; None for a stranger.
+
+        A token that names no account, may not name it, was made void or revoked, says nothing of
+        anybody: whoever sent it is a stranger.
+        """
+        try:
+            claims = await self.claims(headers)
+            claims = await self._clients.standing(claims, _text(headers, CERTIFICATE))
+            async with self._engine.connect() as connection:
+                holder = await holder_only(connection, claims.sub, active=False)
+        except (HubError, SQLAlchemyError, OSError):
+            return None
+        day = datetime.now(_ZONE).date()
+        if holder is None:  # our own issuer's word is ours, also of an account that is no more
+            return None if claims.issuer else Asker(claims.sub, "official", (), "", day)
+        if claims.void(holder):
+            return None
+        return Asker(claims.sub, holder.kind, (), "", day, gateway=claims.gateway)
 
     # -- the first time in a second
 
-    async def _recognised(self, key: tuple[bytes, bytes | None], headers: Headers) -> Known:
+    async def _recognised(self, key: bytes, headers: Headers) -> Known:
         claims = await self.claims(headers)
         book = self._keeper.current()  # what the store says from here on is at least as new
         claims = await self._clients.standing(claims, _text(headers, CERTIFICATE))
@@ -194,7 +208,7 @@ class Askers:
         outsider = self._outsiders.get(issuer_of(token)) if self._outsiders else None
         return self._tokens.verify(token) if outsider is None else await outsider.verify(token)
 
-    def _keep(self, key: tuple[bytes, bytes | None], ready: _Ready) -> None:
+    def _keep(self, key: bytes, ready: _Ready) -> None:
         self._ready.pop(key, None)  # put last again: the first are the ones to go
         self._ready[key] = ready
         if len(self._ready) > POSTS_KEPT:
@@ -264,6 +278,9 @@ def bound_to(gate: Gate, case_no: str, filed: Filed | None) -> Asker:
     """The asker narrowed to one household; Forbidden CASE for any number not his business."""
     if filed is None or filed.household is None:
         raise _no_case()
+    for_somebody = gate.asker.kind == end_users.PORTAL or gate.of_one_person
+    if for_somebody and gate.asker.end_user is None:
+        raise _no_case()  # numbers can be counted up: who speaks for nobody has no case either
     if not gate.demand(filed.object, "read", filed.region, filed.owner).allowed:
         raise _no_case()
     if gate.asker.end_user is not None and filed.household != gate.asker.bound:

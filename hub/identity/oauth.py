@@ -21,6 +21,7 @@ import time
 import uuid
 from collections.abc import Coroutine, Mapping
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl, unquote
 
@@ -202,14 +203,16 @@ class Issuer:
 
     async def _in_turn(self, what: str, asking: Asking, address: str, request_id: str) -> Reply:
         known = await self._named(asking)
-        name = "" if known is None else known.id
-        wait_s = await self._failures.wait_s(name, address)
+        name, where = "" if known is None else known.id, _bucket(address)
+        wait_s = await self._failures.wait_s(name, where)
         if wait_s:
             raise Refused(429, "temporarily_unavailable", wait_s)
         store = _Store(self._hub, asyncio.get_running_loop())
         reply = await asyncio.to_thread(self._ruled, what, asking, store)
         if reply.error == "invalid_client":
-            await self._failures.add(name, address)
+            failures = await self._failures.add(name, where)
+            if failures > clients.RECORDED:  # a flood is counted, not written out
+                raise Refused(reply.status, reply.error)
         known = asking.client or known
         if known is None:
             raise Refused(reply.status, reply.error or "invalid_client")
@@ -233,6 +236,15 @@ class Issuer:
             return None
         async with self._hub.store.connect() as conn:
             return await clients.client_of(conn, name)
+
+
+def _bucket(address: str) -> str:
+    """What is counted as one address: of IPv6 the network a single subscriber has."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((found, 64), strict=False)) if found.version == 6 else str(found)
 
 
 def _draft(

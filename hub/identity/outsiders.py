@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cachetools import TLRUCache
@@ -59,7 +60,9 @@ class Outsider:
         if not isinstance(purposes, list):
             raise invalid()
         account = said.get(self._issuer.account)
-        return claims_of(said, account, purposes, issuer=self._name, dept=self._issuer.dept)
+        found = claims_of(said, account, purposes, issuer=self._name, dept=self._issuer.dept)
+        # Its clients are its own: none of them is one that is registered here.
+        return replace(found, client=f"{self._name}/{found.client}")
 
 
 def outsiders(

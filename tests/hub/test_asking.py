@@ -306,7 +306,7 @@ async def test_what_is_kept_is_bounded(door: Door) -> None:
     await door.askers.known(headers)
     (ready,) = door.askers._ready.values()
     for number in range(POSTS_KEPT):
-        door.askers._keep((number.to_bytes(32, "big"), None), ready)
+        door.askers._keep(number.to_bytes(32, "big"), ready)
     assert len(door.askers._ready) == POSTS_KEPT
     before = door.asked
     await door.askers.known(headers)  # he was the first to go, and comes in again

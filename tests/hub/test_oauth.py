@@ -25,11 +25,19 @@ from joserfc.jwk import ECKey, RSAKey
 from joserfc.jws import JWSRegistry
 from sqlalchemy import func, select, update
 
-from hub.identity.oauth import INTROSPECT, JWKS, METADATA, REVOKE, TOKEN, form_of, named
+from hub.identity.oauth import INTROSPECT, JWKS, METADATA, REVOKE, TOKEN, _bucket, form_of, named
 from hub.identity.tokens import TTL_S
 from hub.telemetry import logs
 from store.accounts import suspend, void_tokens
-from store.clients import FAILURES, client, disable_client, sign_in_failure, used_assertion
+from store.clients import (
+    FAILURES,
+    RECORDED,
+    Failures,
+    client,
+    disable_client,
+    sign_in_failure,
+    used_assertion,
+)
 from tests.door import CLERK, GATE, INVALID, OK, SYSTEM, Door, opened, prepared, reason
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
@@ -486,3 +494,27 @@ def test_whom_a_request_says_it_comes_from() -> None:
     assert named({"client_assertion": asserted()}, {}) == NAME
     assert named({"client_assertion": "x"}, {}) == ""
     assert named({}, {}) == ""
+
+
+async def test_a_flood_of_wrong_secrets_is_counted_and_not_written_out(door: Door) -> None:
+    """Each address has its own ten tries, the log has thirty records of a client in all."""
+    failures = Failures(door.hub.store)
+    for number in range(RECORDED):
+        assert await failures.add(NAME, f"10.0.0.{number}") == number + 1
+    answer = await by_secret(door, f"{door.secrets[NAME].partition('.')[0]}.guess")
+    assert said(answer) == (401, "invalid_client")
+    assert await door.records("SIGN_IN") == []
+    await door.hub.rejects.flush()
+    (counted,) = await door.records("REJECTS")
+    assert (counted["code"], counted["op"]["vars"]) == ("INVALID_CLIENT", {"count": 1})
+
+
+async def test_old_failures_are_removed_by_new_ones(door: Door) -> None:
+    long_ago = Failures(door.hub.store, lambda: 1_000_000.0)
+    assert await long_ago.add(NAME, "10.0.0.1") == 1
+    assert await Failures(door.hub.store).add(NAME, "10.0.0.2") == 1
+
+
+def test_of_ipv6_a_subscribers_network_is_one_address() -> None:
+    assert _bucket("2001:db8:1:2::17") == _bucket("2001:db8:1:2:ffff::1") == "2001:db8:1:2::/64"
+    assert (_bucket("10.0.0.1"), _bucket("")) == ("10.0.0.1", "")

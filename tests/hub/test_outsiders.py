@@ -72,7 +72,7 @@ async def test_both_algorithms_let_the_account_in(two: Two) -> None:
         assert answer.json()["data"] == {"viewer": {"account": CLERK}}
     assert two.idp.asked == 1
     record = (await two.door.records("READ"))[-1]
-    assert (record["actor"], record["client"]) == (CLERK, "mca-desk")
+    assert (record["actor"], record["client"]) == (CLERK, "mca/mca-desk")
 
 
 async def test_our_own_tokens_go_on(two: Two) -> None:
@@ -341,3 +341,16 @@ async def test_mutated_tokens_over_http_are_refused_and_give_no_five(two: Two) -
             found.add(answer)
     assert found <= {INVALID, EXPIRED}
     assert INVALID in found
+
+
+async def test_a_refused_token_speaks_for_nobody(two: Two) -> None:
+    """Its issuer may name its own accounts alone; what it says of others is a word of strangers."""
+    before = len(await two.door.records("READ"))
+    told = signed(EC, "ec", said(sub="auditor-01"))
+    assert (await two.ask(told))[0] == 401
+    assert (await two.ask(signed(EC, "ec", said(sub="陆云山-13800138000"))))[0] == 401
+    assert len(await two.door.records("READ")) == before
+    await two.door.hub.rejects.flush()
+    (counted,) = [r for r in await two.door.records("REJECTS") if "TOKEN_INVALID" in str(r)][-1:]
+    assert "auditor-01" not in str(counted)
+    assert "13800138000" not in str(counted)

@@ -56,6 +56,7 @@ SLOW = {"source.deadline_s": 60, "deadline_s": 120}
 
 @pytest.fixture(scope="module")
 async def real(
+    anyio_backend: str,
     site: Site,
     open_desk: OpenDesk,
     pg_database: Callable[[], Awaitable[str]],

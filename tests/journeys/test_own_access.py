@@ -160,6 +160,20 @@ async def test_a_portal_that_names_nobody_is_told_nothing(seen: Desk) -> None:
     assert everybody.json()["data"] == {"citizens": None}
 
 
+@pytest.mark.parametrize("header", ["X-Case-No", "X-Road-Issue"])
+async def test_a_portal_that_names_nobody_has_no_case_either(seen: Desk, header: str) -> None:
+    """Case numbers can be counted up: they must not lead to whom they are about."""
+    from store.cases import case_file
+
+    async with seen.hub.store.connect() as connection:
+        number = await connection.scalar(select(case_file.c.case_no).limit(1))
+    text = f'{{ case(caseNo: "{number}") {{ applicant {{ id }} }} }}'
+    answer = await own(seen, None, text, **{header: str(number)})
+    said = answer.json()["errors"][0]["extensions"]
+    assert (answer.status_code, said["code"], said["reason"]) == (403, "FORBIDDEN", "CASE")
+    assert "data" not in answer.json()
+
+
 async def test_only_a_portal_speaks_for_somebody(seen: Desk) -> None:
     headers = seen.headers(TOWN, "aid.file") | {"X-End-User": seen.site.shown("zhelai").citizen}
     body = {"query": "{ viewer { account } }"}
