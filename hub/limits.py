@@ -42,6 +42,7 @@ LOOKUP_MISSES: Final = 10  # in ten minutes: typing errors are fewer, trying num
 # Streams
 MESSAGE_BYTES: Final = 256 * 1024  # of a WebSocket: the largest document with its variables, twice
 INIT_S: Final = 10.0  # for `connection_init`: a page sends it at once
+INIT_BYTES: Final = 16 * 1024  # of a message until then: a token and three words
 PING_S: Final = 30.0  # proxies cut lines that are still for a minute
 BEAT_S: Final = 12.0  # the same for server-sent events, whose reader cannot be asked back
 SEND_S: Final = 20.0  # a reader who takes nothing for so long is gone, or holds memory

@@ -145,17 +145,18 @@ class Documents:
         if _PERSONAL.search(text):
             raise _literal()
         try:
-            return self._checked(self._parse(text), key)
+            return self._checked(self._parse(text), key, _may_name(text))
         except RecursionError:  # fragments of fragments: each is flat, together they are not
             raise too_complex("depth", self._limits.depth, None) from None
 
-    def _checked(self, node: DocumentNode, key: str) -> Document:
+    def _checked(self, node: DocumentNode, key: str, named: bool) -> Document:
         operations = tuple(d for d in node.definitions if isinstance(d, OperationDefinitionNode))
         fragments = {
             d.name.value: d for d in node.definitions if isinstance(d, FragmentDefinitionNode)
         }
         check_scale(operations, fragments, self._limits)
-        visit(node, _Literals())
+        if named:
+            visit(node, _Literals())
         # One error is told; each further one may print a value of a thousand keys.
         errors = validate(self._schema, node, max_errors=1, hide_suggestions=True)
         if errors:
@@ -179,6 +180,11 @@ class Documents:
 
 def _literal() -> HubError:
     return BadUserInput("文档里不能写证件号码或电话：请放入变量", reason="VARIABLE")
+
+
+def _may_name(text: str) -> bool:
+    """May it hold somebody's number in a string or a name? Most texts have neither to look at."""
+    return '"' in text or _LONG_NUMBER.search(text) is not None
 
 
 class _Literals(Visitor):

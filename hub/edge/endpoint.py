@@ -61,8 +61,8 @@ class Endpoint:
 
     async def _asked(
         self, method: str, headers: Headers, receive: Receive, passage: Passage
-    ) -> Sent | tuple[Question, Known]:
-        """The answer; or the question and its asker, if it is to be answered in parts."""
+    ) -> Sent | tuple[Question, Known, bool]:
+        """The answer; or what is to be answered in parts: question, asker, is it a subscription."""
         if asks_beforehand(method, headers):
             return permission(self._hub, self._cors, passage.visit, headers)
         try:
@@ -75,8 +75,9 @@ class Endpoint:
             question, known = question_of(params), await passage.fresh(known)
             if _takes_stream(media, headers):
                 question = await passage.settled(question, known)  # its text says what it is
-                if media == decoding.STREAM or await passage.subscribes(question, known):
-                    return question, known
+                subscribes = await passage.subscribes(question, known)
+                if media == decoding.STREAM or subscribes:
+                    return question, known, subscribes
             return await passage.answer(question, known)
         except Exception as error:
             return await passage.refuse(error)
@@ -87,10 +88,11 @@ class Endpoint:
         passage: Passage,
         question: Question,
         known: Known,
+        subscribes: bool,
         leave: Leave,
         receive: Receive,
     ) -> None:
-        if not await self._hub.engine.subscribes(question):
+        if not subscribes:
             await self.streams.once(passage, question, known, leave)
             return
         with self._hub.telemetry.span(SpanName.SUBSCRIPTION):

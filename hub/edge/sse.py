@@ -16,7 +16,6 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope
 
-from catalog.errors import RateLimited
 from hub.edge.passage import Passage
 from hub.edge.seats import Seats
 from hub.edge.stream import GONE, STOPPED, Subscription
@@ -44,11 +43,15 @@ class Streams:
 
     async def once(self, passage: Passage, question: Question, known: Known, leave: Leave) -> None:
         """The answer of a query for who takes streams alone: one part, and the end."""
-        sent = await passage.answer(question, known)
+        try:
+            sent = await passage.answer(question, known)
+        except Exception as error:
+            sent = await passage.refuse(error)
         events = Events(leave, self._hub.release, passage.visit)
-        if sent.answered:
-            await events.opened()
-        await events.ended(sent, stranger=False)
+        with contextlib.suppress(OSError):  # the client has gone, or took nothing (TimeoutError)
+            if sent.answered:
+                await events.opened()
+            await events.ended(sent, stranger=False)
 
     async def subscription(
         self,
@@ -62,13 +65,15 @@ class Streams:
         """A subscription until it ends, its client has gone, or the server stops."""
         stop = asyncio.Event()
         scope[END] = stop.set
+        events = Events(leave, self._hub.release, passage.visit)
         try:
             with self.seats.taken(known.gate.asker.principal_id):
                 subscription = Subscription(self._hub, passage, question)
-                events = Events(leave, self._hub.release, passage.visit)
                 await _run(subscription, known, events, left(receive, stop))
-        except RateLimited as error:
-            await leave(await passage.refuse(error), True, False)
+        except Exception as error:
+            refused = await passage.refuse(error)
+            with contextlib.suppress(OSError):
+                await events.ended(refused, stranger=False)
 
 
 class Events:

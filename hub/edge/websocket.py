@@ -26,6 +26,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from catalog.errors import BadRequest, HubError, RateLimited, SourceUnavailable, Unauthenticated
 from hub import limits
+from hub.edge import declared
 from hub.edge.decoding import object_of, params_of
 from hub.edge.endpoint import address_of
 from hub.edge.passage import Passage, question_of
@@ -41,7 +42,7 @@ from resolvers.answer import Question
 PROTOCOL = "graphql-transport-ws"
 BAD_MESSAGE, TOO_EARLY, REFUSED, NO_PROTOCOL = 4400, 4401, 4403, 4406
 NO_INIT, ID_IN_USE, SECOND_INIT = 4408, 4409, 4429
-BROKEN = 1011
+BROKEN, TOO_BIG = 1011, 1009
 INIT = {
     "authorization": b"authorization",
     "purpose": b"x-purpose",
@@ -49,6 +50,16 @@ INIT = {
     "endUser": b"x-end-user",
 }
 """Members of the payload of ``connection_init`` -> the header that says the same."""
+
+PAGES = {"ws": ("http", "https"), "wss": ("https",)}
+"""Schemes of a line -> of our own pages that may open it; a proxy may end TLS and not say so."""
+EARLY = {
+    BAD_MESSAGE: "BAD_REQUEST",
+    TOO_EARLY: "UNAUTHENTICATED",
+    NO_INIT: "INIT_TIMEOUT",
+    TOO_BIG: "PAYLOAD_TOO_LARGE",
+}
+"""Codes of a line that is closed before anybody is known -> why a stranger is counted."""
 
 _log = structlog.get_logger("hub.websocket")
 
@@ -63,11 +74,13 @@ class WebSocket:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(reversed(scope["headers"]))  # of a header sent twice, the first counts
         await receive()  # websocket.connect
-        if is_foreign(headers, self._hub.settings.cors_origins):
+        if is_foreign(headers, scope.get("scheme", "ws"), self._hub.settings.cors_origins):
+            _turned_away(self._hub, address_of(scope), "ORIGIN")
             await send({"type": "websocket.close"})  # before it is accepted: 403
             return
         with contextlib.suppress(OSError):  # the client has gone
             if PROTOCOL not in scope["subprotocols"]:
+                _turned_away(self._hub, address_of(scope), "PROTOCOL")
                 await send({"type": "websocket.accept"})
                 await send(_closing(NO_PROTOCOL, "Subprotocol not acceptable"))
                 return
@@ -76,17 +89,21 @@ class WebSocket:
             await session.run()
 
 
-def is_foreign(headers: Headers, allowed: tuple[str, ...]) -> bool:
-    """Does a page of another site ask? Programs send no Origin; pages cannot leave it out."""
+def is_foreign(headers: Headers, scheme: str, allowed: tuple[str, ...]) -> bool:
+    """Does a page of another site ask? Programs send no Origin; pages cannot leave it out.
+
+    `scheme` of the line: a page that came in clear may be anybody's and opens no encrypted one.
+    """
     origin = headers.get(b"origin")
     if origin is None:
         return False
     text = origin.decode("latin-1").lower()
     try:
-        own = urlsplit(text).netloc.encode("latin-1") == headers.get(b"host", b"").lower()
+        page = urlsplit(text)
     except ValueError:
         return True
-    return not own and text not in allowed
+    own = page.netloc.encode("latin-1") == headers.get(b"host", b"").lower()
+    return not (own and page.scheme in PAGES.get(scheme, ())) and text not in allowed
 
 
 class _Close(Exception):
@@ -153,6 +170,8 @@ class _Session:
             async with asyncio.timeout(limits.SEND_S), self._sending:
                 if not self._closed:
                     self._closed = True
+                    if not self._acknowledged and closing.code in EARLY:
+                        _turned_away(self._hub, self._ip, EARLY[closing.code])
                     await self._send(_closing(closing.code, closing.reason))
 
     # -- what comes
@@ -166,7 +185,7 @@ class _Session:
             "pong": _nothing,
         }
         while True:
-            message = _decoded(await self._next())
+            message = _decoded(self._bounded(await self._next()))
             handle = handlers.get(_text(message, "type"))
             if handle is None:
                 raise _Close(BAD_MESSAGE, "Unknown message type")
@@ -183,13 +202,22 @@ class _Session:
             raise _Gone
         return message
 
+    def _bounded(self, message: Message) -> Message:
+        """Nobody is known yet: not much of him is read."""
+        text = message.get("text") or ""
+        if not self._acknowledged and len(text.encode()) > limits.INIT_BYTES:
+            raise _Close(TOO_BIG, "Message too big")
+        return message
+
     async def _init(self, message: Mapping[str, Any]) -> None:
         if self._acknowledged:
             raise _Close(SECOND_INIT, "Too many initialisation requests")
-        self._headers |= _identity(message.get("payload"))
+        payload = _identity(message.get("payload"))
+        self._headers = payload | self._headers
         with self._hub.telemetry.span(SpanName.QUERY, traceparent="") as span:
             passage = Passage(self._hub, self._headers, Visit(trace_id(span), ip=self._ip))
             try:
+                _demand_agreement(self._headers, payload)
                 known = await passage.know()
                 self._held.enter_context(self._seats.taken(known.gate.asker.principal_id))
             except Exception as error:
@@ -200,8 +228,7 @@ class _Session:
         await self.write({"type": "connection_ack"})
 
     async def _subscribe(self, message: Mapping[str, Any]) -> None:
-        if not self._acknowledged:
-            raise _Close(TOO_EARLY, "Unauthorized")
+        self._demand_acknowledged()
         id_, payload = _id(message), message.get("payload")
         if not isinstance(payload, Mapping):
             raise _Close(BAD_MESSAGE, "Invalid message")
@@ -235,9 +262,16 @@ class _Session:
                 del self._running[operation.id]
 
     async def _complete(self, message: Mapping[str, Any]) -> None:
-        operation = self._running.pop(_id(message), None)
+        id_ = _id(message)
+        self._demand_acknowledged()
+        operation = self._running.pop(id_, None)
         if operation is not None:
             operation.complete()
+
+    def _demand_acknowledged(self) -> None:
+        """Pings apart, nothing is taken before it is known who asks."""
+        if not self._acknowledged:
+            raise _Close(TOO_EARLY, "Unauthorized")
 
     async def _ping(self, _message: Mapping[str, Any]) -> None:
         await self.write({"type": "pong"})
@@ -399,6 +433,26 @@ def _identity(payload: object) -> dict[bytes, bytes]:
     if not all(value is None or isinstance(value, str) for value in given.values()):
         raise _Close(BAD_MESSAGE, "Invalid message")
     return {header: value.encode() for header, value in given.items() if value is not None}
+
+
+def _turned_away(hub: Hub, ip: str, reason: str) -> None:
+    """A stranger is counted, whatever he wanted (audit 1.4)."""
+    hub.rejects.add(ip, reason)
+    hub.telemetry.metrics.stranger(reason)
+
+
+def _demand_agreement(headers: Headers, payload: Headers) -> None:
+    """What the handshake has said, a page's payload does not say otherwise. BadRequest HEADER.
+
+    Neither may it take a narrowing back by saying nothing of it.
+    """
+    said = declared.plain(headers)
+    if any(said[name] != value for name, value in payload.items()):
+        raise BadRequest(
+            "connection_init 与握手的请求头取值不同：请只在一处说明",
+            reason="HEADER",
+            english="connection_init and the headers of the handshake say different things",
+        )
 
 
 async def _nothing(_message: Mapping[str, Any]) -> None:

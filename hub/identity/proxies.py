@@ -1,8 +1,9 @@
 """What only a proxy of ours may say: whence a request came, and with which certificate.
 
-TLS ends at the proxy. It names the client's address in ``X-Forwarded-For`` and hands the client's
-certificate on in ``Client-Cert`` (RFC 9440). Both are believed from ``trusted_proxies`` alone:
-anybody else's X-Forwarded-For is passed over, anybody else's Client-Cert refused, because whoever
+TLS ends at the proxy. It says so in ``X-Forwarded-Proto``, names the client's address in
+``X-Forwarded-For`` and hands the client's certificate on in ``Client-Cert`` (RFC 9440). They are
+believed from ``trusted_proxies`` alone:
+anybody else's X-Forwarded-… are passed over, anybody else's Client-Cert refused, because whoever
 sends it means to be taken for another. This stands before every road, streams included.
 
 The certificate goes on as its fingerprint under a name that HTTP has no way to send
@@ -31,7 +32,9 @@ from hub.release import Visit
 from hub.worker import Hub
 
 HEADER, FORWARDED = b"client-cert", b"x-forwarded-for"
-SAID = frozenset({HEADER, FORWARDED, CERTIFICATE})
+PROTO = b"x-forwarded-proto"
+SAID = frozenset({HEADER, FORWARDED, PROTO, CERTIFICATE})
+ENCRYPTED = {"http": "https", "websocket": "wss"}  # by the type of a scope
 HOPS = 32  # more addresses than any chain of proxies has
 KEPT = 1_024
 POLICY_VIOLATION = 1008  # RFC 6455
@@ -63,14 +66,18 @@ class Proxies:
             return
         if any(name in SAID for name, _ in scope["headers"]):
             try:
-                scope = self._believed(scope)
+                self._believe(scope)
             except HubError as error:
                 await self._refuse(error, scope, send)
                 return
         await self._app(scope, receive, send)
 
-    def _believed(self, scope: Scope) -> Scope:
-        """The scope as a proxy of ours means it. BadRequest HEADER, Unauthenticated."""
+    def _believe(self, scope: Scope) -> None:
+        """Put into the scope what a proxy of ours means. BadRequest HEADER, Unauthenticated.
+
+        The scope itself is changed: the server looks in it for what a stream leaves there
+        (`hub.server.END`).
+        """
         headers: Headers = list(scope["headers"])
         peer = _address((scope.get("client") or ("",))[0])
         ours = peer is not None and _within(peer, self._networks)
@@ -82,10 +89,12 @@ class Proxies:
         left = [(n, v) for n, v in headers if n not in (HEADER, CERTIFICATE)]
         if certificates:
             left.append((CERTIFICATE, self._fingerprint(certificates[0]).encode()))
-        found = {**scope, "headers": left}
+        scope["headers"] = left
         if ours:
-            found["client"] = (_client(headers, self._networks) or str(peer), 0)
-        return found
+            named = _client(headers, self._networks)
+            scope["client"] = (str(peer) if named is None else named, 0)
+            if _is_encrypted(headers):
+                scope["scheme"] = ENCRYPTED[scope["type"]]
 
     def _fingerprint(self, value: bytes) -> str:
         if value not in self._read:
@@ -127,15 +136,26 @@ def fingerprint(der: bytes) -> str:
 
 
 def _client(headers: Headers, networks: Iterable[Network]) -> str | None:
-    """The last address named that is no proxy of ours: all before it, anybody may have written."""
+    """The last address named that is no proxy of ours: all before it, anybody may have written.
+
+    None if nobody else is named; empty if it cannot be read: then the address is unknown, since a
+    proxy's own may read what others may not.
+    """
     named = b",".join(value for name, value in headers if name == FORWARDED).split(b",")
-    for hop in reversed(named[-HOPS:]):
-        address = _address(hop.decode("latin-1").strip())
+    hops = [hop.decode("latin-1").strip() for hop in named if hop.strip()]
+    for hop in reversed(hops[-HOPS:]):
+        address = _address(hop)
         if address is None:
-            return None
+            return ""
         if not _within(address, networks):
             return str(address)
     return None
+
+
+def _is_encrypted(headers: Headers) -> bool:
+    """Does the proxy next to us say that TLS ends there?"""
+    named = [value for name, value in headers if name == PROTO]
+    return bool(named) and named[-1].rpartition(b",")[2].strip().lower() == b"https"
 
 
 def _within(address: IPv4Address | IPv6Address, networks: Iterable[Network]) -> bool:

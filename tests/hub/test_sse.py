@@ -48,9 +48,11 @@ class Served:
 
     @contextlib.asynccontextmanager
     async def stream(
-        self, query: str, accept: str = STREAM, ttl_s: int = 600
+        self, query: str, accept: str = STREAM, ttl_s: int = 600, forwarded: str = ""
     ) -> AsyncIterator[httpx.Response]:
         headers = self.headers(accept, ttl_s)
+        if forwarded:
+            headers["X-Forwarded-For"] = forwarded
         async with (
             httpx.AsyncClient(base_url=self.url, timeout=30) as client,
             client.stream("POST", "/graphql", json={"query": query}, headers=headers) as response,
@@ -247,20 +249,48 @@ async def test_events_take_no_place_of_what_an_account_asks(pristine: Site, tmp_
     assert [one["data"]["caseEvents"]["id"] for one in told] == [key] * 20
 
 
+async def test_a_query_of_who_takes_streams_alone_is_refused_like_any_other(
+    pristine: Site, tmp_path: Path, capfd: Any
+) -> None:
+    site = copied(pristine, tmp_path / "other")
+    one: dict[str, Any] = {"running.person": 1}
+    async with _listening(site, **one) as (hub, url):
+        other, account = Served(hub, url, site), site.account(TOWN)
+        assert account is not None
+        token = hub.tokens.issue(TOWN, account.purposes)
+        given = {b"authorization": f"Bearer {token}".encode(), b"x-purpose": b"aid.file"}
+        with hub.pace.running((await hub.askers.known(given)).gate.asker):
+            answer = await other.post(VIEWER, STREAM)
+        assert (answer.status_code, code(answer)) == (429, ("RATE_LIMITED", "CONCURRENCY"))
+        assert answer.headers["Retry-After"] == "1"
+        assert (await other.post(VIEWER, STREAM)).status_code == 200
+    first, second = await records(site.store_url, "READ")
+    assert (first["outcome"], first["code"], first["actor"]) == ("DENIED", "RATE_LIMITED", TOWN)
+    assert second["outcome"] == "OK"
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
 def code(answer: httpx.Response) -> Any:
     extensions = answer.json()["errors"][0]["extensions"]
     return extensions["code"], extensions.get("reason")
 
 
+PROXIED: list[tuple[dict[str, Any], str]] = [
+    ({}, ""),
+    ({"trusted_proxies": "127.0.0.1"}, "203.0.113.7"),
+]
+
+
+@pytest.mark.parametrize(("settings", "forwarded"), PROXIED, ids=["alone", "behind a proxy"])
 async def test_a_server_that_stops_cuts_its_streams_and_says_so_in_the_log(
-    served: Served, pristine: Site, tmp_path: Path
+    pristine: Site, tmp_path: Path, settings: dict[str, Any], forwarded: str
 ) -> None:
     site = copied(pristine, tmp_path / "other")
     async with contextlib.AsyncExitStack() as stack:
-        server = _listening(site)
+        server = _listening(site, **settings)
         hub, url = await stack.enter_async_context(server)
         other = Served(hub, url, site)
-        response = await stack.enter_async_context(other.stream(EVENTS))
+        response = await stack.enter_async_context(other.stream(EVENTS, forwarded=forwarded))
         await until(lambda: hub.changes.subscribers == 1)
         stopping = asyncio.create_task(server.__aexit__(None, None, None))
         left = [p async for p in parts(response)]
@@ -270,3 +300,4 @@ async def test_a_server_that_stops_cuts_its_streams_and_says_so_in_the_log(
         stack.pop_all()
     result = (await records(site.store_url, "SUBSCRIBE_RESULT"))[-1]
     assert (result["outcome"], result["code"]) == ("OK", "HUB_STOP")
+    assert result["ip"] == (forwarded or "127.0.0.1")

@@ -37,6 +37,7 @@ from tests.listeners import (
     records,
     until,
 )
+from tests.sites import copied
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
@@ -63,6 +64,15 @@ async def served(site: Site, anyio_backend: str) -> AsyncIterator[Served]:
     given: dict[str, Any] = {"cors.origins": [FRIEND]}
     async with _listening(site, **given) as (hub, url):
         yield Served(hub, url, site)
+
+
+async def turned_away(served: Served) -> dict[str, int]:
+    """Strangers that were turned away since the last time, by reason."""
+    before = len(await records(served.site.store_url, "REJECTS"))
+    await served.hub.rejects.flush()
+    written = (await records(served.site.store_url, "REJECTS"))[before:]
+    assert {r["ip"] for r in written} <= {"127.0.0.1"}
+    return {r["code"]: r["op"]["vars"]["count"] for r in written}
 
 
 GOOD_INIT = '{"type": "connection_init"}'
@@ -122,6 +132,40 @@ async def test_who_subscribes_before_the_acknowledgement_is_closed_out(served: S
     async with open_line(served.url) as line:
         await line.say(**LATER)
         assert await line.closed() == (4401, "Unauthorized")
+
+
+@pytest.mark.parametrize(
+    ("message", "closed", "reason"),
+    [
+        ({"type": "nothing"}, (4400, "Unknown message type"), "BAD_REQUEST"),
+        ({"type": "complete", "id": "1"}, (4401, "Unauthorized"), "UNAUTHENTICATED"),
+        (LATER, (4401, "Unauthorized"), "UNAUTHENTICATED"),
+        ({"type": "connection_init"}, (4403, "UNAUTHENTICATED"), "TOKEN_MISSING"),
+        (
+            {"type": "ping", "payload": "x" * limits.INIT_BYTES},
+            (1009, "Message too big"),
+            "PAYLOAD_TOO_LARGE",
+        ),
+    ],
+)
+async def test_whom_nobody_knows_yet_is_counted_when_he_is_turned_away(
+    served: Served, message: dict[str, Any], closed: tuple[int, str], reason: str
+) -> None:
+    await turned_away(served)
+    async with open_line(served.url) as line:
+        await line.say(**message)
+        assert await line.closed() == closed
+    assert await turned_away(served) == {reason: 1}
+
+
+async def test_who_is_known_is_no_stranger_and_says_longer_things(served: Served) -> None:
+    await turned_away(served)
+    async with known_line(served.url, served.token()) as line:
+        await line.say(type="ping", payload="x" * limits.INIT_BYTES)
+        assert await line.next() == {"type": "pong"}
+        await line.say(type="nothing")
+        assert await line.closed() == (4400, "Unknown message type")
+    assert await turned_away(served) == {}
 
 
 @pytest.mark.parametrize(
@@ -191,6 +235,7 @@ async def test_a_silent_line_is_closed_after_ten_seconds_whatever_it_pings(serve
             await asyncio.sleep(1)
         closed = await line.closed(20)
     assert closed == (4408, "Connection initialisation timeout")
+    assert (await turned_away(served))["INIT_TIMEOUT"] == 1
     assert limits.INIT_S - 0.5 < clock() - begun < limits.INIT_S + 5
 
 
@@ -208,10 +253,12 @@ async def test_a_message_over_the_limit_closes_the_line(served: Served) -> None:
 
 @pytest.mark.parametrize("origin", ["https://elsewhere.invalid", "null", "https://desk.invalid.x"])
 async def test_a_foreign_page_gets_403_before_the_upgrade(served: Served, origin: str) -> None:
+    await turned_away(served)
     with pytest.raises(InvalidStatus) as refused:
         async with open_line(served.url, headers={"Origin": origin}):
             pass
     assert refused.value.response.status_code == 403
+    assert await turned_away(served) == {"ORIGIN": 1}
 
 
 async def test_a_listed_page_and_the_hubs_own_may_connect(served: Served) -> None:
@@ -237,7 +284,46 @@ async def test_a_listed_page_and_the_hubs_own_may_connect(served: Served) -> Non
 )
 def test_an_origin_is_the_hubs_own_listed_or_foreign(origin: bytes | None, foreign: bool) -> None:
     headers = {b"host": b"hub.invalid:8532"} | ({} if origin is None else {b"origin": origin})
-    assert is_foreign(headers, (FRIEND,)) is foreign
+    assert is_foreign(headers, "wss", (FRIEND,)) is foreign
+
+
+@pytest.mark.parametrize(
+    ("origin", "scheme", "foreign"),
+    [
+        (b"https://hub.invalid", "wss", False),
+        (b"http://hub.invalid", "wss", True),  # whoever sits on the wire may have written it
+        (b"http://hub.invalid", "ws", False),
+        (b"https://hub.invalid", "ws", False),  # a proxy that does not say that TLS ends there
+        (b"ftp://hub.invalid", "ws", True),
+    ],
+)
+def test_a_page_in_clear_is_foreign_to_an_encrypted_line(
+    origin: bytes, scheme: str, foreign: bool
+) -> None:
+    headers = {b"host": b"hub.invalid", b"origin": origin}
+    assert is_foreign(headers, scheme, ()) is foreign
+
+
+async def test_where_a_proxy_ends_tls_a_page_in_clear_opens_no_line(
+    pristine: Site, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"trusted_proxies": "127.0.0.1"}
+    async with _listening(copied(pristine, tmp_path / "other"), **given) as (_, url):
+        for proto, page, status in [
+            ("https", "https", 101),
+            ("https", "http", 403),
+            ("http", "http", 101),
+            ("http, https", "http", 403),  # the last is our proxy's word
+        ]:
+            origin = url.replace("http", page, 1)
+            headers = {"Origin": origin, "X-Forwarded-Proto": proto}
+            try:
+                async with open_line(url, headers=headers) as line:
+                    assert line.socket.response is not None
+                    got = line.socket.response.status_code
+            except InvalidStatus as refused:
+                got = refused.response.status_code
+            assert got == status, (proto, page)
 
 
 async def test_elsewhere_no_line_is_opened(served: Served) -> None:
@@ -246,16 +332,45 @@ async def test_elsewhere_no_line_is_opened(served: Served) -> None:
             pass
 
 
-async def test_upgrade_headers_say_who_asks_and_the_payload_comes_first(served: Served) -> None:
-    who = {"Authorization": f"Bearer {served.token()}", "X-Purpose": "aid.verify"}
+async def test_upgrade_headers_say_who_asks_and_the_payload_says_the_rest(served: Served) -> None:
+    token = f"Bearer {served.token()}"
+    who = {"Authorization": token, "X-Purpose": "aid.verify"}
     async with open_line(served.url, headers=who) as line:
         assert await line.init() == {"type": "connection_ack"}
         await line.ask("1", "{ viewer { account purpose } }")
         assert await line.told("1") == {"viewer": {"account": TOWN, "purpose": "aid.verify"}}
-    async with open_line(served.url, headers=who) as line:
-        assert await line.init(purpose="aid.file") == {"type": "connection_ack"}
+    async with open_line(served.url, headers={"Authorization": token}) as line:
+        said = await line.init(authorization=token, purpose="aid.file")  # the same once more
+        assert said == {"type": "connection_ack"}
         await line.ask("1", "{ viewer { purpose } }")
         assert await line.told("1") == {"viewer": {"purpose": "aid.file"}}
+
+
+OTHERWISE = [
+    ({"X-Purpose": "aid.verify"}, {"purpose": "aid.file"}),
+    ({"X-Case-No": "SQ10100190006"}, {"caseNo": "SQ10100190004"}),
+    ({"X-Case-No": "SQ10100190006"}, {"caseNo": ""}),  # would ask of all cases
+    ({"X-Road-Issue": "SQ10100190006"}, {"caseNo": "SQ10100190004"}),
+    ({"X-Road-Issue": "SQ10100190006"}, {"caseNo": ""}),
+    ({"X-End-User": "a"}, {"endUser": "b"}),
+    ({"X-Road-UserId": "a"}, {"endUser": ""}),
+    ({}, {"authorization": "Bearer x"}),
+]
+
+
+@pytest.mark.parametrize(("headers", "payload"), OTHERWISE)
+async def test_the_payload_does_not_say_otherwise_what_the_upgrade_said(
+    served: Served, headers: dict[str, str], payload: dict[str, str]
+) -> None:
+    before = len(await records(served.site.store_url, "READ"))
+    who = {"Authorization": f"Bearer {served.token()}", **headers}
+    async with open_line(served.url, headers=who) as line:
+        await line.say(type="connection_init", payload=payload)
+        assert await line.closed() == (4403, "BAD_REQUEST")
+    written = (await records(served.site.store_url, "READ"))[before:]
+    assert [(r["outcome"], r["code"], r["actor"]) for r in written] == [
+        ("INVALID", "BAD_REQUEST", TOWN)
+    ]
 
 
 # ---- operations ---------------------------------------------------------------------------------
