@@ -32,7 +32,7 @@ from catalog.load import Catalog, load
 from hub.app import DOCUMENT_LIMITS, mask_text
 from hub.demo.accounts import DemoAccount
 from hub.demo.load import load_store
-from hub.demo.site import HTTP_SOURCE, Site
+from hub.demo.site import HTTP_SOURCE, Site, prepared
 from hub.found import found
 from hub.keys import load_keys
 from resolvers.answer import Answer, Engine, Question
@@ -46,7 +46,7 @@ from store.migrate import upgrade
 from store.tables import metadata
 from store.tallies import Tallies
 from tests.resolvers.documents import Choice, Facts, Made, Maker
-from tests.sites import copied
+from tests.sites import SCALE
 
 DAY = date(2026, 11, 20)
 PATIENT_S = 60.0  # what is compared is answers, on however busy a machine
@@ -69,9 +69,10 @@ def runner() -> Iterator[asyncio.Runner]:
 
 
 @pytest.fixture(scope="session")
-def site(pristine: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """The demo county, one for the session."""
-    return copied(pristine, tmp_path_factory.mktemp("resolvers") / "site")
+def site(tmp_path_factory: pytest.TempPathFactory, runner: asyncio.Runner) -> Site:
+    """The demo county, made when it is first needed: its lists grow old while others are tested."""
+    folder = tmp_path_factory.getbasetemp() / "resolvers-site"
+    return runner.run(prepared(folder, SCALE, lambda _what, _share: None))
 
 
 @pytest.fixture(scope="session")
