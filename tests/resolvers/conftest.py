@@ -70,7 +70,7 @@ def runner() -> Iterator[asyncio.Runner]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, runner: asyncio.Runner) -> Site:
-    """The demo county, made when it is first needed: its lists grow old while others are tested."""
+    """The demo county, made when it is first needed, once a session."""
     folder = tmp_path_factory.getbasetemp() / "resolvers-site"
     return runner.run(prepared(folder, SCALE, lambda _what, _share: None))
 
