@@ -331,11 +331,8 @@ class Engine:
     # -- introspection, by graphql-core
 
     def _may_introspect(self, shape: Shape, gate: Gate) -> None:
-        if not shape.introspection:
-            return
-        verdict = gate.demand("Schema.sdl", "read", COUNTY, "rev")
-        if not verdict.allowed:
-            raise Forbidden("您的岗位不能查看接口定义", reason=str(verdict.reason), ask=verdict.ask)
+        if shape.introspection:
+            demand_contract(gate)
 
     def _introspect(
         self, operation: Operation, shape: Shape, values: VariableValues
@@ -353,6 +350,13 @@ class Engine:
         document = DocumentNode(definitions=(only, *operation.fragments.values()))
         result = execute_sync(self._bindings.schema, document, variable_values=dict(values.coerced))
         return Introspected(result.data, [_unanswered(e) for e in result.errors or ()])
+
+
+def demand_contract(gate: Gate) -> None:
+    """Forbidden, unless the asker may read what the interface is like."""
+    verdict = gate.demand("Schema.sdl", "read", COUNTY, "rev")
+    if not verdict.allowed:
+        raise Forbidden("您的岗位不能查看接口定义", reason=str(verdict.reason), ask=verdict.ask)
 
 
 def withheld(answer: Answer, error: HubError) -> Answer:

@@ -12,15 +12,14 @@ from hashlib import sha256
 from starlette.types import Receive, Scope
 
 from audit.record import Outcome
-from authz.gate import Gate
-from catalog.divisions import COUNTY
-from catalog.errors import Forbidden, MethodNotAllowed
+from catalog.errors import MethodNotAllowed
 from hub.edge.face import Face
 from hub.edge.flat import matches
 from hub.edge.passage import Passage
 from hub.identity.asking import Headers
 from hub.release import Sent, Visit
 from hub.telemetry.spans import SpanName
+from resolvers.answer import demand_contract
 from schema.build import sdl
 
 CONTRACT = "/schema.graphql"
@@ -42,7 +41,7 @@ class Contract(Face):
             if scope["method"] != "GET":
                 raise MethodNotAllowed("请用 GET 读取接口定义", allow="GET", english="use GET")
             known = await passage.admit()
-            _demand(known.gate)
+            demand_contract(known.gate)
             body, digest = self._text
             asked = headers.get(b"if-none-match", b"").decode("latin-1")
             known_already = matches(asked, f'"{digest}"')
@@ -53,9 +52,3 @@ class Contract(Face):
             return passage.ended(sent, Outcome.FAILED if sent.code else Outcome.OK)
         except Exception as error:
             return await passage.refuse(error)
-
-
-def _demand(gate: Gate) -> None:
-    verdict = gate.demand("Schema.sdl", "read", COUNTY, "rev")
-    if not verdict.allowed:
-        raise Forbidden("您的岗位不能查看接口定义", reason=str(verdict.reason), ask=verdict.ask)

@@ -11,15 +11,17 @@ import re
 from collections.abc import Collection, Mapping
 
 from catalog.errors import BadRequest
+from hub.identity import end_users
+from hub.identity.asking import CASE_HEADER, Headers
 from hub.keys import note_digest
 
-CASE, END_USER = b"x-case-no", b"x-end-user"
-ALIASES: Mapping[bytes, bytes] = {b"x-road-issue": CASE, b"x-road-userid": END_USER}
+ALIASES: Mapping[bytes, bytes] = {
+    b"x-road-issue": CASE_HEADER,
+    b"x-road-userid": end_users.HEADER,
+}
 MESSAGE = b"x-road-id"
 BASIS = b"x-legal-basis"
 _MESSAGE = re.compile(r"[0-9A-Za-z._:/-]{8,128}\Z")
-
-Headers = Mapping[bytes, bytes]
 
 
 def plain(headers: Headers) -> Headers:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from catalog.errors import HubError, MethodNotAllowed, NotFound
+from hub.edge.endpoint import deliver
 from hub.release import Sent, Visit
 from hub.telemetry.spans import SpanName, trace_id, traced
 from hub.worker import Hub
@@ -50,10 +51,7 @@ class _Written(Response):
         self._sent = sent
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        sent = self._sent
-        start = {"type": "http.response.start", "status": sent.status, "headers": sent.headers}
-        await send(start)
-        await send({"type": "http.response.body", "body": sent.body})
+        await deliver(self._sent, send)
 
 
 def guarded(app: ASGIApp) -> ASGIApp:

@@ -28,7 +28,7 @@ from hub.edge.face import Face
 from hub.edge.flat import CONTRACT, FLAT, TAGGED, matches
 from hub.edge.openapi import described
 from hub.edge.passage import Passage
-from hub.identity.asking import Headers
+from hub.identity.asking import Headers, text_of
 from hub.limits import JSON_DIGITS
 from hub.release import Sent, Visit, unchanged
 from resolvers.answer import Answer, Question
@@ -110,17 +110,12 @@ def _method(method: str, headers: Headers) -> str:
             "请用 GET 或 POST 提交", allow=f"{GET}, {POST}", english="use GET or POST"
         )
     accept, kind, encoding = (
-        _text(headers, name) for name in (b"accept", b"content-type", b"content-encoding")
+        text_of(headers, name) for name in (b"accept", b"content-type", b"content-encoding")
     )
     decoding.answer_type(accept)
     if method == POST:
         decoding.check_content_type(kind, encoding)
     return method
-
-
-def _text(headers: Headers, name: bytes) -> str | None:
-    value = headers.get(name)
-    return None if value is None else value.decode("latin-1")
 
 
 def _question(document: Registered, variables: Mapping[str, Any]) -> Question:

@@ -124,10 +124,10 @@ class Askers:
 
         Unauthenticated if there is none that holds; SourceUnavailable.
         """
-        certificate = _text(headers, CERTIFICATE)
+        certificate = text_of(headers, CERTIFICATE)
         if certificate is not None and b"authorization" not in headers:
             return await self._clients.claims(certificate)
-        claims = await self._verified(bearer(_text(headers, b"authorization")))
+        claims = await self._verified(bearer(text_of(headers, b"authorization")))
         if claims.certificate not in (None, certificate):
             raise invalid()  # a stolen token: its certificate stayed where it was
         return claims
@@ -152,12 +152,12 @@ class Askers:
         BadRequest HEADER, Forbidden END_USER, CASE.
         """
         gate = known.gate
-        who = (_text(headers, end_users.HEADER) or "").strip()
+        who = (text_of(headers, end_users.HEADER) or "").strip()
         if end_users.HEADER in headers:
             found = await self._end_users.find(gate.asker.kind, who)
             asker = replace(gate.asker, bound=found.household, end_user=found.uid)
             gate = Gate(gate.book, asker, self._catalog)
-        case_no = (_text(headers, CASE_HEADER) or "").strip()
+        case_no = (text_of(headers, CASE_HEADER) or "").strip()
         if case_no:
             gate = Gate(gate.book, await self._narrowed(gate, case_no), self._catalog)
         if gate is known.gate:
@@ -172,7 +172,7 @@ class Askers:
         """
         try:
             claims = await self.claims(headers)
-            claims = await self._clients.standing(claims, _text(headers, CERTIFICATE))
+            claims = await self._clients.standing(claims, text_of(headers, CERTIFICATE))
             async with self._engine.connect() as connection:
                 holder = await holder_only(connection, claims.sub, active=False)
         except (HubError, SQLAlchemyError, OSError):
@@ -189,8 +189,8 @@ class Askers:
     async def _recognised(self, key: bytes, headers: Headers) -> Known:
         claims = await self.claims(headers)
         book = self._keeper.current()  # what the store says from here on is at least as new
-        claims = await self._clients.standing(claims, _text(headers, CERTIFICATE))
-        named = {PURPOSE_HEADER: _text(headers, b"x-purpose") or ""}
+        claims = await self._clients.standing(claims, text_of(headers, CERTIFICATE))
+        named = {PURPOSE_HEADER: text_of(headers, b"x-purpose") or ""}
         why = purpose(named, claims, self._catalog.purposes)
         held = await self._held(claims.sub, book.version)
         if held.holder is None or claims.void(held.holder):
@@ -310,7 +310,8 @@ def _context(gate: Gate, catalog: Catalog) -> Mapping[str, object]:
     return {"viewer": facts}
 
 
-def _text(headers: Headers, name: bytes) -> str | None:
+def text_of(headers: Headers, name: bytes) -> str | None:
+    """A header as text; None if there is none."""
     value = headers.get(name)
     return None if value is None else value.decode("latin-1")
 
