@@ -75,8 +75,9 @@ async def sign(edge: Edge, what: str, by: str, change: object, *posts: object) -
 async def until(edge: Edge, body: dict[str, object], status: int) -> None:
     """Until a worker answers so."""
     started = time.monotonic()
-    while (await edge.ask(body)).status_code != status:
-        assert time.monotonic() - started < PATIENT_S
+    while (answer := await edge.ask(body)).status_code != status:
+        fault = (answer.status_code, codes(answer), edge.hub.keeper.fault)
+        assert time.monotonic() - started < PATIENT_S, fault
         await asyncio.sleep(0.02)
 
 

@@ -21,6 +21,8 @@ from graphql import (
 
 UNIONS = ("_Entity",)
 """The schema's abstract types. What stands where one is asked for belongs to it."""
+PAGES = ("Connection", "Edge")
+"""Types of a page around its rows are named so. Who looks for the rows passes through both."""
 Grouped = dict[str, list[FieldNode]]
 
 
@@ -67,9 +69,9 @@ class Selection:
                 self._apply(node, found, seen, kind)
 
     def _apply(self, node: Any, found: Grouped, seen: set[str], kind: str) -> None:
-        """A fragment, if it is on this type, on a union it belongs to, or on none."""
+        """A fragment, if it is on this type, on a page of it, a union it belongs to, or on none."""
         on = node.type_condition
-        if on is None or on.name.value in (kind, *UNIONS):
+        if on is None or on.name.value in (kind, *UNIONS, *(kind + page for page in PAGES)):
             self._add(node.selection_set, found, seen, kind)
 
     def _asked(self, node: Any) -> bool:

@@ -52,6 +52,10 @@ def same(
         "{ t: __typename __schema { queryType { name } } departments { code } u: __typename }",
         '{ a: __type(name: "Case") { name kind fields { name } } viewer { posts { role } } }',
         "{ cases(first: 2) { nodes { id } edges { node { caseNo access { field } } cursor } } }",
+        "{ citizens(first: 2) { ... on CitizenConnection { nodes { access { field } phone "
+        "education { dropout { returnStatus } } } } } }",
+        "{ cases(first: 2) { ...A } } fragment A on CaseConnection { edges { ...B } } "
+        "fragment B on CaseEdge { node { access { field } caseNo } }",
         "{ cases(first: 0) { totalCount nodes { id } pageInfo { hasNextPage startCursor } } }",
         "{ cases(last: 2) { nodes { id } pageInfo { hasPreviousPage } } }",
         "{ cases(first: 101) { totalCount } departments { code } }",
