@@ -197,9 +197,16 @@ DOCUMENTS: Mapping[str, Hostile] = {
     ),
     "1,200 unknown keys": Hostile(
         "{ cases(filter: {" + " ".join(f"k{n}: 1" for n in range(1_200)) + "}) { totalCount } }",
+        TOO,
+        "values",
+    ),
+    "500 unknown keys": Hostile(
+        "{ cases(filter: {" + " ".join(f"k{n}: 1" for n in range(500)) + "}) { totalCount } }",
         INVALID,
     ),
-    "900 wrong values": Hostile("{ caseStats(by: [" + "NOTHING " * 900 + "]) { count } }", INVALID),
+    "900 wrong values": Hostile(
+        "{ caseStats(by: [" + "NOTHING " * 900 + "]) { count } }", TOO, "values"
+    ),
     "1,300 variables": Hostile(
         "query(" + " ".join(f"$v{n}: Int" for n in range(1_300)) + ") { viewer { account } }",
         TOO,

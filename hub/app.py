@@ -90,6 +90,7 @@ DOCUMENT_LIMITS = Limits(
     directives=limits.DIRECTIVES,
     node_directives=limits.NODE_DIRECTIVES,
     overlaps=limits.OVERLAPS,
+    values=limits.VALUES,
     introspection_fields=limits.INTROSPECTION_FIELDS,
     introspection_depth=limits.INTROSPECTION_DEPTH,
     cost=limits.COST,

@@ -23,6 +23,7 @@ ALIASES: Final = 30  # after expansion: each alias of an edge is a read of its o
 DIRECTIVES: Final = 100  # after expansion: a page of components has a dozen conditions
 NODE_DIRECTIVES: Final = 10  # there are two that mean anything
 OVERLAPS: Final = 3_000  # comparisons of 10 µs each; a page of 100 components has a thousand
+VALUES: Final = 500  # members of lists and objects in the text: a bulk look-up has 200 keys
 DEPTH: Final = 12  # case → citizen → household → member → facet → list and room to spare
 INTROSPECTION_DEPTH: Final = 16  # every tool's standard query is 15 deep
 INTROSPECTION_FIELDS: Final = 400  # and has 227 fields after expansion

@@ -16,6 +16,8 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     InlineFragmentNode,
+    ListValueNode,
+    ObjectValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
 )
@@ -34,7 +36,8 @@ class Limits:
     """The most a document may hold; `hub/limits.py` gives the numbers and their reasons.
 
     `characters` of the text; `directives` in all, `node_directives` on one of its nodes;
-    `overlaps`: comparisons of what stands under one response key, or is spread side by side.
+    `overlaps`: comparisons of what stands under one response key, or is spread side by side;
+    `values`: members of lists and objects written out in the text.
     """
 
     characters: int
@@ -47,6 +50,7 @@ class Limits:
     directives: int
     node_directives: int
     overlaps: int
+    values: int
     introspection_fields: int
     introspection_depth: int
     cost: int
@@ -106,7 +110,7 @@ class _Scale:
         self._open: set[str] = set()
         self._keys: Counter[str] = Counter()
         self.introspection = _Weight()
-        self.overlaps = 0
+        self.overlaps = self.values = 0
 
     @property
     def repeats(self) -> int:
@@ -126,6 +130,7 @@ class _Scale:
         found.directives += self._directives(node)
         for variable in node.variable_definitions or ():
             found.directives += self._directives(variable)
+            self._written(variable.default_value)
         return found
 
     def fragment(self, name: str) -> _Weight:
@@ -170,6 +175,8 @@ class _Scale:
     def _field(self, node: FieldNode) -> _Weight:
         if node.selection_set:
             self._keys[(node.alias or node.name).value] += 1
+        for argument in node.arguments or ():
+            self._written(argument.value)
         own = self._weigh(node.selection_set)
         own.fields, own.depth = own.fields + 1, own.depth + 1
         own.aliases += bool(node.alias)
@@ -182,7 +189,23 @@ class _Scale:
         found = len(node.directives or ())
         if found:
             _at_most("node_directives", found, self._limits.node_directives)
+            for directive in node.directives:
+                for argument in directive.arguments or ():
+                    self._written(argument.value)
         return found
+
+    def _written(self, value: Any) -> None:
+        """Count the members of a value. Validation prints the whole of one that does not fit."""
+        if isinstance(value, ObjectValueNode):
+            members = [field.value for field in value.fields]
+        elif isinstance(value, ListValueNode):
+            members = list(value.values)
+        else:
+            return
+        self.values += len(members)
+        _at_most("values", self.values, self._limits.values)
+        for member in members:
+            self._written(member)
 
     def _add(self, total: _Weight, part: _Weight) -> None:
         top, allowed = self._top, self._limits.fields

@@ -86,6 +86,27 @@ def test_what_stands_below_a_repeated_key_is_compared_with_it() -> None:
     assert over(f"{{ {apart} }}") is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{{ a(x: [{}]) }}",
+        "query($v: [Int] = [{}]) {{ a }}",
+        "{{ a @b(x: [{}]) }}",
+        "{{ b }} fragment F on A {{ a(x: [{}]) }}",
+    ],
+)
+def test_members_of_lists_and_objects_are_counted_wherever_they_stand(text: str) -> None:
+    for whole in ("{y: 1} " * (LIMITS.values // 2), "[[[[]]]] " * (LIMITS.values // 4)):
+        assert over(text.format(whole)) is None
+        assert over(text.format(whole + "1")) == ("values", LIMITS.values, LIMITS.values + 1)
+
+
+def test_members_are_counted_over_the_whole_text() -> None:
+    several = "a(x: [" + "1 " * LIMITS.values + "])"
+    assert over(f"{{ {several} b(x: {{}}) }}") is None
+    assert over(f"{{ {several} b(x: {{y: 1}}) }}") == ("values", LIMITS.values, LIMITS.values + 1)
+
+
 def test_fragments_side_by_side_are_compared_pair_by_pair() -> None:
     def beside(count: int) -> str:
         return "{ " + "...F " * count + "} fragment F on A { a }"
