@@ -42,6 +42,11 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "QUOTA": "too many look-ups of persons; try again later",
         "STALE_POLICY": "the policy could not be checked, or changed meanwhile; try again later",
     },
+    "CONFLICT": {
+        "VERSION": "it has been changed meanwhile; read it again and decide anew",
+        "STATE": "this cannot be done in the state it is in",
+        "IDEMPOTENCY": "the Idempotency-Key was used for another request",
+    },
     "BAD_USER_INPUT": {
         "ID_NUMBER": "the id number's length, date or check digit is wrong",
         "CODE_SCHEME": "there is no such division code; use the twelve digits of the NBS",

@@ -8,7 +8,8 @@
     ├── Forbidden                policy says no; names the office to ask (第二十一条第三项)
     ├── DocumentNotTrusted       a text nobody has approved, or approves no longer
     ├── DocumentUnknown          no document of this client has this id
-    ├── NotFound                 no such address, or no REST interface of this name
+    ├── NotFound                 no such address or REST interface, or nothing of his to change
+    ├── Conflict                 changed meanwhile, not in that state, or another deed's key
     ├── BadUserInput             a value the asker sent is wrong
     ├── ParseFailed, ValidationFailed, TooComplex
     ├── SubscriptionNeedsStream  asked as if one answer could hold it
@@ -127,6 +128,10 @@ class DocumentUnknown(HubError):
 
 class NotFound(HubError):
     code, status, english = "NOT_FOUND", 404, "there is nothing here"
+
+
+class Conflict(HubError):
+    code, status, english = "CONFLICT", 409, "somebody else has changed it, or it is not so far"
 
 
 class BadUserInput(HubError):

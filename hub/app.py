@@ -65,6 +65,7 @@ from hub.telemetry.exporting import METRICS
 from hub.telemetry.spans import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
+from resolvers.commands.office import Office
 from resolvers.cursor import Cursors
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
@@ -72,6 +73,7 @@ from resolvers.roots.root import Words
 from resolvers.scale import Limits
 from schema.build import build
 from store.budgets import Budgets
+from store.deeds import Deeds
 from store.engine import open_engine
 from store.lookups import Lookups
 from store.rates import Rates
@@ -149,6 +151,7 @@ def assemble(
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
         watch=telemetry.watch,
+        commands=Office(Deeds(store), catalog, subjects.token),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(

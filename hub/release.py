@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -26,8 +26,9 @@ from catalog.errors import AuditUnavailable, HubError
 from hub.edge.decoding import GRAPHQL_JSON, JSON
 from hub.edge.flat import FACES, PROBLEM, TAGGED, flattened
 from hub.limits import ERRORS_SHOWN
-from resolvers.answer import Answer
+from resolvers.answer import COMMITTED, Answer
 from resolvers.assemble import formatted
+from resolvers.deed import Told
 from resolvers.plan import Disclosure, ReadDisclosure
 from store.documents import Registered
 
@@ -126,12 +127,12 @@ class Release:
         try:
             self._quorum.demand()
         except AuditUnavailable as unwitnessed:
-            return await self.refusal(unwitnessed, visit, media)
+            return await self.refusal(_done(unwitnessed, answer), visit, media)
         try:
             receipt = await self._log.append(self._draft(answer.disclosure, visit))
         except AuditUnavailable as error:
             await self._attempted(error, visit)
-            return self._bare(error, visit, media, None)
+            return self._bare(_done(error, answer), visit, media, None)
         payload: dict[str, Any] = {"data": answer.data} if answer.executed else {}
         if answer.errors:
             shown = answer.errors[:ERRORS_SHOWN]
@@ -186,6 +187,23 @@ class Release:
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
         return "" if uid is None else self._tokens.token(uid)
+
+    async def deed(self, connection: Any, told: Told, visit: Visit, policy: int) -> None:
+        """The record of a deed, in its own transaction and last of all (audit 1.3).
+
+        AuditUnavailable: then nothing is committed.
+        """
+        about = {"before": told.before, "after": told.after, "changed": ",".join(told.changed)}
+        people = () if told.subject is None else (told.subject,)
+        draft = _by(
+            visit,
+            Kind.MUTATION,
+            op=Op(told.command, type="mutation", vars={k: v for k, v in about.items() if v}),
+            subjects=self._tokens.tokens(people),
+            key_ver=self._tokens.version,
+            policy=str(policy),
+        )
+        await self._log.append_in(connection, replace(draft, case=told.about, area=told.region))
 
     async def intent(self, visit: Visit) -> Receipt:
         """An emergency begins: its record is there before anything is read. AuditUnavailable."""
@@ -272,6 +290,13 @@ class Release:
         made = self._tokens.tokens(dict.fromkeys(one for one in people if isinstance(one, str)))
         given = dict.fromkeys(one for one in people if isinstance(one, bytes))
         return made + b"".join(one for one in given if one not in split(made))
+
+
+def _done(error: AuditUnavailable, answer: Answer) -> AuditUnavailable:
+    """The error, which says whether what was asked for is done all the same (audit 1.3)."""
+    if answer.committed:
+        error.extra[COMMITTED] = True
+    return error
 
 
 def _added(error: HubError) -> Sequence[tuple[bytes, bytes]]:

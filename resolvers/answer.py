@@ -30,6 +30,7 @@ from adapters.deadline import Deadlines
 from authz.gate import Gate
 from catalog.divisions import COUNTY
 from catalog.errors import (
+    BadRequest,
     DeadlineExceeded,
     Forbidden,
     HubError,
@@ -42,11 +43,13 @@ from resolvers.assemble import Introspected, answer, formatted, local
 from resolvers.binding import SERVICE, Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
+from resolvers.deed import Done, Writing
 from resolvers.document import Documents, Operation
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import (
     Disclosure,
     Kind,
+    OutChanged,
     OutFault,
     OutIntrospection,
     Plan,
@@ -61,6 +64,10 @@ from resolvers.scale import Limits, too_complex
 from resolvers.shape import Shaper, arguments, signature, unfit
 from resolvers.watch import Step, watched
 
+COMMITTED = "committed"
+"""Of an error: the deed that was asked for is done, though its answer cannot be shown."""
+NOT_DONE = "REFUSED"
+"""How the record names an answer that says why a deed was not done."""
 SHAPES, PLANS = 2048, 4096  # kept per worker
 EVERYBODY: Mapping[Standing, int] = MappingProxyType({})
 HOW_TO_SUBSCRIBE = (
@@ -75,7 +82,8 @@ class Question:
 
     `document`: the id it was asked by (``sha256:…`` or its client's own), if it was; whoever
     brings the question to the engine puts the text in first. `changed`: of a subscription whose
-    event it is, the key of the changed row.
+    event it is, the key of the changed row. `writing`: what a mutation needs; without it nothing
+    is changed.
     """
 
     query: str
@@ -83,6 +91,7 @@ class Question:
     variables: Mapping[str, Any]
     document: str | None = None
     changed: str | None = None
+    writing: Writing | None = None
 
 
 @dataclass(slots=True)
@@ -92,6 +101,7 @@ class Answer:
     `fault`: the class of an error of ours, for the log; its text may hold anything. `strict`: it
     shows clear values, so the policy it was made under must still be the store's when it leaves.
     `silent`: of an event, the changed row is none of the asker's, and he is told nothing.
+    `committed`: it is of a mutation whose deed is done, whatever becomes of the answer.
     """
 
     data: dict[str, Any] | None
@@ -102,6 +112,7 @@ class Answer:
     fault: str | None = None
     strict: bool = False
     silent: bool = False
+    committed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +179,24 @@ class Engine:
                 shape = self._shape(operation, values)
             self._may_introspect(shape, gate)
             self._may_federate(shape, gate)
-            changed = question.changed
-            return await self._run(operation, shape, values, gate, context, changed)
+            return await self._run(operation, shape, values, gate, context, question)
         except HubError as error:
             return _refused(operation, error, gate.book.version)
 
     async def subscribes(self, question: Question) -> bool:
         """Is it a subscription? No, if it cannot be read: `answer` says why."""
+        return await self._type(question) is OperationType.SUBSCRIPTION
+
+    async def writes(self, question: Question) -> bool:
+        """Is it a mutation? Likewise."""
+        return await self._type(question) is OperationType.MUTATION
+
+    async def _type(self, question: Question) -> OperationType | None:
         try:
             document = await self.documents.find(question.query)
-            return _subscribes(document.operation(question.operation_name))
+            return document.operation(question.operation_name).type
         except HubError:
-            return False
+            return None
 
     async def watch(self, question: Question, gate: Gate) -> Watched | Answer:
         """What a subscription waits for, or the refusal if its asker may not have it.
@@ -279,19 +296,22 @@ class Engine:
         values: VariableValues,
         gate: Gate,
         context: Mapping[str, Any],
-        changed: str | None,
+        question: Question,
     ) -> Answer:
-        referred = self._referred(shape, values)
-        arguments = _arguments(shape, values) | _keyed(referred)
+        changed, referred = question.changed, self._referred(shape, values)
+        arguments = _arguments(shape, values) | _keyed(referred) | _expected(shape)
         allowed = self._costs.get(gate.asker.standing, self._limits.cost)
         spent = check(shape, arguments, self._setting, allowed)
         introspection = self._introspect(operation, shape, values)
         context = {**context, SERVICE: {"sdl": self.subgraph}}
         asker, lookups = gate.asker.principal_id, self._setting.lookups
+        done = await self._done(shape, values, gate, question)
+        committed = done is not None and done.changed
+        arguments |= _found(shape, done)
         for again, json_mode in enumerate((self._json_mode, False)):
             with watched(self._setting.watch, Step.PLAN):
                 made = self._ready(shape, gate, json_mode)
-            execution = Execution(made, gate, self._setting, arguments, referred, changed)
+            execution = Execution(made, gate, self._setting, arguments, referred, changed, done)
             try:
                 if not again:
                     await taken(lookups, asker, execution.looked_up)
@@ -302,13 +322,40 @@ class Engine:
             except Exception as error:  # whatever it was, the record says what had been asked
                 if json_mode and _needs_rows(error):
                     continue
-                return _stopped(operation, error, execution)
+                stopped = _stopped(operation, error, execution)
+                return _committed(stopped) if committed else stopped
         await counted(lookups, asker, execution.missed)
         disclosure = _disclosed(operation, execution, errors)
+        if done is not None and not committed:
+            disclosure = replace(disclosure, outcome="INVALID", code=NOT_DONE)
         extensions = _extensions(execution) | {"cost": spent}
         silent = changed is not None and not _counts(shape) and execution.found_nothing
         strict = made.strict and not silent
-        return Answer(data, True, tuple(errors), extensions, disclosure, None, strict, silent)
+        return Answer(
+            data, True, tuple(errors), extensions, disclosure, None, strict, silent, committed
+        )
+
+    # -- what mutations do
+
+    async def _done(
+        self, shape: Shape, values: VariableValues, gate: Gate, question: Question
+    ) -> Done | None:
+        """The deed of a mutation, done; None for any other operation.
+
+        Its Plan is made first: nothing is done whose answer could not be told.
+        """
+        out = shape.command
+        if out is None:
+            return None
+        given = arguments(out.slot.arguments, values)
+        if isinstance(given, HubError):
+            raise given
+        commands, writing = self._setting.commands, question.writing
+        if commands is None or writing is None:
+            raise BadRequest("变更操作须以 POST 提交", reason="SHAPE", english="send it by POST")
+        with watched(self._setting.watch, Step.PLAN):
+            self._ready(shape, gate, self._json_mode)
+        return await commands.do(out.name, given, gate, writing)
 
     # -- what gateways ask
 
@@ -359,6 +406,11 @@ def demand_contract(gate: Gate) -> None:
         raise Forbidden("您的岗位不能查看接口定义", reason=str(verdict.reason), ask=verdict.ask)
 
 
+def unasked(error: HubError, policy: int) -> Answer:
+    """The answer to a question that was not asked of anything, because of `error`."""
+    return _refused(None, error, policy)
+
+
 def withheld(answer: Answer, error: HubError) -> Answer:
     """The refusal in an answer's place: nothing of it is shown, the record says what was read."""
     return refusal(answer.disclosure, error)
@@ -382,6 +434,26 @@ def _unanswered(error: GraphQLError) -> dict[str, Any]:
 
 def _arguments(shape: Shape, values: VariableValues) -> dict[int, Mapping[str, Any] | HubError]:
     return {number: arguments(slot.arguments, values) for number, slot in shape.slots}
+
+
+def _changed_reads(shape: Shape) -> list[tuple[str, OutChanged]]:
+    """The rows that a mutation's payload may have, by the payload's type."""
+    members = shape.command.members.items() if shape.command else ()
+    return [(kind, one) for kind, of in members for one in of if isinstance(one, OutChanged)]
+
+
+def _expected(shape: Shape) -> dict[int, Mapping[str, Any] | HubError]:
+    """One row for each: what an operation may cost is known before its deed is done."""
+    return {one.read: {KEYS: [""]} for _, one in _changed_reads(shape)}
+
+
+def _found(shape: Shape, done: Done | None) -> dict[int, Mapping[str, Any] | HubError]:
+    """The keys of the rows that the deed named, none of the others."""
+    found: dict[int, Mapping[str, Any] | HubError] = {}
+    for kind, one in _changed_reads(shape):
+        key = done.rows.get(one.name) if done is not None and done.kind == kind else None
+        found[one.read] = {KEYS: [] if key is None else [key]}
+    return found
 
 
 def _keyed(referred: Mapping[str, References]) -> dict[int, Mapping[str, Any] | HubError]:
@@ -474,6 +546,12 @@ def _stopped(operation: Operation, error: Exception, execution: Execution) -> An
     outcome = _STOPPED.get(type(said), "FAILED")
     disclosure = replace(told, outcome=outcome)
     return Answer(None, False, (formatted(said),), {}, disclosure, fault)
+
+
+def _committed(answer: Answer) -> Answer:
+    """An answer that failed after its deed was done says so: the deed is not done a second time."""
+    errors = tuple(e | {"extensions": {**e["extensions"], COMMITTED: True}} for e in answer.errors)
+    return replace(answer, errors=errors, committed=True)
 
 
 def _needs_rows(error: Exception) -> bool:

@@ -26,7 +26,9 @@ from resolvers.plan import (
     Kind,
     Out,
     OutAccess,
+    OutChanged,
     OutColumn,
+    OutCommand,
     OutConnection,
     OutConstant,
     OutContext,
@@ -173,7 +175,7 @@ class _Builder:
         self, execution: Execution, errors: Errors, leaves: Mapping[str, Callable[[Any], Any]]
     ) -> None:
         self._results, self._plan = execution.results, execution.plan
-        self._references = execution.references
+        self._references, self._done = execution.references, execution.done
         self._seal = execution.seal
         self._errors, self._leaves = errors, leaves
         self._reads = execution.plan.shape.by_id
@@ -195,7 +197,26 @@ class _Builder:
             return self._root_rows(out)
         if isinstance(out, OutEntities):
             return self._entities(out)
-        raise TypeError("a root is rows, a connection or entities")
+        if isinstance(out, OutCommand):
+            return self._payload(out)
+        raise TypeError("a root is rows, a connection, entities or a deed")
+
+    def _payload(self, out: OutCommand) -> dict[str, Any]:
+        """What came of a deed, as the type that it gives: its rows by the Plan, like any others."""
+        done = self._done
+        assert done is not None  # noqa: S101  a Plan with a deed is run after it
+        found: dict[str, Any] = {}
+        for member in out.members[done.kind]:
+            if isinstance(member, OutConstant):
+                found[member.key] = member.value
+            elif isinstance(member, OutChanged):
+                key = done.rows.get(member.name)
+                place = (out.key, member.key)
+                found[member.key] = key and self._keyed(member.read, key, place, member.nodes)
+            else:
+                parts = (member,)
+                found |= _members(done.values, parts, (out.key,), self._errors)
+        return found
 
     def _entities(self, out: OutEntities) -> list[Any]:
         """One object a representation, in their order; Nulled if they could not be read."""
@@ -210,12 +231,16 @@ class _Builder:
         """Null for nobody and for one not seen alike; only what he sent wrong is told."""
         if isinstance(sent, HubError):
             return self._errors.add(sent, path, out.nodes)
-        result = self._results[sent.read]
+        return self._keyed(sent.read, sent.key, path, out.nodes)
+
+    def _keyed(self, read: int, key: str, path: Path, nodes: Sequence[Any]) -> Any:
+        """The row of a key; null for none and for one not seen alike."""
+        result = self._results[read]
         if result.error is not None:
-            return self._errors.add(result.error, path, out.nodes)
-        rows = result.groups.get(sent.key, ())
+            return self._errors.add(result.error, path, nodes)
+        rows = result.groups.get(key, ())
         try:
-            outs = self._reads[sent.read].outs
+            outs = self._reads[read].outs
             return self._object(outs, result, rows[0], None, path) if rows else None
         except Nulled:
             return None

@@ -89,6 +89,21 @@ class EntitiesOf:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandOf:
+    """A mutation: its deed is the command of this name, its payload is read by the Plan."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRow:
+    """In a payload: the row of a data set the command names, by the raw `column` of its key."""
+
+    dataset: str
+    column: str = "id"
+
+
+@dataclass(frozen=True, slots=True)
 class AccessOf:
     """``access``: the states of the columns asked beside it that are not OK."""
 
@@ -124,6 +139,8 @@ Binding = (
     | FacetRows
     | RootOf
     | EntitiesOf
+    | CommandOf
+    | ChangedRow
     | AccessOf
     | ProvenanceOf
     | ContextOf

@@ -38,6 +38,7 @@ from catalog.divisions import region_path
 from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
+from resolvers.deed import Commands, Done
 from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_by_sides
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
 from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL, by_of
@@ -71,6 +72,7 @@ class Setting:
 
     `deadline_s` of one source's call, `operation_s` of the whole operation. `tallies`: the
     store's published tables, `lookups` its count of look-ups. `watch`: who watches the steps.
+    `commands`: who does what mutations ask; without them nothing can be changed.
     """
 
     words: Words
@@ -84,6 +86,7 @@ class Setting:
     tallies: Tallies | None = None
     lookups: Lookups | None = None
     watch: Watch | None = None
+    commands: Commands | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -131,7 +134,8 @@ class Result:
 class Execution:
     """One run of one Plan for one asker; `results` and `disclosures` are what remains.
 
-    `changed`: of a subscription, the key of the row it is told of.
+    `changed`: of a subscription, the key of the row it is told of. `done`: of a mutation, what
+    came of its deed.
     """
 
     def __init__(
@@ -142,7 +146,9 @@ class Execution:
         arguments: Mapping[int, Mapping[str, Any] | HubError],
         references: Mapping[str, References] = NOTHING_REFERRED,
         changed: str | None = None,
+        done: Done | None = None,
     ) -> None:
+        self.done = done
         self.plan, self._ready, self._gate, self._setting = ready.plan, ready, gate, setting
         self._arguments, self.references, self._changed = arguments, references, changed
         self.results: dict[int, Result] = {}

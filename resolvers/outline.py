@@ -58,10 +58,9 @@ class _Member:
 
 def answer_outline(schema: GraphQLSchema, operation: Operation) -> Outline:
     """The object of an operation's root fields."""
-    assert schema.query_type is not None  # noqa: S101  we have one
-    return _Writer(schema, operation.fragments).object(
-        schema.query_type, [operation.node.selection_set]
-    )
+    root = schema.get_root_type(operation.type)
+    assert root is not None  # noqa: S101  validation saw to it
+    return _Writer(schema, operation.fragments).object(root, [operation.node.selection_set])
 
 
 def variable_outlines(schema: GraphQLSchema, operation: Operation) -> dict[str, Outline]:

@@ -160,6 +160,31 @@ class OutEntities:
 
 
 @dataclass(frozen=True, slots=True)
+class OutChanged:
+    """In a payload: the row of this Read by the key that the command gives under `name`."""
+
+    key: str
+    name: str
+    read: int
+    nodes: tuple[Any, ...] = ()
+
+
+Members = tuple["OutConstant | OutChanged | Part", ...]
+"""What is asked of one type of a payload: rows by their Reads, plain values as parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutCommand:
+    """A mutation: the deed `name` with the arguments of `slot`, and its payload by type."""
+
+    key: str
+    name: str
+    slot: Slot
+    members: Mapping[str, Members]
+    nodes: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class OutContext:
     """A value of the request itself, e.g. ``viewer``."""
 
@@ -196,6 +221,7 @@ Out = (
     | OutProvenance
     | OutConnection
     | OutEntities
+    | OutCommand
     | OutContext
     | OutIntrospection
     | OutFault
@@ -330,6 +356,11 @@ class Shape:
     def entities(self) -> tuple[OutEntities, ...]:
         """Each ``_entities`` of the operation."""
         return tuple(out for out in self.outs if isinstance(out, OutEntities))
+
+    @cached_property
+    def command(self) -> OutCommand | None:
+        """The deed of a mutation: it has one."""
+        return next((out for out in self.outs if isinstance(out, OutCommand)), None)
 
     @cached_property
     def contexts(self) -> frozenset[str]:

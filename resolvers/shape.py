@@ -16,6 +16,7 @@ from graphql import (
     GraphQLError,
     GraphQLField,
     GraphQLObjectType,
+    GraphQLUnionType,
     get_named_type,
     is_list_type,
     is_non_null_type,
@@ -43,7 +44,9 @@ from resolvers.binding import (
     AccessOf,
     Bindings,
     ByKey,
+    ChangedRow,
     ColumnOf,
+    CommandOf,
     ContextOf,
     EdgeTo,
     EntitiesOf,
@@ -59,9 +62,12 @@ from resolvers.document import Operation
 from resolvers.plan import (
     Bind,
     Kind,
+    Members,
     Out,
     OutAccess,
+    OutChanged,
     OutColumn,
+    OutCommand,
     OutConnection,
     OutConstant,
     OutContext,
@@ -184,6 +190,10 @@ class Shaper:
             outs = (OutFault(found),)
         else:
             outs = tuple(self._root(asked, reads) for asked in found)
+        if sum(isinstance(out, OutCommand) for out in outs) > 1:
+            raise ValidationFailed(
+                "一次请求只能有一个变更操作：请分开提交", english="one mutation field a request"
+            )
         return Shape(
             key=key,
             operation=self._operation.type.value,
@@ -231,6 +241,8 @@ class Shaper:
             return OutContext(asked.key, binding.name, self._parts(asked.type, asked.details))
         if isinstance(binding, EntitiesOf):
             return self._entities(asked, binding, reads)
+        if isinstance(binding, CommandOf):
+            return self._command(asked, binding, reads)
         if not isinstance(binding, RootOf):
             raise TypeError(f"{asked.coordinate} is no root")
         return self._root_read(asked, binding, reads)
@@ -274,6 +286,10 @@ class Shaper:
         seed = replace(seed, child=key.column, identifier=identifier, required=False)
         kind = self._bindings.schema.type_map[type_name]
         assert isinstance(kind, GraphQLObjectType)  # noqa: S101  the start-up check saw to it
+        return self._keyed(seed, kind, asked)
+
+    def _keyed(self, seed: Read, kind: GraphQLObjectType, asked: Asked) -> Read:
+        """The Read with what the selection asks of this type."""
         builder = _Builder(seed.dataset, seed.kind, seed.path)
         outs = self._object(kind, asked.details, builder)
         return replace(
@@ -283,6 +299,32 @@ class Shaper:
             children=tuple(builder.children),
             outs=outs,
         )
+
+    def _command(self, asked: Asked, binding: CommandOf, reads: list[Read]) -> Out:
+        """The payload of every type it may have: which one it is the deed will say."""
+        slot = Slot(Arguments(asked.definition, asked.node), connection=False)
+        kinds = asked.type.types if isinstance(asked.type, GraphQLUnionType) else (asked.type,)
+        members = {kind.name: self._members(kind, asked, reads) for kind in kinds}
+        return OutCommand(asked.key, binding.name, slot, members, asked.nodes)
+
+    def _members(self, kind: GraphQLObjectType, asked: Asked, reads: list[Read]) -> Members:
+        found = self._fields(kind, asked.details)
+        if isinstance(found, HubError):
+            raise found  # before the deed: afterwards it could not be told what came of it
+        return tuple(self._member(one, (asked.key,), reads) for one in found)
+
+    def _member(
+        self, asked: Asked, above: tuple[str, ...], reads: list[Read]
+    ) -> OutConstant | OutChanged | Part:
+        if asked.name == "__typename":
+            return OutConstant(asked.key, asked.kind.name)
+        binding = self._bindings.of(asked.kind.name, asked.name)
+        if not isinstance(binding, ChangedRow):
+            return self._plain(asked)
+        seed = self._seed(asked, above, Kind.ENTITY, binding.dataset, Mode.KEY, False, False)
+        read = self._keyed(replace(seed, child=binding.column), asked.type, asked)
+        reads.append(read)
+        return OutChanged(asked.key, asked.name, read.id, asked.nodes)
 
     def _arguments(self, asked: Asked) -> Mapping[str, Any]:
         """The arguments this Shape is made for; none where they cannot be what is declared."""

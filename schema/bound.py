@@ -20,7 +20,9 @@ from catalog.load import Catalog
 from resolvers.binding import (
     AccessOf,
     Binding,
+    ChangedRow,
     ColumnOf,
+    CommandOf,
     ContextOf,
     EdgeTo,
     EntitiesOf,
@@ -158,6 +160,16 @@ class Kit:
         """A root field; a connection takes the arguments of a page besides its own."""
         pages = PAGE if type_text.endswith("Connection") else {}
         return self._field(type_text, description, RootOf(name), {**(arguments or {}), **pages})
+
+    def command(
+        self, type_text: str, description: str, name: str, arguments: Arguments
+    ) -> StrawberryField:
+        """A mutation."""
+        return self._field(type_text, description, CommandOf(name), arguments)
+
+    def changed(self, type_text: str, description: str, binding: ChangedRow) -> StrawberryField:
+        """A row in a payload."""
+        return self._field(type_text, description, binding)
 
     def entities(self, binding: EntitiesOf) -> StrawberryField:
         """``_entities``, which every subgraph has."""

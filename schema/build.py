@@ -18,6 +18,7 @@ from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
 from schema.entities import entities, machinery, subgraph
+from schema.mutation import mutation
 from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
@@ -38,7 +39,12 @@ def build(catalog: Catalog) -> Bindings:
     keys = entities(catalog)
     travel = definitions(texts) | machinery(kit)
     config = StrawberryConfig(auto_camel_case=False, scalar_map=travel)
-    made = strawberry.Schema(query=query(kit), subscription=subscription(kit), config=config)
+    made = strawberry.Schema(
+        query=query(kit),
+        mutation=mutation(kit),
+        subscription=subscription(kit),
+        config=config,
+    )
     schema: GraphQLSchema = made._schema
     found = bindings(schema)
     return Bindings(schema, found, kit.datasets, _leaves(schema), subgraph(schema, keys))

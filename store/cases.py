@@ -1,6 +1,15 @@
-"""诉求件 and their events; a row's region is where it was filed and stays (领域设计 1.4)."""
+"""诉求件 and their events; a row's region is where it was filed and stays (领域设计 1.4).
+
+`version` counts a case's changes: whoever changes it says which one he has seen. Events are only
+ever added; `act` is what was done, `note` its reason, opinion or result.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -13,7 +22,11 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    insert,
+    select,
+    update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
@@ -24,6 +37,8 @@ case_file = Table(
     Column("id", BYTES, primary_key=True),
     Column("case_no", BYTES, nullable=False, unique=True),
     Column("item", String(32), nullable=False),
+    Column("flow", String(12), nullable=False, server_default="F1"),
+    Column("version", Integer, nullable=False, server_default="1"),
     Column("state", String(20), nullable=False),
     Column("channel", String(16), nullable=False),
     Column("intake", String(16), nullable=False),
@@ -39,6 +54,10 @@ case_file = Table(
     Column("has_complaint", Boolean, nullable=False),
     Column("body", Text),
     Column("decision", Text),
+    Column("proxy_id", BYTES),
+    Column("proxy_relation", String(32)),
+    Column("consent_no", String(64)),
+    Column("clue_no", String(64)),
     CheckConstraint(PATH_SHAPE, name="region_path"),
     Index("ix_case_file_region", "region_path", "filed_at", "id"),
     Index("ix_case_file_township", TOWNSHIP, "filed_at", "id"),
@@ -55,6 +74,8 @@ case_event = Table(
     Column("state", String(20), nullable=False),
     Column("at", DateTime(timezone=True), nullable=False),
     Column("post", String(64), nullable=False),
+    Column("act", String(16)),
+    Column("note", Text),
     Column("overdue", Boolean, nullable=False),
     Column("applicant_uid", BYTES, nullable=False),
     Column("household_id", BYTES),
@@ -63,3 +84,81 @@ case_event = Table(
     CheckConstraint(PATH_SHAPE, name="region_path"),
     Index("ix_case_event_case", "case_id", "at", "id"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """What a command needs to know of a case before it changes it."""
+
+    id: str
+    case_no: str
+    item: str
+    flow: str
+    version: int
+    state: str
+    applicant_id: str
+    applicant_uid: str
+    household_id: str | None
+    region_path: str
+    handling_dept: str
+    filed_at: datetime
+
+
+_ROW = [case_file.c[name] for name in CaseRow.__dataclass_fields__]
+
+
+async def case_to_change(connection: AsyncConnection, case_no: str) -> CaseRow | None:
+    """The case of this number, locked until the transaction ends; None if there is none."""
+    found = await connection.execute(
+        select(*_ROW).where(case_file.c.case_no == case_no).with_for_update()
+    )
+    row = found.one_or_none()
+    return None if row is None else CaseRow(*row)
+
+
+async def open_case_no(
+    connection: AsyncConnection, applicant_id: str, item: str, ended: tuple[str, ...]
+) -> str | None:
+    """The number of a case of this person for this item that is in none of the `ended` states."""
+    found = await connection.execute(
+        select(case_file.c.case_no)
+        .where(
+            case_file.c.applicant_id == applicant_id,
+            case_file.c.item == item,
+            case_file.c.state.not_in(ended),
+        )
+        .order_by(case_file.c.case_no)
+        .limit(1)
+    )
+    number: str | None = found.scalar_one_or_none()
+    return number
+
+
+async def add_case(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+    """A new case."""
+    await connection.execute(insert(case_file).values(**values))
+
+
+async def change_case(
+    connection: AsyncConnection, case: CaseRow, values: Mapping[str, Any]
+) -> None:
+    """Change a case that `case_to_change` has locked; its version moves on by one."""
+    changed = (
+        update(case_file)
+        .where(case_file.c.id == case.id, case_file.c.version == case.version)
+        .values(**values, version=case.version + 1)
+    )
+    done = await connection.execute(changed)
+    if done.rowcount != 1:
+        raise RuntimeError("a locked case has changed")
+
+
+async def add_events(
+    connection: AsyncConnection, case_id: str, events: list[dict[str, Any]]
+) -> None:
+    """Add events after those the case has; their numbers follow on."""
+    last = select(case_event.c.seq).where(case_event.c.case_id == case_id)
+    found = await connection.execute(last.order_by(case_event.c.seq.desc()).limit(1))
+    seq = found.scalar_one_or_none() or 0
+    rows = [{**event, "case_id": case_id, "seq": seq + n} for n, event in enumerate(events, 1)]
+    await connection.execute(insert(case_event), rows)

@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Date, ForeignKey, Index, Integer, String, Table
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    select,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 
@@ -46,3 +60,23 @@ citizen = Table(
     Index("ix_citizen_township", TOWNSHIP, "region_path", "id"),
     Index("ix_citizen_id18", "id18"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What a command needs to know of a person on the register."""
+
+    id: str
+    citizen_uid: str
+    household_id: str | None
+    region_path: str
+    birth: date | None
+
+
+async def person_of(connection: AsyncConnection, citizen_id: str) -> Person | None:
+    """The person of this key; None if there is none."""
+    columns = [citizen.c[name] for name in Person.__dataclass_fields__]
+    row = (
+        await connection.execute(select(*columns).where(citizen.c.id == citizen_id))
+    ).one_or_none()
+    return None if row is None else Person(*row)

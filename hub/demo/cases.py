@@ -104,7 +104,7 @@ NOTICE_DAYS = 5.0  # seven natural days are five working days: nobody may shorte
 ENDS = (S.CLOSED, S.NOT_ACCEPTED, S.WITHDRAWN)
 
 _CASE = (
-    "id case_no item state channel intake applicant_id applicant_uid household_id region_path "
+    "id case_no item flow state channel intake applicant_id applicant_uid household_id region_path "
     "handling_dept filed_at due_at closed_at overdue has_complaint body decision"
 )
 _EVENT = "id case_id seq state at post overdue applicant_uid household_id region_path handling_dept"
@@ -177,6 +177,7 @@ class Case:
             self.id,
             wish.number,
             wish.item,
+            wish.flow,
             self.state,
             wish.channel,
             wish.intake,

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Boolean, Date, DateTime, Table
+from sqlalchemy import Boolean, Column, Date, DateTime, Table
 from sqlalchemy.engine import make_url
 
 from store.cases import case_event, case_file
@@ -17,6 +17,10 @@ from store.register import citizen, household
 from store.supervision import supervision_order
 
 TABLES = (household, citizen, case_file, case_event, supervision_order)  # parents first
+BY_DEEDS = frozenset(
+    {"version", "proxy_id", "proxy_relation", "consent_no", "clue_no", "act", "note"}
+)
+"""Columns that only deeds fill: the county's cases were there before."""
 CHUNK = 20_000  # rows in memory at a time: about 20 MB
 
 Progress = Callable[[str, int], None]
@@ -63,7 +67,7 @@ async def _load_postgres(register: Path, url: str, progress: Progress | None) ->
             for table in TABLES:
                 for rows in _chunks(register, table):
                     await raw.copy_records_to_table(
-                        table.name, records=rows, columns=[c.name for c in table.columns]
+                        table.name, records=rows, columns=[c.name for c in _filled(table)]
                     )
                     counts[table.name] += len(rows)
                     if progress:
@@ -74,7 +78,7 @@ async def _load_postgres(register: Path, url: str, progress: Progress | None) ->
 
 
 def _chunks(register: Path, table: Table) -> Iterator[list[tuple[Any, ...]]]:
-    read = [_reader(column.type) for column in table.columns]
+    read = [_reader(column.type) for column in _filled(table)]
     connection = sqlite3.connect(register)
     try:
         cursor = connection.execute(
@@ -102,4 +106,8 @@ def _same(value: Any) -> Any:
 
 
 def _names(table: Table) -> str:
-    return ", ".join(column.name for column in table.columns)
+    return ", ".join(column.name for column in _filled(table))
+
+
+def _filled(table: Table) -> list[Column[Any]]:
+    return [column for column in table.columns if column.name not in BY_DEEDS]

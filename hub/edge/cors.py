@@ -18,7 +18,8 @@ ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?\Z")
 
 ASKED = (
     "Authorization, Content-Type, X-Purpose, X-Case-No, X-End-User,"
-    " X-Purpose-Note, X-Legal-Basis, X-Road-Issue, X-Road-UserId, X-Road-Id, traceparent"
+    " X-Purpose-Note, X-Legal-Basis, X-Road-Issue, X-Road-UserId, X-Road-Id, traceparent,"
+    " Idempotency-Key"
 )
 """What a page may send along."""
 

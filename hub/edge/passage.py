@@ -8,9 +8,12 @@ A transport (`endpoint.py` for POST /graphql) reads its own protocol and leaves 
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from dataclasses import replace
+from secrets import token_hex
 from time import perf_counter
+from typing import Any
 
 import structlog
 
@@ -18,6 +21,7 @@ from authz.post import Asker
 from authz.rule import EMERGENCY
 from catalog.errors import (
     AuditUnavailable,
+    BadRequest,
     DeadlineExceeded,
     HubError,
     Internal,
@@ -28,13 +32,16 @@ from hub.edge import declared
 from hub.edge.decoding import JSON, Params
 from hub.edge.strict import answered, recognised
 from hub.identity import end_users
-from hub.identity.asking import CASE_HEADER, POSTS_S, Headers, Known
+from hub.identity.asking import CASE_HEADER, POSTS_S, Headers, Known, text_of
 from hub.release import Sent, Visit, outcome_of
 from hub.runs import looked_up
 from hub.telemetry.spans import AnySpan, Attribute, SpanName, named_after, offer
 from hub.worker import Hub
 from resolvers.answer import Answer, Question
+from resolvers.deed import Told, Writing
 
+KEY_HEADER = b"idempotency-key"
+_KEY = re.compile(r"[A-Za-z0-9._-]{8,64}\Z")
 _log = structlog.get_logger("hub.edge.passage")
 
 
@@ -98,7 +105,7 @@ class Passage:
 
         HubError for a document that is not there or may not be asked, before it is read at all.
         """
-        question = await self.settled(question, known)
+        question = self._writing(await self.settled(question, known))
         hub, visit = self._hub, self.visit
         hub.telemetry.metrics.asked(trusted=visit.trusted is not None, free=visit.free)
         # An event was not asked for just now: its subscription has its own bound.
@@ -117,6 +124,24 @@ class Passage:
         if span.is_recording():
             _tell(span, answer, visit)
         return answer
+
+    def _writing(self, question: Question) -> Question:
+        """With what a mutation needs. BadRequest HEADER for a key that is none.
+
+        The key is the asker's own, so that he may send his request again, or this request's.
+        """
+        given = text_of(self.headers, KEY_HEADER)
+        if given is not None and not _KEY.match(given):
+            raise BadRequest(
+                "Idempotency-Key 请用 8 到 64 个字母、数字或 . _ -",
+                reason="HEADER",
+                english="Idempotency-Key has 8 to 64 letters, digits or . _ -",
+            )
+        key = f"own/{given}" if given is not None else f"once/{token_hex(16)}"
+        return replace(question, writing=Writing(key, self._record))
+
+    async def _record(self, connection: Any, told: Told, policy: int) -> None:
+        await self._hub.release.deed(connection, told, self.visit, policy)
 
     async def fresh(self, known: Known) -> Known:
         """Who asks, once his question has arrived: rights are a second old at most."""

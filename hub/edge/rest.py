@@ -38,6 +38,7 @@ from resolvers.refusal import refused
 from store.documents import Registered
 
 GET, POST = "GET", "POST"
+MUTATION = "mutation"
 OPENAPI = "openapi"  # what the record calls the reading of the description
 FIELDS = 100  # of a query string; a document has a handful of variables, a list some dozens
 _WHOLE = re.compile(rf"-?\d{{1,{JSON_DIGITS}}}\Z", re.ASCII)
@@ -59,6 +60,8 @@ class Rest(Face):
             path: Mapping[str, str] = scope["path_params"]
             document = await self._hub.trusted.named(known, path["name"], path["version"])
             told = self._hub.trusted.examiner.examined(document.text)
+            if method == GET and told.operation == MUTATION:
+                raise MethodNotAllowed("变更操作请用 POST 提交", allow=POST, english="use POST")
             if method == GET:
                 variables = in_url(told, scope["query_string"])
             else:

@@ -9,6 +9,9 @@ and before the record the store is asked for its version (authorisation 5.7).
 
 Posts are part of the version, so whoever was suspended meanwhile is not let in the second time.
 Answers that show nothing clear by such a right are asked nothing and cost nothing.
+
+A mutation is strict before its deed: the store is asked for its version first. Asked a second time
+it is not done a second time, since both times it has the same key (`resolvers/deed.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 from catalog.errors import Forbidden, HubError
 from hub.identity.asking import Headers, Known
 from hub.worker import Hub
-from resolvers.answer import Answer, Question, withheld
+from resolvers.answer import Answer, Question, unasked, withheld
 
 
 async def answered(
@@ -26,6 +29,12 @@ async def answered(
 
     Never raises a HubError: what stands in the way is the answer.
     """
+    if question.writing is not None and await hub.engine.writes(question):
+        try:
+            if not await _in_force(hub, known):
+                known = await recognised(hub, headers)
+        except HubError as error:
+            return unasked(error, known.gate.book.version), known
     answer = await ask(hub, question, known)
     if not answer.strict:
         return answer, known

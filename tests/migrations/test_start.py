@@ -60,9 +60,22 @@ def shape(url: str) -> dict[str, frozenset[str]]:
 
 
 def lines(statement: str) -> Iterator[str]:
+    """Its lines; columns that were added later stand in one line with the one before."""
     for line in statement.splitlines():
-        if found := re.sub(r"\s+", " ", line).strip(" ,"):
-            yield found
+        for part in _parts(line):
+            if found := re.sub(r"\s+", " ", part).strip(" ,"):
+                yield found
+
+
+def _parts(line: str) -> Iterator[str]:
+    """A line cut at the commas outside of brackets."""
+    depth = start = 0
+    for at, sign in enumerate(line):
+        depth += (sign == "(") - (sign == ")")
+        if sign == "," and depth <= 0:
+            yield line[start:at]
+            start = at + 1
+    yield line[start:]
 
 
 def test_up_down_up_ends_where_up_ended(store_url: str) -> None:

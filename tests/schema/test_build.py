@@ -15,7 +15,9 @@ from resolvers.binding import (
     AccessOf,
     Binding,
     Bindings,
+    ChangedRow,
     ColumnOf,
+    CommandOf,
     ContextOf,
     EdgeTo,
     EntitiesOf,
@@ -32,7 +34,9 @@ from schema.build import bindings
 
 KINDS = (
     AccessOf,
+    ChangedRow,
     ColumnOf,
+    CommandOf,
     ContextOf,
     EdgeTo,
     EntitiesOf,

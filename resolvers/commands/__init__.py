@@ -1,0 +1,1 @@
+"""Commands: what mutations do, one file an area (`office.py` has the transaction around them)."""

@@ -1,0 +1,92 @@
+"""What every command has: a desk to work at, and how it says that it did nothing.
+
+A command reads the rows it is about in the deed's own transaction, asks the Gate, moves a table of
+`domain/` and writes. It gives keys of rows and plain values, never data: what may be shown of the
+rows is the Plan's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from secrets import token_hex
+from typing import Any
+
+from authz.gate import Gate
+from authz.lens import Mode
+from catalog.errors import BadUserInput, Conflict, Forbidden
+from catalog.load import Catalog
+from resolvers.deed import Done, Told
+
+TEXT = 2_000  # characters of an opinion, a reason or a result; a page has a thousand
+Input = Mapping[str, Any]
+
+
+class Refused(Exception):
+    """A business refusal: nothing is changed, and the payload is of this type with these values."""
+
+    def __init__(self, kind: str, **values: Any) -> None:
+        super().__init__(kind)
+        self.done = Done(kind, values=values, changed=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One deed's transaction, whose deed it is, and when it is done."""
+
+    connection: Any
+    gate: Gate
+    catalog: Catalog
+    now: datetime
+
+    @property
+    def post(self) -> str:
+        """The post by which it is done, as rows of events name it."""
+        first = self.gate.asker.posts[0]
+        return f"{first.dept}/{first.role}/{first.base}"
+
+    def sees(
+        self,
+        dataset: str,
+        region: str,
+        owner: str | None,
+        household: str | None,
+        *,
+        minor: bool = False,
+    ) -> bool:
+        """May the asker read this row at all? Else it is to him as if it were not there."""
+        lens = self.gate.lens(self.catalog.datasets[dataset], Mode.KEY)
+        bound = self.gate.asker.bound
+        return (bound is None or bound == household) and lens.rows.admits(region, owner, minor)
+
+    def demand(self, obj: str, region: str, owner: str) -> None:
+        """Forbidden, unless the asker may write this object of a row there."""
+        verdict = self.gate.demand(obj, "write", region, owner)
+        if not verdict.allowed:
+            title = self.catalog.objects[obj].title
+            said = f"按现行权限规则，您的岗位不能在此办理“{title}”"
+            raise Forbidden(said, reason=str(verdict.reason), ask=verdict.ask)
+
+
+Deed = Callable[[Desk, Input], Awaitable[tuple[Done, Told]]]
+"""Does one command. HubError or Refused: nothing of it stays."""
+
+
+def new_id() -> str:
+    """A row's key that says nothing."""
+    return token_hex(16)
+
+
+def text(given: Input, name: str, title: str) -> str:
+    """A text that was given and is not empty. BadUserInput VARIABLE."""
+    value = str(given.get(name) or "").strip()
+    if not value or len(value) > TEXT:
+        raise BadUserInput(f"请填写{title}，最多 {TEXT} 字", reason="VARIABLE")
+    return value
+
+
+def same_version(given: Input, version: int) -> None:
+    """Conflict VERSION, unless the asker has seen the row as it is."""
+    if given["version"] != version:
+        raise Conflict("已被他人改动：请重新读取后再办", reason="VERSION", version=version)

@@ -1,0 +1,88 @@
+"""The office that does what mutations ask: one transaction a deed, with its record, once.
+
+    receipt (is it done already?) ──► the command ──► receipt ends ──► record ──► COMMIT
+
+The record comes last: it holds the log's head, for which every other record waits. Whatever is
+raised on the way leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from authz.gate import Gate
+from catalog.errors import Conflict, SourceUnavailable
+from catalog.load import Catalog
+from resolvers.commands.cases import CASE_COMMANDS
+from resolvers.commands.command import Deed, Desk, Refused
+from resolvers.deed import Done, Writing
+from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, begun, ended
+
+COMMANDS: Mapping[str, Deed] = {**CASE_COMMANDS}
+"""Every command by the name of its mutation."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Office:
+    """One per worker. `digest` makes a keyed digest of a text; `clock` gives UTC."""
+
+    def __init__(
+        self,
+        deeds: Deeds,
+        catalog: Catalog,
+        digest: Callable[[str], str],
+        *,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._deeds, self._catalog, self._clock = deeds, catalog, clock
+        self._keyed = digest
+
+    async def do(
+        self, name: str, arguments: Mapping[str, Any], gate: Gate, writing: Writing
+    ) -> Done:
+        """Do it, or give what came of it if it was done under this key before.
+
+        Conflict IDEMPOTENCY for the key of another deed; SourceUnavailable BUSY if the store has
+        no room for a writer; whatever the command raises.
+        """
+        given = arguments["input"]
+        receipt = Receipt(gate.asker.principal_id, writing.key, self._digest(name, given))
+        try:
+            return await self._once(name, given, gate, writing, receipt)
+        except Refused as refused:
+            return refused.done
+        except OtherDeed:
+            raise Conflict(
+                "此 Idempotency-Key 已用于另一个请求：请换一个", reason="IDEMPOTENCY"
+            ) from None
+        except StoreBusy:
+            raise SourceUnavailable("中枢繁忙，请稍后再试", reason="BUSY", source="hub") from None
+
+    async def _once(
+        self, name: str, given: Mapping[str, Any], gate: Gate, writing: Writing, receipt: Receipt
+    ) -> Done:
+        async with self._deeds.deed() as connection:
+            now = self._clock()
+            before = await begun(connection, receipt, now)
+            if before is not None:
+                return Done(before["kind"], before["rows"], before["values"], again=True)
+            done, told = await COMMANDS[name](Desk(connection, gate, self._catalog, now), given)
+            kept = {"kind": done.kind, "rows": done.rows, "values": done.values}
+            await ended(connection, receipt, kept)
+            # INVARIANT: the last statement. It holds the log's head until the commit.
+            await writing.record(connection, replace(told, command=name), gate.book.version)
+        return done
+
+    def _digest(self, name: str, given: Mapping[str, Any]) -> str:
+        """Keyed: a plain digest of few values can be guessed, and they may be about a person."""
+        said = orjson.dumps([name, given], option=orjson.OPT_SORT_KEYS)
+        return self._keyed("deed " + hashlib.sha256(said).hexdigest())

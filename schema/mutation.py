@@ -1,0 +1,119 @@
+"""Mutations: ``verbNoun(input: VerbNounInput!): VerbNounPayload``; one a request.
+
+A payload is a union: what was changed, read back by the Plan like any row, or why not, as a type
+of its own for each business reason. What is no business of the asker's (rights, versions, states)
+is an error with a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Union
+
+import strawberry
+
+from resolvers.binding import ChangedRow
+from schema.bound import Arguments, Kit
+
+CASE = {"caseNo": ("String!", "诉求编号"), "version": ("Int!", "您所见的版本；已变动则不办理")}
+MESSAGE = {"message": ("String!", "原因与应当怎么办")}
+
+REFUSALS: Mapping[str, tuple[str, Arguments]] = {
+    "AlreadyFiled": (
+        "未办理：此人同一事项已有在办的诉求件",
+        {**MESSAGE, "caseNo": ("String!", "在办的诉求编号")},
+    ),
+    "ItemWithoutCase": ("未办理：查询事项不产生诉求件", MESSAGE),
+    "ConsentMissing": ("未办理：他人代举缺少代办人、关系或授权记录", MESSAGE),
+    "ClueMissing": ("未办理：政府托举缺少风险线索编号", MESSAGE),
+}
+"""Business refusals by type: description and fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A mutation's words: what it is, what it takes, what it may refuse for."""
+
+    about: str
+    takes: Arguments
+    refuses: tuple[str, ...] = ()
+
+
+def _with(name: str, about: str) -> Arguments:
+    return {**CASE, name: ("String!", about)}
+
+
+CASES: Mapping[str, Said] = {
+    "submitCase": Said(
+        "提交诉求：群众举手、他人代举或政府托举；提交即自动分流",
+        {
+            "applicant": ("ID!", "申请人的标识"),
+            "item": ("ServiceItem!", "服务事项"),
+            "channel": ("ApplicationChannel!", "申请渠道"),
+            "intake": ("IntakeMode!", "受理方式"),
+            "body": ("String!", "诉求内容"),
+            "urgent": ("Boolean", "临时救助按紧急程序：先救助、后补手续"),
+            "proxy": ("ProxyInput", "他人代举：代办人、关系与授权"),
+            "clue": ("String", "政府托举：风险线索编号"),
+        },
+        ("AlreadyFiled", "ItemWithoutCase", "ConsentMissing", "ClueMissing"),
+    ),
+    "acceptCase": Said("受理，或补正齐全后受理", _with("opinion", "受理意见")),
+    "returnCase": Said("退回补正；补正期间不计时", _with("reason", "须补正的内容")),
+    "rejectCase": Said("不予受理", _with("reason", "不予受理的理由")),
+    "transferCase": Said(
+        "转办：改为另一事项，由其承办部门重新分流；群众不必重新提交",
+        {**_with("reason", "转办原因"), "item": ("ServiceItem!", "转为的服务事项")},
+        ("ItemWithoutCase",),
+    ),
+    "visitCase": Said("入户核实", _with("findings", "核实情况")),
+    "deliberateCase": Said("提交民主评议", _with("opinion", "评议意见")),
+    "publishCase": Said("公示", _with("opinion", "公示说明")),
+    "objectToCase": Said("登记公示期间的异议，办理中止", _with("reason", "异议内容")),
+    "reviewCase": Said("乡镇初审", _with("opinion", "初审意见")),
+    "presentCase": Said("报县级审批", _with("opinion", "报审意见")),
+    "approveCase": Said("同意", _with("conclusion", "审批结论")),
+    "denyCase": Said("不同意，须书面告知理由", _with("conclusion", "不同意的理由")),
+    "deliverCase": Said("落实", _with("measure", "落实措施")),
+    "closeCase": Said("办结", _with("result", "办理结果")),
+    "followUpCase": Said("回访", _with("result", "回访情况")),
+    "withdrawCase": Said("撤回；作出决定以后不能撤回", _with("reason", "撤回原因")),
+    "reopenCase": Said("重新办理：申诉成立之后", _with("reason", "重新办理的理由")),
+}
+
+
+def mutation(kit: Kit) -> Any:
+    """The Mutation type. Whoever changes a row is shown of it what he may read."""
+    kit.input(
+        "ProxyInput",
+        "代办人",
+        {
+            "citizen": ("ID!", "代办人的标识"),
+            "relation": ("String!", "与申请人的关系"),
+            "consent": ("String!", "本人授权记录的编号"),
+        },
+    )
+    for name, (about, fields) in REFUSALS.items():
+        kit.object(name, about, {key: kit.part(*said) for key, said in fields.items()})
+    kit.object(
+        "CaseChanged",
+        "诉求件已变更",
+        {
+            "case": kit.changed("Case", "变更后的诉求件；不在您可见范围时为空", ChangedRow("case")),
+            "event": kit.changed("CaseEvent", "此次办件事件", ChangedRow("case_event")),
+        },
+    )
+    roots = {name: _command(kit, name, said, "CaseChanged") for name, said in CASES.items()}
+    return kit.object("Mutation", "数据共享中心的变更入口；一次请求一个变更", roots)
+
+
+def _command(kit: Kit, name: str, said: Said, changed: str) -> Any:
+    noun = name[0].upper() + name[1:]
+    kit.input(f"{noun}Input", said.about, said.takes)
+    payload = f"{noun}Payload"
+    kinds = tuple(kit.names[kind] for kind in (changed, *said.refuses))
+    union = strawberry.union(payload, description=f"{said.about}的结果")
+    made: Any = Union[kinds] if len(kinds) > 1 else kinds[0]  # noqa: UP007  made at run time
+    kit.names[payload] = Annotated[made, union]
+    return kit.command(payload, said.about, name, {"input": (f"{noun}Input!", "内容")})
