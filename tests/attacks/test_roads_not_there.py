@@ -24,10 +24,18 @@ KNOWN = {
 SUBSCRIBED = {"caseEvents", "supervisionEvents", "caseCounts"}
 """Every subscription; what it tells of a row is what `test_subscriptions.py` attacks."""
 
+CHANGED = {
+    "submitCase", "acceptCase", "returnCase", "rejectCase", "transferCase", "visitCase",
+    "deliberateCase", "publishCase", "objectToCase", "reviewCase", "presentCase", "approveCase",
+    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase", "reopenCase",
+}  # fmt: skip
+"""Every mutation; `test_mutations.py` attacks each."""
+
 DOCUMENTS = {
     "node": '{ node(id: "x") { id } }',
     "nodes": '{ nodes(ids: ["x"]) { id } }',
     "mutation": 'mutation { fileCase(input: {item: "TEMP_AID"}) { case { id } } }',
+    "mutation by the row": 'mutation { updateCase(id: "x", patch: {state: "CLOSED"}) { id } }',
     "subscription": "subscription { caseChanged { id } }",
 }
 
@@ -36,15 +44,18 @@ def test_the_schema_has_no_road_that_no_attack_was_tried_on(county: County) -> N
     schema = county.desk.bindings.schema
     assert schema.query_type is not None
     assert set(schema.query_type.fields) == KNOWN
-    assert schema.mutation_type is None
+    assert schema.mutation_type is not None
+    assert set(schema.mutation_type.fields) == CHANGED
     assert schema.subscription_type is not None
     assert set(schema.subscription_type.fields) == SUBSCRIBED
 
 
 def test_no_type_can_stand_for_another(county: County) -> None:
-    """No interface and one union, whose fragments are tried in test_entities.py."""
+    """No interface; one union of rows, whose fragments are tried in test_entities.py; payloads."""
     kinds = county.desk.bindings.schema.type_map.values()
-    assert [kind.name for kind in kinds if is_abstract_type(kind)] == ["_Entity"]
+    payloads = [f"{name[0].upper()}{name[1:]}Payload" for name in CHANGED]
+    found = [kind.name for kind in kinds if is_abstract_type(kind)]
+    assert sorted(found) == sorted(["_Entity", *payloads])
 
 
 def test_persons_are_reached_by_the_roads_that_are_attacked(county: County) -> None:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import func, select
 
@@ -15,19 +13,11 @@ from hub.demo.site import Site
 from store.cases import case_event, case_file
 from store.deeds import deed_receipt
 from store.engine import single
+from tests.casework import ACCEPT, DEPT, MANY, NEIGHBOUR, TOWN, VILLAGE, code, do, filed, filing
 from tests.trusted import Edge, over
 
 pytestmark = [pytest.mark.anyio]
 
-VILLAGE, TOWN, NEIGHBOUR, DEPT = (
-    "zhelai-village-01",
-    "zhelai-town-01",
-    "bange-town-01",
-    "mca-dept-01",
-)
-CHANGED = "... on CaseChanged { case { caseNo state version } event { act state } }"
-ACCEPT = {"Accept": "application/graphql-response+json"}
-MANY: Mapping[str, object] = {"rate.person": 100_000, "running.person": 1_000}
 APPROVED_PATH = (
     (TOWN, "acceptCase", "opinion", "ACCEPTED"),
     (TOWN, "visitCase", "findings", "VERIFYING"),
@@ -47,52 +37,6 @@ APPROVED_PATH = (
 async def edge(site_copy: Site) -> AsyncIterator[Edge]:
     async with over(site_copy, MANY) as made:
         yield made
-
-
-async def do(
-    edge: Edge,
-    account: str,
-    name: str,
-    given: Mapping[str, object],
-    selection: str = CHANGED,
-    **headers: str,
-) -> httpx.Response:
-    """One mutation by an account."""
-    noun = name[0].upper() + name[1:]
-    asked = f"done: {name}(input: $in) {{ __typename {selection} }}"
-    text = f"mutation Do($in: {noun}Input!) {{ {asked} }}"
-    named = {key.replace("_", "-"): value for key, value in headers.items()}
-    return await edge.http.post(
-        "/graphql",
-        json={"query": text, "variables": {"in": dict(given)}},
-        headers=edge.headers(account) | ACCEPT | named,
-    )
-
-
-def code(answer: httpx.Response) -> tuple[str, str | None]:
-    """Code and reason of an answer's first error."""
-    first = answer.json()["errors"][0]["extensions"]
-    return first["code"], first.get("reason")
-
-
-def applicant(edge: Edge) -> str:
-    """A citizen of 者腊乡, in the village of its clerk."""
-    return edge.site.shown("zhelai").citizen
-
-
-def filing(edge: Edge, item: str = "EXTREME_POVERTY", **more: object) -> dict[str, object]:
-    """What a village clerk files for a villager who asked him."""
-    proxy = {"citizen": applicant(edge), "relation": "邻居", "consent": "SQ-2026-17"}
-    given = {"applicant": applicant(edge), "item": item, "intake": "HOME_VISIT", "proxy": proxy}
-    return {**given, "channel": "PROXY_RAISED", "body": "无劳动能力，请求特困供养", **more}
-
-
-async def filed(edge: Edge, item: str = "EXTREME_POVERTY") -> dict[str, Any]:
-    """A new case."""
-    answer = await do(edge, VILLAGE, "submitCase", filing(edge, item))
-    assert answer.status_code == 200, answer.text
-    found: dict[str, Any] = answer.json()["data"]["done"]["case"]
-    return found
 
 
 async def test_a_case_from_its_filing_to_its_follow_up(edge: Edge) -> None:
