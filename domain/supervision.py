@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 
+from catalog.procedures import Procedure, Procedures, Step
 from domain.machine import Act, Fact, Machine, Party
 
 
@@ -151,6 +152,15 @@ class Escalation:
 
     send_backs: int
     late: timedelta
+
+
+def escalation(procedures: Procedures, day: date) -> Escalation:
+    """The rule on a Beijing day, from its two rows."""
+    of = Procedure.SUPERVISION
+    return Escalation(
+        send_backs=procedures.limit(of, Step.ESCALATE_SENT_BACK, day).count,
+        late=timedelta(days=procedures.limit(of, Step.ESCALATE_LATE, day).count),
+    )
 
 
 def flags(
