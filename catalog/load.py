@@ -17,6 +17,7 @@ from catalog.divisions import Divisions, load_divisions
 from catalog.errors import CatalogError
 from catalog.grades import Sensitivity, SharingKind
 from catalog.items import ServiceItem, read_items
+from catalog.procedures import Procedures, read_procedures
 from catalog.purposes import Purpose, read_purposes
 from catalog.table import Table, read_toml
 
@@ -57,6 +58,7 @@ class Catalog:
     code_titles: Mapping[str, str]
     sources: Mapping[str, SourceSpec]
     datasets: Mapping[str, Dataset]
+    procedures: Procedures
 
     def of_type(self, type_name: str) -> Dataset:
         """The data set a GraphQL type shows; KeyError if none."""
@@ -95,6 +97,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
     objects = _objects(read_toml(HERE / "objects.toml"), departments)
     titles, codes = _codes(read_toml(HERE / "codes.toml"))
     items = read_items(read_toml(HERE / "items.toml"), departments, bases)
+    procedures = read_procedures(read_toml(HERE / "procedures.toml"), departments, bases)
     titles["ServiceItem"] = "服务事项"
     codes["ServiceItem"] = {item.code: item.title for item in items.values()}
     folders = [HERE / "datasets", *([extra_dir] if extra_dir else [])]
@@ -116,6 +119,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
         code_titles=titles,
         sources={s.name: s for s in sources},
         datasets=datasets,
+        procedures=procedures,
     )
 
 

@@ -172,6 +172,20 @@ def responds_with_more_than_metrics(_path: str, tree: ast.AST) -> Iterator[ast.A
             yield node
 
 
+def holds_number(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
+    """Any number but nought and one; of a length of time, any number."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            if node.value not in (0, 1):
+                yield node
+        elif called(node) in {"timedelta", "relativedelta"}:
+            yield from (
+                part
+                for part in ast.walk(node)
+                if isinstance(part, ast.Constant) and part.value in (0, 1)
+            )
+
+
 def is_impure(_path: str, tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.walk(tree):
         if (
@@ -338,6 +352,21 @@ HABITS = [
         is_impure,
         ("domain/case.py", "from datetime import datetime\nx = datetime.now()"),
         within=("domain/",),
+    ),
+    Habit(
+        "no limit is a literal in the office's rules: limits are rows",
+        holds_number,
+        ("domain/case.py", "DAYS = 7"),
+        within=("domain/",),
+        # What may be published is arithmetic of tables and months; its limits are `tally_rule`.
+        but=("domain/tally.py",),
+    ),
+    Habit(
+        "no length of time is a literal in the office's rules, not even one day",
+        holds_number,
+        ("domain/case.py", "late = timedelta(days=1)"),
+        within=("domain/",),
+        but=("domain/tally.py",),
     ),
     Habit(
         "the office's rules do not wait",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from itertools import pairwise, product
 
 import pytest
 
 from catalog.items import FlowKind
 from catalog.load import load
-from domain.case import TRANSITIONS, CaseState, may_move, path
+from domain.case import MACHINES, TRANSITIONS, CaseAct, CaseState, may_move, path
+from domain.machine import Fact, Refused, Step, Why
+from tests.domain.walks import GIVEN, Table, agrees, moves, read, walk
 
 S = CaseState
 INTAKE = "SUBMITTED ROUTED ACCEPTED"
@@ -53,6 +56,82 @@ BESIDE = {
     FlowKind.F3: {"REOPENED DELIVERING"},
     FlowKind.F4: REFUSAL | OBJECTION | REWORK | {"VERIFYING NOTICING", "NOTICING APPROVING"},
 }
+INTAKE_ACTS = """
+SUBMITTED   ROUTE     ROUTED
+TRANSFERRED ROUTE     ROUTED
+ROUTED      ACCEPT    ACCEPTED     |                | ACCEPTED_AT
+RETURNED    ACCEPT    ACCEPTED     |                | ACCEPTED_AT
+ROUTED      RETURN    RETURNED     | REASON
+ROUTED      REJECT    NOT_ACCEPTED | REASON
+ROUTED      TRANSFER  TRANSFERRED  | REASON GOES_TO
+SUBMITTED   WITHDRAW  WITHDRAWN    | REASON
+ROUTED      WITHDRAW  WITHDRAWN    | REASON
+RETURNED    WITHDRAW  WITHDRAWN    | REASON
+TRANSFERRED WITHDRAW  WITHDRAWN    | REASON
+ACCEPTED    WITHDRAW  WITHDRAWN    | REASON
+DELIVERING  CLOSE     CLOSED       | RESULT         | CLOSED_AT
+CLOSED      FOLLOW_UP FOLLOWED_UP  | SATISFACTION
+CLOSED      REOPEN    REOPENED     | REASON UPHELD_APPEAL
+FOLLOWED_UP REOPEN    REOPENED     | REASON UPHELD_APPEAL
+"""
+VISITED = """
+ACCEPTED  VISIT    VERIFYING | VISIT
+REOPENED  VISIT    VERIFYING | VISIT
+VERIFYING WITHDRAW WITHDRAWN | REASON
+"""
+DECIDED = """
+APPROVING DENY     DENIED    | REASON CONCLUSION | DECIDED_AT
+DENIED    CLOSE    CLOSED    | RESULT            | CLOSED_AT
+APPROVING WITHDRAW WITHDRAWN | REASON
+"""
+NOTICED = """
+NOTICING  OBJECT   SUSPENDED | REASON
+SUSPENDED VISIT    VERIFYING | VISIT
+NOTICING  WITHDRAW WITHDRAWN | REASON
+SUSPENDED WITHDRAW WITHDRAWN | REASON
+"""
+ACTS = {
+    FlowKind.F1: VISITED.strip()
+    + DECIDED
+    + NOTICED.strip()
+    + """
+VERIFYING         DELIBERATE DELIBERATING      | ATTENDANCE VOTE
+DELIBERATING      PUBLISH    NOTICING          | NOTICE_FROM NOTICE_UNTIL
+NOTICING          REVIEW     TOWNSHIP_REVIEWED | OPINION NOTICE_OVER
+TOWNSHIP_REVIEWED PRESENT    APPROVING         | OPINION
+APPROVING         APPROVE    APPROVED          | CONCLUSION | DECIDED_AT
+APPROVED          DELIVER    DELIVERING        | DELIVERED DELIVERED_ON
+DELIBERATING      WITHDRAW   WITHDRAWN         | REASON
+TOWNSHIP_REVIEWED WITHDRAW   WITHDRAWN         | REASON
+""",
+    FlowKind.F1_URGENT: VISITED.strip()
+    + DECIDED
+    + """VERIFYING    PRESENT    APPROVING    | OPINION
+APPROVING    APPROVE    DELIVERING   | CONCLUSION      | DECIDED_AT
+DELIVERING   DELIBERATE DELIBERATING | ATTENDANCE VOTE
+DELIBERATING CLOSE      CLOSED       | RESULT          | CLOSED_AT
+""",
+    FlowKind.F2: VISITED + "VERIFYING DELIVER DELIVERING | DELIVERED DELIVERED_ON",
+    FlowKind.F3: """
+ACCEPTED DELIVER DELIVERING | DELIVERED DELIVERED_ON
+REOPENED DELIVER DELIVERING | DELIVERED DELIVERED_ON
+""",
+    FlowKind.F4: VISITED.strip()
+    + DECIDED
+    + NOTICED.strip()
+    + """
+VERIFYING PRESENT APPROVING  | OPINION
+VERIFYING PUBLISH NOTICING   | NOTICE_FROM NOTICE_UNTIL
+NOTICING  PRESENT APPROVING  | OPINION NOTICE_OVER
+APPROVING APPROVE DELIVERING | CONCLUSION | DECIDED_AT
+""",
+}
+OPENING = list(ACTS)
+
+
+def acts(flow: FlowKind) -> Table:
+    """The acts as the design writes them."""
+    return read(f"{INTAKE_ACTS.strip()}\n{ACTS[flow].strip()}")
 
 
 def listed(flow: FlowKind) -> set[tuple[str, str]]:
@@ -86,5 +165,59 @@ def test_every_state_of_a_table_can_be_reached_and_the_ends_are_ends(flow: FlowK
     assert not {S.WITHDRAWN, S.NOT_ACCEPTED} & set(TRANSITIONS[flow])
 
 
-def test_the_states_are_the_code_tables() -> None:
-    assert list(load().codes["CaseState"]) == [state.value for state in S]
+@pytest.mark.parametrize("flow", OPENING)
+def test_every_listed_act_passes_and_every_other_pair_is_refused(flow: FlowKind) -> None:
+    assert agrees(MACHINES[flow], S, CaseAct, acts(flow)) == 342
+    assert moves(acts(flow)) == listed(flow)
+
+
+@pytest.mark.parametrize("flow", OPENING)
+def test_every_listed_move_is_made_by_exactly_one_act(flow: FlowKind) -> None:
+    made = [
+        (before, machine.after(before, act))
+        for machine in [MACHINES[flow]]
+        for before, act in product(S, CaseAct)
+        if machine.after(before, act) is not None
+    ]
+    assert len(made) == len(set(made)) == len(listed(flow))
+    assert {(before, str(after)) for before, after in made} == listed(flow)
+
+
+def test_a_flow_that_opens_no_case_has_no_machine() -> None:
+    assert list(MACHINES) == OPENING
+    assert len(OPENING) == 5
+    assert FlowKind.F5 not in MACHINES
+    assert TRANSITIONS[FlowKind.F5] == {}
+
+
+@pytest.mark.parametrize("flow", OPENING)
+def test_no_walk_comes_where_the_table_does_not_lead(flow: FlowKind) -> None:
+    reached = walk(
+        MACHINES[flow],
+        S,
+        CaseAct,
+        acts(flow),
+        closing={
+            "ACCEPTED": ("ACCEPTED_AT",),
+            "APPROVED": ("ACCEPTED_AT", "DECIDED_AT"),
+            "DENIED": ("DECIDED_AT",),
+            "CLOSED": ("ACCEPTED_AT", "CLOSED_AT"),
+            "FOLLOWED_UP": ("CLOSED_AT",),
+        },
+    )
+    assert set(MAIN[flow].split()) <= reached <= {word for move in listed(flow) for word in move}
+
+
+@pytest.mark.parametrize(
+    ("flow", "act"), [(FlowKind.F1, CaseAct.REVIEW), (FlowKind.F4, CaseAct.PRESENT)]
+)
+def test_nobody_goes_on_before_the_notice_has_run(flow: FlowKind, act: CaseAct) -> None:
+    without = GIVEN - {Fact.NOTICE_OVER}
+    refused = MACHINES[flow].take(S.NOTICING, act, without, {})
+    assert refused == Refused(Why.FACTS_MISSING, (Fact.NOTICE_OVER,))
+    assert isinstance(MACHINES[flow].take(S.NOTICING, act, GIVEN, {}), Step)
+
+
+@pytest.mark.parametrize("words", [S, CaseAct])
+def test_the_words_are_the_code_tables(words: type[StrEnum]) -> None:
+    assert list(load().codes[words.__name__]) == [word.value for word in words]

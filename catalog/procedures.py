@@ -1,0 +1,288 @@
+"""Limits, routes and staffing of the office's procedures: rows with a legal basis and dates.
+
+``procedures.toml`` says how long, which way and how many; ``domain/`` says what is done then.
+A row is in force from its first day to the day before `until`; two rows for one thing never
+are at once, so a day has one answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import TypeVar
+
+from catalog.divisions import Level
+from catalog.table import Table
+
+
+class Footing(StrEnum):
+    """What a value stands on: its text, a text nobody has confirmed yet, or our own choice."""
+
+    CONFIRMED = "CONFIRMED"
+    TO_BE_CONFIRMED = "TO_BE_CONFIRMED"
+    DEFAULT = "DEFAULT"
+
+
+class Unit(StrEnum):
+    """What is counted: working days (``workdays.py``), natural days, how often."""
+
+    WORKING_DAY = "WORKING_DAY"
+    DAY = "DAY"
+    TIMES = "TIMES"
+
+
+class Procedure(StrEnum):
+    """Procedures beside the case's."""
+
+    SUPERVISION = "SUPERVISION"
+    COMPLAINT = "COMPLAINT"
+    APPEAL = "APPEAL"
+    PRIVACY_OBJECTION = "PRIVACY_OBJECTION"
+    CORRECTION = "CORRECTION"
+    SPOT_CHECK = "SPOT_CHECK"
+
+
+class Step(StrEnum):
+    """What is limited: something to be done, a kind of order, or when something follows."""
+
+    SIGN = "SIGN"
+    URGE = "URGE"
+    SUPERVISE = "SUPERVISE"
+    KEY = "KEY"
+    LEADER = "LEADER"
+    ESCALATE_SENT_BACK = "ESCALATE_SENT_BACK"
+    """Sent back so often: to the county's leader."""
+    ESCALATE_LATE = "ESCALATE_LATE"
+    """So long past the limit: to the county's leader."""
+    RECEIVE = "RECEIVE"
+    ANSWER = "ANSWER"
+    ANSWER_ESCALATED = "ANSWER_ESCALATED"
+    ACCEPT = "ACCEPT"
+    CORRECT = "CORRECT"
+    EXTEND = "EXTEND"
+    """What the one extension adds."""
+    TELL_READERS_OF = "TELL_READERS_OF"
+    """Who has read the value so long back is told."""
+    RECTIFY = "RECTIFY"
+
+
+_ANSWERING = frozenset({Step.RECEIVE, Step.ANSWER, Step.ANSWER_ESCALATED})
+
+STEPS: Mapping[Procedure, frozenset[Step]] = {
+    Procedure.SUPERVISION: frozenset(
+        {
+            Step.SIGN,
+            Step.URGE,
+            Step.SUPERVISE,
+            Step.KEY,
+            Step.LEADER,
+            Step.ESCALATE_SENT_BACK,
+            Step.ESCALATE_LATE,
+        }
+    ),
+    Procedure.COMPLAINT: _ANSWERING,
+    Procedure.APPEAL: _ANSWERING,
+    Procedure.PRIVACY_OBJECTION: _ANSWERING,
+    Procedure.CORRECTION: frozenset({Step.ACCEPT, Step.CORRECT, Step.EXTEND, Step.TELL_READERS_OF}),
+    Procedure.SPOT_CHECK: frozenset({Step.RECTIFY}),
+}
+"""The steps of each procedure; each has a row."""
+
+AS_WRITTEN = frozenset({Step.KEY, Step.LEADER})
+"""Orders that say their limit themselves, if no row does."""
+_LENGTHS = frozenset({Unit.WORKING_DAY, Unit.DAY})
+_UNITS: Mapping[Step, frozenset[Unit]] = {
+    Step.ESCALATE_SENT_BACK: frozenset({Unit.TIMES}),
+    Step.ESCALATE_LATE: frozenset({Unit.DAY}),
+    Step.TELL_READERS_OF: frozenset({Unit.DAY}),
+}
+"""What a step is counted in, if not in days of either kind."""
+
+
+class ChangeRoute(StrEnum):
+    """Who has the last word on an account change (第六条)."""
+
+    COUNTY = "COUNTY"
+    PREFECTURE = "PREFECTURE"
+
+
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """On what a row stands, and when: from `since` to the day before `until`."""
+
+    legal_basis: str
+    footing: Footing
+    since: date
+    until: date | None
+
+    def on(self, day: date) -> bool:
+        """Is the row in force on this Beijing day?"""
+        return self.since <= day and (self.until is None or day < self.until)
+
+    def meets(self, other: InForce) -> bool:
+        """Is there a day on which both are in force?"""
+        return self.on(other.since) or other.on(self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class ProcedureLimit:
+    """How long or how often. `amount` None: as the order itself says (`as_written`)."""
+
+    procedure: Procedure
+    step: Step
+    amount: int | None
+    unit: Unit | None
+    force: InForce
+
+    @property
+    def count(self) -> int:
+        """The amount; LookupError where the order itself says it."""
+        if self.amount is None:
+            raise LookupError(f"{self.procedure} {self.step} is as written")
+        return self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """The way of account changes of organisations of a level."""
+
+    level: Level
+    route: ChangeRoute
+    force: InForce
+
+
+@dataclass(frozen=True, slots=True)
+class StaffingRow:
+    """The accounts each of these departments holds at each place of a level, at least."""
+
+    departments: tuple[str, ...]
+    level: Level
+    accounts: int
+    force: InForce
+
+
+Row = TypeVar("Row", ProcedureLimit, RouteRow, StaffingRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Procedures:
+    """All rows, those of other days too."""
+
+    limits: tuple[ProcedureLimit, ...]
+    routes: tuple[RouteRow, ...]
+    staffing_rows: tuple[StaffingRow, ...]
+
+    def limit(self, procedure: Procedure, step: Step, day: date) -> ProcedureLimit:
+        """The limit on a Beijing day; LookupError if none is in force then."""
+        for row in in_force(self.limits, day):
+            if (row.procedure, row.step) == (procedure, step):
+                return row
+        raise LookupError(f"no limit for {procedure} {step} on {day}")
+
+    def route(self, level: Level, day: date) -> ChangeRoute:
+        """Which way an account change of this level goes; LookupError if none says."""
+        for row in in_force(self.routes, day):
+            if row.level is level:
+                return row.route
+        raise LookupError(f"no route for {level} on {day}")
+
+    def staffing(self, day: date) -> tuple[StaffingRow, ...]:
+        """The rows of 第十二条 in force on a day."""
+        return in_force(self.staffing_rows, day)
+
+
+def in_force(rows: Iterable[Row], day: date) -> tuple[Row, ...]:
+    """The rows of a Beijing day."""
+    return tuple(row for row in rows if row.force.on(day))
+
+
+def read_procedures(
+    table: Table, departments: Mapping[str, object], bases: Mapping[str, object]
+) -> Procedures:
+    """``procedures.toml``, strictly: every step has a row, and no two of a thing meet."""
+    limits = tuple(_limit(entry, bases) for entry in table.subs("limit", "step"))
+    routes = tuple(_route(entry, bases) for entry in table.subs("change_route", "level"))
+    staffing = tuple(
+        _staffing(entry, departments, bases) for entry in table.subs("staffing", "level")
+    )
+    table.done()
+    for procedure, steps in STEPS.items():
+        told = {row.step for row in limits if row.procedure is procedure}
+        for step in sorted(steps - told):
+            raise table.fail(f"limit[{procedure} {step}]", "is missing: add a row")
+    _alone(table, "limit", [(f"{row.procedure} {row.step}", row.force) for row in limits])
+    _alone(table, "change_route", [(row.level.value, row.force) for row in routes])
+    posts = [(f"{d} {row.level}", row.force) for row in staffing for d in row.departments]
+    _alone(table, "staffing", posts)
+    return Procedures(limits, routes, staffing)
+
+
+def _limit(entry: Table, bases: Mapping[str, object]) -> ProcedureLimit:
+    procedure = entry.choice("procedure", Procedure)
+    step = entry.choice("step", Step)
+    if step not in STEPS[procedure]:
+        raise entry.fail("step", f"is none of {procedure}: use one of {_words(STEPS[procedure])}")
+    amount, unit = None, None
+    as_written = entry.flag("as_written", False)
+    if as_written and step not in AS_WRITTEN:
+        raise entry.fail("as_written", f"is for {_words(AS_WRITTEN)} only: add an amount")
+    if not as_written:
+        amount, unit = _count(entry, "amount"), entry.choice("unit", Unit)
+        if unit not in _UNITS.get(step, _LENGTHS):
+            raise entry.fail("unit", f"`{unit}` does not count {step}")
+    found = ProcedureLimit(procedure, step, amount, unit, _force(entry, bases))
+    entry.done()
+    return found
+
+
+def _route(entry: Table, bases: Mapping[str, object]) -> RouteRow:
+    level, route = entry.choice("level", Level), entry.choice("route", ChangeRoute)
+    found = RouteRow(level, route, _force(entry, bases))
+    entry.done()
+    return found
+
+
+def _staffing(
+    entry: Table, departments: Mapping[str, object], bases: Mapping[str, object]
+) -> StaffingRow:
+    named = entry.texts("departments")
+    for department in named:
+        if department not in departments:
+            raise entry.fail("departments", f"`{department}` is no department")
+    if not named:
+        raise entry.fail("departments", "is missing: name one or more")
+    level, accounts = entry.choice("level", Level), _count(entry, "accounts")
+    found = StaffingRow(named, level, accounts, _force(entry, bases))
+    entry.done()
+    return found
+
+
+def _count(entry: Table, key: str) -> int:
+    value = entry.positive(key)
+    if value is None:
+        raise entry.fail(key, "is missing: add a whole number from 1")
+    return value
+
+
+def _force(entry: Table, bases: Mapping[str, object]) -> InForce:
+    basis = entry.known("legal_basis", bases, "legal basis")
+    footing = entry.choice("standing", Footing)
+    since, until = entry.day("from"), entry.day("until")
+    if since is None:
+        raise entry.fail("from", "is missing: add the first day in force")
+    if until is not None and until <= since:
+        raise entry.fail("until", "must be later than `from`")
+    return InForce(basis, footing, since, until)
+
+
+def _alone(table: Table, key: str, rows: list[tuple[str, InForce]]) -> None:
+    for index, (name, force) in enumerate(rows):
+        for other, earlier in rows[:index]:
+            if name == other and force.meets(earlier):
+                raise table.fail(f"{key}[{name}]", "stands twice for one day: end the earlier row")
+
+
+def _words(steps: frozenset[Step]) -> str:
+    return " ".join(step for step in Step if step in steps)

@@ -1,0 +1,124 @@
+"""账号变更: approved at home, then by the county or the prefecture (第六条; 领域设计 1.11).
+
+Townships' and villages' changes end with the county's office, departments' with the
+authority above them in the prefecture: those the hub records, hands over and waits for. Which
+level goes which way is a row of ``procedures.toml``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from itertools import product
+
+from catalog.procedures import ChangeRoute
+from domain.machine import Act, Fact, Machine, Party
+
+
+class ChangeKind(StrEnum):
+    """Somebody comes, changes posts, or leaves."""
+
+    JOINING = "JOINING"
+    MOVING = "MOVING"
+    LEAVING = "LEAVING"
+
+
+class AccountChangeState(StrEnum):
+    """账号变更状态; the Chinese labels stand in ``codes.toml``."""
+
+    DRAFT = "DRAFT"
+    ORG_APPROVED = "ORG_APPROVED"
+    OFFICE_APPLIED = "OFFICE_APPLIED"
+    HANDED_OVER = "HANDED_OVER"
+    CONFIRMED_BY_PREFECTURE = "CONFIRMED_BY_PREFECTURE"
+    EFFECTIVE = "EFFECTIVE"
+
+
+class AccountChangeAct(StrEnum):
+    """What is done to a change."""
+
+    APPROVE = "APPROVE"
+    APPLY = "APPLY"
+    HAND_OVER = "HAND_OVER"
+    CONFIRM = "CONFIRM"
+    PUT_IN_FORCE = "PUT_IN_FORCE"
+
+
+S = AccountChangeState
+D = AccountChangeAct
+ChangeMachine = Machine[AccountChangeState, AccountChangeAct]
+
+
+def _act(
+    name: AccountChangeAct,
+    before: AccountChangeState,
+    after: AccountChangeState,
+    by: Party,
+    *needs: Fact,
+    stamps: Fact | None = None,
+) -> Act[AccountChangeState, AccountChangeAct]:
+    return Act(name, frozenset({before}), after, by, frozenset(needs), stamps)
+
+
+_ROUTES: Mapping[ChangeRoute, tuple[Act[AccountChangeState, AccountChangeAct], ...]] = {
+    ChangeRoute.COUNTY: (_act(D.APPLY, S.ORG_APPROVED, S.OFFICE_APPLIED, Party.OFFICE),),
+    ChangeRoute.PREFECTURE: (
+        _act(
+            D.HAND_OVER,
+            S.ORG_APPROVED,
+            S.HANDED_OVER,
+            Party.OFFICE,
+            stamps=Fact.HANDED_OVER_AT,
+        ),
+        _act(
+            D.CONFIRM,
+            S.HANDED_OVER,
+            S.CONFIRMED_BY_PREFECTURE,
+            Party.PREFECTURE,
+            Fact.CONFIRMATION,
+        ),
+    ),
+}
+
+
+def _acts(
+    route: ChangeRoute, kind: ChangeKind
+) -> Iterator[Act[AccountChangeState, AccountChangeAct]]:
+    yield _act(
+        D.APPROVE,
+        S.DRAFT,
+        S.ORG_APPROVED,
+        Party.ORGANIZATION,
+        Fact.APPROVER,
+        stamps=Fact.APPROVED_AT,
+    )
+    yield from _ROUTES[route]
+    # Who gets rights has been trained first (第十三条); who loses them need not be.
+    needs = () if kind is ChangeKind.LEAVING else (Fact.SECURITY_TRAINING,)
+    ready = _ROUTES[route][-1].after
+    if ready is not None:
+        yield _act(
+            D.PUT_IN_FORCE,
+            ready,
+            S.EFFECTIVE,
+            Party.HUB,
+            *needs,
+            stamps=Fact.EFFECTIVE_AT,
+        )
+
+
+MACHINES: Mapping[tuple[ChangeRoute, ChangeKind], ChangeMachine] = {
+    (route, kind): Machine(S.DRAFT, frozenset({S.EFFECTIVE}), tuple(_acts(route, kind)))
+    for route, kind in product(ChangeRoute, ChangeKind)
+}
+"""By route and kind of change."""
+
+
+def suspends(kind: ChangeKind) -> bool:
+    """Leaving suspends the account at once, as soon as it is written down and in every state."""
+    return kind is ChangeKind.LEAVING
+
+
+def moves_rights(state: AccountChangeState) -> bool:
+    """Rights move with the post only when the change is in force, never with its approval."""
+    return state is S.EFFECTIVE
