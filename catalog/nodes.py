@@ -25,7 +25,7 @@ class Node(StrEnum):
 
 
 def goes_by(item: ServiceItem, flow: FlowKind) -> bool:
-    """May a case of the item take this flow? F1 may be urgent; F5 opens no case."""
+    """May a case of the item take this flow? F5 opens no case."""
     if flow is FlowKind.F1_URGENT:
-        return item.flow is FlowKind.F1
+        return item.urgent
     return flow is item.flow and flow is not FlowKind.F5

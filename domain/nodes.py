@@ -55,6 +55,14 @@ def after_notice(flow: FlowKind) -> Node:
     return Node.TOWNSHIP_REVIEW if reviewed else Node.COUNTY_DECISION
 
 
+def needs_notice_over(before: S, after: S) -> bool:
+    """May this move be made only when the notice's fixed length is over?
+
+    An objection (SUSPENDED) and a withdrawal end a notice at any time.
+    """
+    return before is S.NOTICING and after in (S.TOWNSHIP_REVIEWED, S.APPROVING)
+
+
 def nodes(flow: FlowKind) -> tuple[Node, ...]:
     """Every node of a flow, in the order of the work; empty for F5."""
     found = {node_of(flow, state, notice_over=over) for state in S for over in (False, True)}
