@@ -8,7 +8,6 @@ township's NBS code (领域设计 2.4), so a code without its scheme means nothi
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from catalog.errors import CatalogError
 from catalog.states import CodeScheme
+from catalog.table import read_csv
 
 COUNTY = "532622"
 _PATH = re.compile(r"532622(\d{3}(\d{3})?)?\Z")
@@ -66,6 +66,18 @@ def is_region_path(path: str) -> bool:
 def covers(outer: str, inner: str) -> bool:
     """True if the region path `inner` lies in `outer`, at level borders only."""
     return inner == outer or (inner.startswith(outer) and len(outer) in (6, 9))
+
+
+_DIGITS = {Level.COUNTY: 6, Level.TOWNSHIP: 9, Level.VILLAGE: 12}
+
+
+def place_at(path: str, level: Level) -> str | None:
+    """The place of a level that a region path lies in, None if the path ends above it.
+
+    KeyError for a level above the county, which is no region path.
+    """
+    digits = _DIGITS[level]
+    return path[:digits] if len(path) >= digits else None
 
 
 class Divisions:
@@ -124,7 +136,7 @@ class Divisions:
 def load_divisions(folder: Path) -> Divisions:
     """Read ``divisions.csv`` and ``division_aliases.csv``. CatalogError names the line."""
     places: dict[str, Division] = {}
-    for line, row in _rows(folder / "divisions.csv", ("code", "name", "level", "parent")):
+    for line, row in read_csv(folder / "divisions.csv", ("code", "name", "level", "parent")):
         try:
             level = Level(row["level"].upper())
             path = region_path(row["code"])
@@ -133,7 +145,7 @@ def load_divisions(folder: Path) -> Divisions:
         parent = region_path(row["parent"]) if row["parent"] else None
         places[row["code"]] = Division(row["code"], row["name"], level, path, parent)
     aliases: dict[tuple[str, str], str] = {}
-    for line, row in _rows(folder / "division_aliases.csv", ("scheme", "code", "canonical")):
+    for line, row in read_csv(folder / "division_aliases.csv", ("scheme", "code", "canonical")):
         if row["canonical"] not in places:
             raise CatalogError(
                 "division_aliases.csv",
@@ -142,11 +154,3 @@ def load_divisions(folder: Path) -> Divisions:
             )
         aliases[(CodeScheme(row["scheme"]), row["code"])] = row["canonical"]
     return Divisions(places, aliases)
-
-
-def _rows(file: Path, header: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    with file.open(encoding="utf-8", newline="") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != header:
-            raise CatalogError(file.name, "line 1", f"the header must be {','.join(header)}")
-        yield from enumerate(reader, start=2)

@@ -22,12 +22,16 @@ class FlowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceItem:
-    """One 服务事项: its department, flow kind and where the Measures list it."""
+    """One 服务事项: its department, flow kind and where the Measures list it.
+
+    `urgent`: a case may go by F1_URGENT instead (急难型：先救助，后补手续).
+    """
 
     code: str
     title: str
     department: str
     flow: FlowKind
+    urgent: bool
     in_article_4: bool
     in_article_7: bool
     legal_basis: str
@@ -44,6 +48,7 @@ def read_items(
             title=sub.text("title"),
             department=sub.known("department", departments, "department"),
             flow=sub.choice("flow", FlowKind),
+            urgent=sub.flag("urgent", False),
             in_article_4=sub.flag("in_article_4", False),
             in_article_7=sub.flag("in_article_7", False),
             legal_basis=sub.known("legal_basis", bases, "legal basis"),

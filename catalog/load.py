@@ -17,21 +17,16 @@ from catalog.divisions import Divisions, load_divisions
 from catalog.errors import CatalogError
 from catalog.grades import Sensitivity, SharingKind
 from catalog.items import ServiceItem, read_items
+from catalog.limits import Limits, read_limits
 from catalog.procedures import Procedures, read_procedures
 from catalog.purposes import Purpose, read_purposes
+from catalog.routing import RoutingRule, read_routing
+from catalog.routing import Words as RoutingWords
 from catalog.table import Table, read_toml
+from catalog.validity import LegalBasis
+from catalog.workdays import COUNTY_DAYS, Workdays, read_county_days, workdays
 
 HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True, slots=True)
-class LegalBasis:
-    """依据: the text a rule rests on; `confirmed` by the county's legal office or not."""
-
-    code: str
-    title: str
-    article: str | None
-    confirmed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +54,9 @@ class Catalog:
     sources: Mapping[str, SourceSpec]
     datasets: Mapping[str, Dataset]
     procedures: Procedures
+    limits: Limits
+    routing: tuple[RoutingRule, ...]
+    calendar: Workdays
 
     def of_type(self, type_name: str) -> Dataset:
         """The data set a GraphQL type shows; KeyError if none."""
@@ -108,9 +106,10 @@ def load(extra_dir: Path | None = None) -> Catalog:
     sources = [read_source(file, words) for file in files]
     datasets = unique(tuple(d for s in sources for d in s.datasets), "datasets/")
     _check_nests(datasets)
+    divisions = load_divisions(HERE)
     return Catalog(
         departments=departments,
-        divisions=load_divisions(HERE),
+        divisions=divisions,
         items=items,
         purposes=read_purposes(read_toml(HERE / "purposes.toml"), bases),
         legal_bases=bases,
@@ -120,7 +119,21 @@ def load(extra_dir: Path | None = None) -> Catalog:
         sources={s.name: s for s in sources},
         datasets=datasets,
         procedures=procedures,
+        limits=read_limits(read_toml(HERE / "limits.toml"), items, bases),
+        routing=read_routing(
+            read_toml(HERE / "routing.toml"),
+            RoutingWords(items, departments, divisions.by_path, bases),
+        ),
+        calendar=_calendar(extra_dir, bases),
     )
+
+
+def _calendar(extra_dir: Path | None, bases: Mapping[str, LegalBasis]) -> Workdays:
+    # A day of the county's own file goes before the packaged one.
+    own = extra_dir / COUNTY_DAYS if extra_dir is not None else None
+    files = [HERE / COUNTY_DAYS, *([own] if own is not None and own.is_file() else [])]
+    days = {d.day: d for file in files for d in read_county_days(file, bases)}
+    return workdays(days.values())
 
 
 def _own_words(

@@ -6,6 +6,7 @@ nothing unknown is passed over.
 
 from __future__ import annotations
 
+import csv
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -155,3 +156,15 @@ def read_toml(file: Path) -> Table:
         return Table(file.name, "", tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogError(file.name, "syntax", f"is not TOML in UTF-8: {error}") from None
+
+
+def read_csv(file: Path, header: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line number and row of a CSV in UTF-8 with exactly this header and so many values a row."""
+    with file.open(encoding="utf-8", newline="") as stream:
+        reader = csv.DictReader(stream)
+        if tuple(reader.fieldnames or ()) != header:
+            raise CatalogError(file.name, "line 1", f"the header must be {','.join(header)}")
+        for line, row in enumerate(reader, start=2):
+            if None in row or None in row.values():
+                raise CatalogError(file.name, f"line {line}", f"must have {len(header)} values")
+            yield line, row

@@ -292,7 +292,7 @@ def _wish(
 ) -> Wish:
     item = rng.choices(list(ITEM_MIX), list(ITEM_MIX.values()))[0]
     flow = items[item].flow
-    if item == "TEMP_AID" and rng.random() < URGENT:
+    if items[item].urgent and rng.random() < URGENT:
         flow = FlowKind.F1_URGENT
     channel = rng.choices(list(CHANNELS), list(CHANNELS.values()))[0]
     intake = _intake(rng, channel)

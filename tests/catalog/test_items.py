@@ -25,6 +25,10 @@ def test_each_item_has_department_flow_and_legal_basis() -> None:
         assert (item.flow is FlowKind.F5) == (item.code == "HOSPITAL_LOOKUP")
 
 
+def test_only_temporary_aid_may_be_urgent() -> None:
+    assert [item.code for item in load().items.values() if item.urgent] == ["TEMP_AID"]
+
+
 def test_each_department_but_the_office_has_an_item() -> None:
     catalog = load()
     assert {i.department for i in catalog.items.values()} == set(catalog.departments) - {"rev"}

@@ -1,0 +1,75 @@
+"""办理环节: which node's clock runs in which state of which flow (领域设计 1.5).
+
+A node's timer starts when the case enters the first of its states and runs on through the
+others. A notice (公示) has a fixed length: while the state is NOTICING the node is NOTICE until
+that length is over, then the node that follows runs from the notice's end, whoever is slow to
+say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from catalog.items import FlowKind
+from catalog.nodes import Node
+from domain.case import TRANSITIONS, path
+from domain.case import CaseState as S
+
+_RUNS: Mapping[S, Node] = {
+    S.SUBMITTED: Node.ROUTE,
+    S.TRANSFERRED: Node.ROUTE,
+    S.ROUTED: Node.ACCEPT,
+    S.RETURNED: Node.ACCEPT,  # the clock stands: PauseReason.RETURNED
+    S.ACCEPTED: Node.VERIFY,
+    S.VERIFYING: Node.VERIFY,
+    S.SUSPENDED: Node.VERIFY,
+    S.REOPENED: Node.VERIFY,
+    S.DELIBERATING: Node.DELIBERATE,
+    S.NOTICING: Node.NOTICE,
+    S.TOWNSHIP_REVIEWED: Node.COUNTY_DECISION,
+    S.APPROVING: Node.COUNTY_DECISION,
+    S.APPROVED: Node.DELIVER,
+    S.DENIED: Node.DELIVER,
+    S.DELIVERING: Node.DELIVER,
+    S.CLOSED: Node.FOLLOW_UP,
+}
+"""NOT_ACCEPTED, WITHDRAWN and FOLLOWED_UP are ends: no clock runs."""
+
+
+def node_of(flow: FlowKind, state: S, *, notice_over: bool = False) -> Node | None:
+    """The node whose clock runs; None at an end, or in a state that the flow does not know.
+
+    `notice_over`: the fixed length of the notice has passed; only NOTICING asks.
+    """
+    if state not in states(flow):
+        return None
+    node = _RUNS.get(state)
+    if node is Node.VERIFY and S.VERIFYING not in path(flow):
+        return Node.DELIVER
+    return after_notice(flow) if node is Node.NOTICE and notice_over else node
+
+
+def after_notice(flow: FlowKind) -> Node:
+    """The node that runs from a notice's end."""
+    reviewed = S.TOWNSHIP_REVIEWED in path(flow)
+    return Node.TOWNSHIP_REVIEW if reviewed else Node.COUNTY_DECISION
+
+
+def needs_notice_over(before: S, after: S) -> bool:
+    """May this move be made only when the notice's fixed length is over?
+
+    An objection (SUSPENDED) and a withdrawal end a notice at any time.
+    """
+    return before is S.NOTICING and after in (S.TOWNSHIP_REVIEWED, S.APPROVING)
+
+
+def nodes(flow: FlowKind) -> tuple[Node, ...]:
+    """Every node of a flow, in the order of the work; empty for F5."""
+    found = {node_of(flow, state, notice_over=over) for state in S for over in (False, True)}
+    return tuple(node for node in Node if node in found)
+
+
+def states(flow: FlowKind) -> frozenset[S]:
+    """Every state a case of the flow may be in."""
+    table = TRANSITIONS[flow]
+    return frozenset(table).union(*table.values())
