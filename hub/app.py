@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -72,7 +73,7 @@ from resolvers.execute import Setting
 from resolvers.roots.root import Words
 from resolvers.scale import Limits
 from schema.build import build
-from store.budgets import Budgets
+from store.budgets import SECOND_US, Budgets
 from store.deeds import Deeds
 from store.engine import open_engine
 from store.lookups import Lookups
@@ -151,7 +152,12 @@ def assemble(
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
         watch=telemetry.watch,
-        commands=Office(Deeds(store), catalog, subjects.token),
+        commands=Office(
+            Deeds(store),
+            catalog,
+            subjects.token,
+            clock=lambda: datetime.fromtimestamp(clock() / SECOND_US, UTC),
+        ),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(

@@ -26,6 +26,10 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
     ),
     "ItemWithoutCase": ("未办理：查询事项不产生诉求件", MESSAGE),
     "ConsentMissing": ("未办理：他人代举缺少代办人、关系或授权记录", MESSAGE),
+    "NoticeRunning": (
+        "未办理：公示期未满",
+        {**MESSAGE, "until": ("String!", "公示截止时间，此后方可办理")},
+    ),
     "ClueMissing": ("未办理：政府托举缺少风险线索编号", MESSAGE),
 }
 """Business refusals by type: description and fields."""
@@ -68,18 +72,29 @@ CASES: Mapping[str, Said] = {
         ("ItemWithoutCase",),
     ),
     "visitCase": Said("入户核实", _with("findings", "核实情况")),
-    "deliberateCase": Said("提交民主评议", _with("opinion", "评议意见")),
+    "deliberateCase": Said(
+        "民主评议",
+        {
+            **_with("opinion", "评议意见"),
+            "attendance": ("Int!", "到会人数"),
+            "votesFor": ("Int!", "同意人数"),
+        },
+    ),
     "publishCase": Said("公示", _with("opinion", "公示说明")),
     "objectToCase": Said("登记公示期间的异议，办理中止", _with("reason", "异议内容")),
-    "reviewCase": Said("乡镇初审", _with("opinion", "初审意见")),
-    "presentCase": Said("报县级审批", _with("opinion", "报审意见")),
+    "reviewCase": Said("乡镇初审", _with("opinion", "初审意见"), ("NoticeRunning",)),
+    "presentCase": Said("报县级审批", _with("opinion", "报审意见"), ("NoticeRunning",)),
     "approveCase": Said("同意", _with("conclusion", "审批结论")),
     "denyCase": Said("不同意，须书面告知理由", _with("conclusion", "不同意的理由")),
-    "deliverCase": Said("落实", _with("measure", "落实措施")),
+    "deliverCase": Said(
+        "落实", {**_with("measure", "落实措施"), "deliveredOn": ("Date!", "落实日期")}
+    ),
     "closeCase": Said("办结", _with("result", "办理结果")),
-    "followUpCase": Said("回访", _with("result", "回访情况")),
+    "followUpCase": Said(
+        "回访",
+        {**_with("result", "回访情况"), "satisfaction": ("Int!", "满意度，1 到 5，5 为非常满意")},
+    ),
     "withdrawCase": Said("撤回；作出决定以后不能撤回", _with("reason", "撤回原因")),
-    "reopenCase": Said("重新办理：申诉成立之后", _with("reason", "重新办理的理由")),
 }
 
 

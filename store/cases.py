@@ -15,6 +15,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Index,
@@ -76,6 +77,10 @@ case_event = Table(
     Column("post", String(64), nullable=False),
     Column("act", String(16)),
     Column("note", Text),
+    Column("attendance", Integer),
+    Column("votes_for", Integer),
+    Column("satisfaction", Integer),
+    Column("done_on", Date),
     Column("overdue", Boolean, nullable=False),
     Column("applicant_uid", BYTES, nullable=False),
     Column("household_id", BYTES),
@@ -102,6 +107,7 @@ class CaseRow:
     region_path: str
     handling_dept: str
     filed_at: datetime
+    overdue: bool
 
 
 _ROW = [case_file.c[name] for name in CaseRow.__dataclass_fields__]

@@ -24,6 +24,7 @@ from store import (
     supervision,
     tallies,
     words,
+    work_orders,
 )
 from store.metadata import metadata
 
@@ -48,7 +49,8 @@ __all__ = [
     "supervision",
     "tallies",
     "words",
+    "work_orders",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS)
+FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS, work_orders.FROZEN)
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

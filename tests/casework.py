@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from audit.batch import now_us
 from tests.trusted import Edge
 
 VILLAGE, TOWN, NEIGHBOUR, DEPT = (
@@ -18,6 +19,29 @@ VILLAGE, TOWN, NEIGHBOUR, DEPT = (
 CHANGED = "... on CaseChanged { case { caseNo state version } event { act state } }"
 ACCEPT = {"Accept": "application/graphql-response+json"}
 MANY: Mapping[str, object] = {"rate.person": 100_000, "running.person": 1_000}
+
+
+MORE: Mapping[str, Mapping[str, object]] = {
+    "deliberateCase": {"attendance": 21, "votesFor": 19},
+    "deliverCase": {"deliveredOn": "2026-11-30"},
+    "followUpCase": {"satisfaction": 5},
+}
+"""What some mutations take beside a text."""
+DAY_US = 86_400_000_000
+
+
+class Time:
+    """The hub's clock, moved by the test."""
+
+    def __init__(self) -> None:
+        self.ahead_us = 0
+
+    def __call__(self) -> int:
+        return now_us() + self.ahead_us
+
+    def pass_days(self, days: int) -> None:
+        """So many days later."""
+        self.ahead_us += days * DAY_US
 
 
 async def do(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
+from audit.batch import now_us
 from catalog.standing import Standing
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
@@ -147,10 +148,14 @@ async def edge(
 
 @contextlib.asynccontextmanager
 async def over(
-    site: Site, given: Mapping[str, object] = NOTHING, telemetry: Telemetry | None = None
+    site: Site,
+    given: Mapping[str, object] = NOTHING,
+    telemetry: Telemetry | None = None,
+    clock: Callable[[], int] = now_us,
 ) -> AsyncIterator[Edge]:
-    """A hub over the site itself; several are several workers."""
-    hub = assemble(site.settings(None, **{**PATIENT, **given}), telemetry=telemetry)
+    """A hub over the site itself; several are several workers. `clock` dates deeds and records."""
+    settings = site.settings(None, **{**PATIENT, **given})
+    hub = assemble(settings, telemetry=telemetry, clock=clock)
     async with running(hub):
         transport = httpx.ASGITransport(create_app(hub))
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as http:

@@ -18,7 +18,10 @@ from store.supervision import supervision_order
 
 TABLES = (household, citizen, case_file, case_event, supervision_order)  # parents first
 BY_DEEDS = frozenset(
-    {"version", "proxy_id", "proxy_relation", "consent_no", "clue_no", "act", "note"}
+    {
+        *("version", "proxy_id", "proxy_relation", "consent_no", "clue_no"),
+        *("act", "note", "attendance", "votes_for", "satisfaction", "done_on"),
+    }
 )
 """Columns that only deeds fill: the county's cases were there before."""
 CHUNK = 20_000  # rows in memory at a time: about 20 MB

@@ -9,8 +9,9 @@ department that handles it (`catalog/objects.toml`, `authz/policy.csv`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -18,8 +19,11 @@ from authz.lens import youngest_adult
 from catalog.errors import BadUserInput, Conflict, NotFound
 from catalog.items import FlowKind, ServiceItem
 from catalog.workdays import ZONE
-from domain.case import TRANSITIONS, CaseState, may_move
+from domain.case import MACHINES, CaseAct, CaseState
+from domain.clock import due
+from domain.machine import Fact, Step
 from resolvers.commands.command import Deed, Desk, Input, Refused, new_id, same_version, text
+from resolvers.commands.timing import Moving, notice_until, settle
 from resolvers.deed import Done, Told
 from store.cases import CaseRow, add_case, add_events, case_to_change, change_case, open_case_no
 from store.deeds import next_number
@@ -29,50 +33,77 @@ S = CaseState
 ENDS = (S.CLOSED, S.NOT_ACCEPTED, S.WITHDRAWN)
 OVER = (*ENDS, S.FOLLOWED_UP)
 """States in which a person may file for the same item again."""
+KEPT = ("attendance", "votes_for", "satisfaction", "done_on")
+"""Columns of an event that some acts fill."""
 SYSTEM = "system"  # the post of what happens by itself
 NUMBERED = "SQ{}-{:06d}"  # 诉求编号: year and number within it
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One act on a case: the states it may lead to, the object to be written, the text it needs.
+    """One act on a case: the object to be written, and the text it needs (name and title).
 
-    Of several states the first that the flow's table lists. `text` is the name and title of the
-    text that must be given; `decision` says whether it is the conclusion.
+    `facts`: what the act needs of the machine's facts and is always given with this mutation.
+    `decision`: the text is the conclusion. `keeps`: further inputs by the event's columns.
     """
 
-    act: str
-    to: tuple[CaseState, ...]
+    act: CaseAct
     object: str
     text: tuple[str, str]
+    facts: tuple[Fact, ...] = ()
     decision: bool = False
+    keeps: Mapping[str, str] = field(default_factory=dict)
 
 
+A = CaseAct
+OPINION, REASON = ("opinion", "意见"), ("reason", "理由")
 MOVES: Mapping[str, Move] = {
-    "acceptCase": Move("ACCEPT", (S.ACCEPTED,), "Case.acceptance", ("opinion", "受理意见")),
-    "returnCase": Move("RETURN", (S.RETURNED,), "Case.acceptance", ("reason", "补正内容")),
-    "rejectCase": Move(
-        "REJECT", (S.NOT_ACCEPTED,), "Case.acceptance", ("reason", "不予受理的理由"), True
-    ),
-    "visitCase": Move("VISIT", (S.VERIFYING,), "Case.verification", ("findings", "核实情况")),
+    "acceptCase": Move(A.ACCEPT, "Case.acceptance", OPINION),
+    "returnCase": Move(A.RETURN, "Case.acceptance", ("reason", "须补正的内容"), (Fact.REASON,)),
+    "rejectCase": Move(A.REJECT, "Case.acceptance", REASON, (Fact.REASON,), True),
+    "visitCase": Move(A.VISIT, "Case.verification", ("findings", "核实情况"), (Fact.VISIT,)),
     "deliberateCase": Move(
-        "DELIBERATE", (S.DELIBERATING,), "Case.verification", ("opinion", "评议意见")
+        A.DELIBERATE,
+        "Case.verification",
+        OPINION,
+        (Fact.ATTENDANCE, Fact.VOTE),
+        keeps={"attendance": "attendance", "votesFor": "votes_for"},
     ),
-    "publishCase": Move("PUBLISH", (S.NOTICING,), "Case.verification", ("opinion", "公示说明")),
-    "objectToCase": Move("OBJECT", (S.SUSPENDED,), "Case.verification", ("reason", "异议内容")),
-    "reviewCase": Move("REVIEW", (S.TOWNSHIP_REVIEWED,), "Case.review", ("opinion", "初审意见")),
-    "presentCase": Move("PRESENT", (S.APPROVING,), "Case.presenting", ("opinion", "报审意见")),
+    "publishCase": Move(
+        A.PUBLISH, "Case.verification", OPINION, (Fact.NOTICE_FROM, Fact.NOTICE_UNTIL)
+    ),
+    "objectToCase": Move(A.OBJECT, "Case.verification", ("reason", "异议内容"), (Fact.REASON,)),
+    "reviewCase": Move(A.REVIEW, "Case.review", OPINION, (Fact.OPINION,)),
+    "presentCase": Move(A.PRESENT, "Case.presenting", OPINION, (Fact.OPINION,)),
     "approveCase": Move(
-        "APPROVE", (S.APPROVED, S.DELIVERING), "Case.approval", ("conclusion", "审批结论"), True
+        A.APPROVE, "Case.approval", ("conclusion", "审批结论"), (Fact.CONCLUSION,), True
     ),
-    "denyCase": Move("DENY", (S.DENIED,), "Case.approval", ("conclusion", "不同意的理由"), True),
-    "deliverCase": Move("DELIVER", (S.DELIVERING,), "Case.delivery", ("measure", "落实措施")),
-    "closeCase": Move("CLOSE", (S.CLOSED,), "Case.delivery", ("result", "办理结果")),
-    "followUpCase": Move("FOLLOW_UP", (S.FOLLOWED_UP,), "Case.follow_up", ("result", "回访情况")),
-    "withdrawCase": Move("WITHDRAW", (S.WITHDRAWN,), "Case.filing", ("reason", "撤回原因")),
-    "reopenCase": Move("REOPEN", (S.REOPENED,), "Case.reopening", ("reason", "重新办理的理由")),
+    "denyCase": Move(
+        A.DENY,
+        "Case.approval",
+        ("conclusion", "不同意的理由"),
+        (Fact.REASON, Fact.CONCLUSION),
+        True,
+    ),
+    "deliverCase": Move(
+        A.DELIVER,
+        "Case.delivery",
+        ("measure", "落实措施"),
+        (Fact.DELIVERED, Fact.DELIVERED_ON),
+        keeps={"deliveredOn": "done_on"},
+    ),
+    "closeCase": Move(A.CLOSE, "Case.delivery", ("result", "办理结果"), (Fact.RESULT,)),
+    "followUpCase": Move(
+        A.FOLLOW_UP,
+        "Case.follow_up",
+        ("result", "回访情况"),
+        (Fact.SATISFACTION,),
+        keeps={"satisfaction": "satisfaction"},
+    ),
+    "withdrawCase": Move(A.WITHDRAW, "Case.filing", REASON, (Fact.REASON,)),
 }
 """Mutation -> its act. A denial is an act of its own: it is told in writing within three days."""
+SATISFACTION = range(1, 6)  # 非常不满意 … 非常满意
 
 
 # ---- filing ------------------------------------------------------------------------------------
@@ -107,14 +138,16 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
             "intake": given["intake"].value,
             "applicant_id": person.id,
             "filed_at": desk.now,
+            "due_at": _seven_days(desk, item),
             "overdue": False,
             "has_complaint": False,
             "body": body,
         },
     )
-    filed_event = _event(desk, place, S.SUBMITTED, "SUBMIT")
-    routed = _event(desk, place, S.ROUTED, "ROUTE") | {"post": SYSTEM}
+    filed_event = _event(desk, place, S.SUBMITTED, None)
+    routed = _event(desk, place, S.ROUTED, A.ROUTE) | {"post": SYSTEM}
     await add_events(desk.connection, case_id, [filed_event, routed])
+    await settle(desk, Moving(case_id, item.code, flow, None, S.ROUTED, place))
     told = Told("", case_no, person.region_path, "", S.ROUTED, ("state",), person.citizen_uid)
     return Done("CaseChanged", {"case": case_id, "event": str(filed_event["id"])}), told
 
@@ -131,8 +164,8 @@ def _flow(item: ServiceItem, urgent: bool) -> FlowKind:
     """The flow of a case of this item; Refused for an item that is a query."""
     if item.flow is FlowKind.F5:
         raise Refused("ItemWithoutCase", message=f"“{item.title}”是查询事项，不需要提交诉求")
-    if urgent and item.code != "TEMP_AID":
-        raise BadUserInput("只有临时救助可以按紧急程序办理", reason="VARIABLE")
+    if urgent and not item.urgent:
+        raise BadUserInput(f"“{item.title}”没有紧急程序", reason="VARIABLE")
     return FlowKind.F1_URGENT if urgent else item.flow
 
 
@@ -154,6 +187,12 @@ def _channel(given: Input) -> dict[str, Any]:
     return found
 
 
+def _seven_days(desk: Desk, item: ServiceItem) -> datetime | None:
+    """Until when the platform owes a first disposal (第十七条第二款)."""
+    rule = desk.catalog.limits.seven_day(item.code, desk.now.astimezone(ZONE).date())
+    return None if rule is None else due(desk.now, rule.limit, desk.catalog.calendar).at
+
+
 async def _number(desk: Desk) -> str:
     year = desk.now.astimezone(ZONE).year
     return NUMBERED.format(year, await next_number(desk.connection, "case", year))
@@ -167,17 +206,30 @@ async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
     case = await _case(desk, given)
     desk.demand(what.object, case.region_path, case.handling_dept)
     same_version(given, case.version)
-    after = _after(what, case)
+    after = await _after(desk, case, what.act, what.facts)
     note = text(given, *what.text)
     values: dict[str, Any] = {"state": after}
     if what.decision:
         values["decision"] = note
-    if after in ENDS or after is S.REOPENED:
-        values["closed_at"] = desk.now if after in ENDS else None
-    event = _event(desk, _lies(case), after, what.act) | {"note": note}
+    if after in ENDS:
+        values["closed_at"] = desk.now
+    late = await settle(desk, _moving(case, after, _lies(case)))
+    if late:
+        values["overdue"] = True
+    event = _event(desk, _lies(case), after, what.act) | {"note": note, "overdue": late}
+    event |= {column: _kept(name, given[name]) for name, column in what.keeps.items()}
     await change_case(desk.connection, case, values)
     await add_events(desk.connection, case.id, [event])
     return _moved(case, str(event["id"]), after, tuple(values))
+
+
+def _kept(name: str, value: Any) -> Any:
+    """A number that makes sense, or a day. BadUserInput VARIABLE."""
+    if name == "satisfaction" and value not in SATISFACTION:
+        raise BadUserInput("满意度请用 1 到 5", reason="VARIABLE")
+    if isinstance(value, int) and value < 0:
+        raise BadUserInput("人数不能小于 0", reason="VARIABLE")
+    return date.fromisoformat(value) if name.endswith("On") else value
 
 
 async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:
@@ -185,20 +237,26 @@ async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:
     case = await _case(desk, given)
     desk.demand("Case.acceptance", case.region_path, case.handling_dept)
     same_version(given, case.version)
-    away = Move("TRANSFER", (S.TRANSFERRED,), "", ("reason", "转办原因"))
-    _after(away, case)
-    note = text(given, *away.text)
+    await _after(desk, case, A.TRANSFER, (Fact.REASON, Fact.GOES_TO))
+    note = text(given, "reason", "转办原因")
     item = desk.catalog.items[given["item"].value]
     if item.code == case.item:
         raise BadUserInput("转办须改为另一事项", reason="VARIABLE")
     flow = _flow(item, urgent=False)
-    gone = _event(desk, _lies(case), S.TRANSFERRED, "TRANSFER") | {"note": note}
+    gone = _event(desk, _lies(case), S.TRANSFERRED, A.TRANSFER) | {"note": note}
     place = _lies(case) | {"handling_dept": item.department}
-    routed = _event(desk, place, S.ROUTED, "ROUTE") | {"post": SYSTEM}
-    values = {"state": S.ROUTED, "item": item.code, "flow": flow}
-    values["handling_dept"] = item.department
+    routed = _event(desk, place, S.ROUTED, A.ROUTE) | {"post": SYSTEM}
+    to = Moving(case.id, item.code, flow, S(case.state), S.ROUTED, place, anew=True)
+    late = await settle(desk, to)
+    values: dict[str, Any] = {
+        "state": S.ROUTED,
+        "item": item.code,
+        "flow": flow,
+        "handling_dept": item.department,
+        "overdue": case.overdue or late,
+    }
     await change_case(desk.connection, case, values)
-    await add_events(desk.connection, case.id, [gone, routed])
+    await add_events(desk.connection, case.id, [gone | {"overdue": late}, routed])
     return _moved(case, str(gone["id"]), S.ROUTED, tuple(values))
 
 
@@ -212,15 +270,33 @@ async def _case(desk: Desk, given: Input) -> CaseRow:
     return case
 
 
-def _after(what: Move, case: CaseRow) -> CaseState:
-    flow, before = FlowKind(case.flow), S(case.state)
-    after = next((one for one in what.to if may_move(flow, before, one)), None)
-    if after is None:
-        may = TRANSITIONS[flow].get(before, frozenset())
-        raise Conflict(
-            "按办理流程，此刻不能这样办", reason="STATE", state=before, allowed=sorted(may)
-        )
-    return after
+async def _after(desk: Desk, case: CaseRow, act: CaseAct, facts: Iterable[Fact]) -> CaseState:
+    """Where the act leads. Conflict STATE, or Refused while the notice runs."""
+    machine, state = MACHINES[FlowKind(case.flow)], S(case.state)
+    given = {*facts}
+    until = await notice_until(desk, case.id) if state is S.NOTICING else None
+    if until is None or until <= desk.now:
+        given.add(Fact.NOTICE_OVER)
+    step = machine.take(state, act, given, {})
+    if isinstance(step, Step):
+        return step.after
+    if Fact.NOTICE_OVER in step.missing:
+        raise Refused("NoticeRunning", message="公示期未满，不能提前办理", until=_told(until))
+    raise Conflict(
+        "按办理流程，此刻不能这样办",
+        reason="STATE",
+        state=state,
+        allowed=[one.value for one in machine.open_to(state)],
+    )
+
+
+def _told(at: datetime | None) -> str | None:
+    """A moment as the interface writes it."""
+    return None if at is None else at.astimezone(ZONE).isoformat(timespec="seconds")
+
+
+def _moving(case: CaseRow, after: CaseState, place: Mapping[str, Any]) -> Moving:
+    return Moving(case.id, case.item, FlowKind(case.flow), S(case.state), after, place)
 
 
 def _moved(
@@ -249,8 +325,11 @@ def _lies(case: CaseRow) -> dict[str, Any]:
     }
 
 
-def _event(desk: Desk, place: Mapping[str, Any], state: CaseState, act: str) -> dict[str, Any]:
+def _event(
+    desk: Desk, place: Mapping[str, Any], state: CaseState, act: CaseAct | None
+) -> dict[str, Any]:
     return {
+        **dict.fromkeys(KEPT),
         **place,
         "id": new_id(),
         "state": state,

@@ -13,7 +13,19 @@ from hub.demo.site import Site
 from schema.mutation import CASES
 from store.cases import case_file
 from store.engine import single
-from tests.casework import ACCEPT, DEPT, MANY, NEIGHBOUR, TOWN, VILLAGE, code, do, filed, filing
+from tests.casework import (
+    ACCEPT,
+    DEPT,
+    MANY,
+    MORE,
+    NEIGHBOUR,
+    TOWN,
+    VILLAGE,
+    code,
+    do,
+    filed,
+    filing,
+)
 from tests.sites import copied
 from tests.trusted import Edge, over
 
@@ -41,9 +53,11 @@ async def row(edge: Edge, case_no: str) -> dict[str, Any]:
 
 def given(name: str, case_no: str, version: int = 1) -> dict[str, object]:
     """An input of this mutation that fits its type."""
-    texts = [key for key in CASES[name].takes if key not in ("caseNo", "version", "item")]
+    more = MORE.get(name, {})
+    taken = ("caseNo", "version", "item", *more)
+    texts = [key for key in CASES[name].takes if key not in taken]
     found: dict[str, object] = {"caseNo": case_no, "version": version}
-    found |= dict.fromkeys(texts, "越权尝试")
+    found |= {**dict.fromkeys(texts, "越权尝试"), **more}
     return found | ({"item": "JOB_SEEKING"} if "item" in CASES[name].takes else {})
 
 

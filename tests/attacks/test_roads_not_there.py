@@ -27,7 +27,7 @@ SUBSCRIBED = {"caseEvents", "supervisionEvents", "caseCounts"}
 CHANGED = {
     "submitCase", "acceptCase", "returnCase", "rejectCase", "transferCase", "visitCase",
     "deliberateCase", "publishCase", "objectToCase", "reviewCase", "presentCase", "approveCase",
-    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase", "reopenCase",
+    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase",
 }  # fmt: skip
 """Every mutation; `test_mutations.py` attacks each."""
 

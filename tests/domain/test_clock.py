@@ -505,7 +505,7 @@ def test_a_reminder_lies_between_start_and_due(
     assert start < when < ends.at
 
 
-# ---- no limit is a literal ------------------------------------------------------------------------
+# ---- no limit is a literal -----------------------------------------------------------------------
 
 CONVERSIONS = {"MONTHS_A_YEAR": 12, "PER_CENT": 100}
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,200 @@
+"""工单: who handles a node of a case, and its clock; what was overdue stays recorded (第十七条).
+
+One row a node and round. `opened_at` is when its clock starts (a review's may lie ahead, at the
+end of a notice), `due_at` the first moment that is late: None while it stands still or no length
+is set. `first_due_at` is the one told first, whatever holidays were learnt of later. `closed_at`
+ends it, `void` that its work was not wanted any more. Pauses are rows of their own.
+
+A `timeout_event` is only ever added: one a work order, whoever records it first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from store.frozen import Frozen
+from store.metadata import BYTES, PATH, TOWNSHIP, metadata
+from store.register import PATH_SHAPE
+
+_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_AT = DateTime(timezone=True)
+
+work_order = Table(
+    "work_order",
+    metadata,
+    Column("id", BYTES, primary_key=True),
+    Column("case_id", BYTES, ForeignKey("case_file.id"), nullable=False, index=True),
+    Column("node", String(16), nullable=False),
+    Column("tier", String(16)),
+    Column("handler_dept", BYTES),
+    Column("handler_role", String(16)),
+    Column("handler_path", PATH),
+    Column("legal_basis", String(64)),
+    Column("opened_at", _AT, nullable=False),
+    Column("due_at", _AT),
+    Column("due_confirmed", Boolean, nullable=False),
+    Column("first_due_at", _AT),
+    Column("remind_at", _AT),
+    Column("closed_at", _AT),
+    Column("void", Boolean, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("applicant_uid", BYTES, nullable=False),
+    Column("household_id", BYTES),
+    Column("region_path", PATH, nullable=False),
+    Column("handling_dept", BYTES, nullable=False),
+    CheckConstraint(PATH_SHAPE, name="region_path"),
+    Index("ix_work_order_region", "region_path", "due_at", "id"),
+    Index("ix_work_order_township", TOWNSHIP, "due_at", "id"),
+    Index("ix_work_order_due", "closed_at", "due_at"),
+)
+
+work_pause = Table(
+    "work_pause",
+    metadata,
+    Column("work_order_id", BYTES, ForeignKey("work_order.id"), nullable=False),
+    Column("started_at", _AT, nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("ended_at", _AT),
+    PrimaryKeyConstraint("work_order_id", "started_at"),
+)
+
+timeout_event = Table(
+    "timeout_event",
+    metadata,
+    Column("id", BYTES, ForeignKey("work_order.id"), primary_key=True),
+    Column("case_id", BYTES, ForeignKey("case_file.id"), nullable=False, index=True),
+    Column("node", String(16), nullable=False),
+    Column("due_at", _AT, nullable=False),
+    Column("recorded_at", _AT, nullable=False),
+    Column("handler_dept", BYTES),
+    Column("applicant_uid", BYTES, nullable=False),
+    Column("household_id", BYTES),
+    Column("region_path", PATH, nullable=False),
+    Column("handling_dept", BYTES, nullable=False),
+    CheckConstraint(PATH_SHAPE, name="region_path"),
+    Index("ix_timeout_event_region", "region_path", "due_at", "id"),
+    Index("ix_timeout_event_township", TOWNSHIP, "due_at", "id"),
+)
+
+reminder = Table(
+    "reminder",
+    metadata,
+    Column("work_order_id", BYTES, ForeignKey("work_order.id"), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("at", _AT, nullable=False),
+    PrimaryKeyConstraint("work_order_id", "kind"),
+)
+
+FROZEN = Frozen(("timeout_event",), "timeout_refuse", "what was overdue stays recorded")
+
+
+def utc(at: datetime) -> datetime:
+    """A moment of the store as an aware one: SQLite keeps no zone, all are UTC."""
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    """An open work order with what its clock needs."""
+
+    id: str
+    node: str
+    opened_at: datetime
+    due_at: datetime | None
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRow:
+    """A pause as it is stored; `ended_at` None: it lasts."""
+
+    started_at: datetime
+    reason: str
+    ended_at: datetime | None
+
+
+async def open_orders(connection: AsyncConnection, case_id: str) -> list[OpenOrder]:
+    """The open work orders of a case, in the order of their start."""
+    columns = [work_order.c[name] for name in OpenOrder.__dataclass_fields__]
+    found = await connection.execute(
+        select(*columns)
+        .where(work_order.c.case_id == case_id, work_order.c.closed_at.is_(None))
+        .order_by(work_order.c.opened_at)
+        .with_for_update()
+    )
+    return [
+        OpenOrder(row.id, row.node, utc(row.opened_at), row.due_at and utc(row.due_at), row.late)
+        for row in found
+    ]
+
+
+async def pauses_of(connection: AsyncConnection, order_id: str) -> list[PauseRow]:
+    """The pauses of a work order, first to last."""
+    columns = [work_pause.c[name] for name in PauseRow.__dataclass_fields__]
+    found = await connection.execute(
+        select(*columns)
+        .where(work_pause.c.work_order_id == order_id)
+        .order_by(work_pause.c.started_at)
+    )
+    return [
+        PauseRow(utc(row.started_at), row.reason, row.ended_at and utc(row.ended_at))
+        for row in found
+    ]
+
+
+async def add_orders(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """New work orders."""
+    if rows:
+        await connection.execute(insert(work_order), [dict(row) for row in rows])
+
+
+async def change_order(
+    connection: AsyncConnection, order_id: str, values: Mapping[str, Any]
+) -> None:
+    """Change a work order."""
+    await connection.execute(update(work_order).where(work_order.c.id == order_id).values(**values))
+
+
+async def pause(connection: AsyncConnection, order_id: str, reason: str, now: datetime) -> None:
+    """From now on its clock stands."""
+    row = {"work_order_id": order_id, "started_at": now, "reason": reason, "ended_at": None}
+    await connection.execute(insert(work_pause).values(**row))
+
+
+async def resume(connection: AsyncConnection, order_id: str, now: datetime) -> None:
+    """Its clock goes on."""
+    lasting = (work_pause.c.work_order_id == order_id) & work_pause.c.ended_at.is_(None)
+    await connection.execute(update(work_pause).where(lasting).values(ended_at=now))
+
+
+async def record_timeout(connection: AsyncConnection, order_id: str, now: datetime) -> bool:
+    """Record that a work order was overdue; False if that was recorded before."""
+    names = [c.name for c in timeout_event.columns if c.name != "recorded_at"]
+    wanted = select(*(work_order.c[name] for name in names)).where(work_order.c.id == order_id)
+    row = (await connection.execute(wanted)).mappings().one()
+    made = _INSERT[connection.dialect.name](timeout_event).values(**row, recorded_at=now)
+    done = await connection.execute(made.on_conflict_do_nothing())
+    if done.rowcount != 1:
+        return False
+    await change_order(connection, order_id, {"late": True})
+    return True
