@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from catalog.divisions import Level, covers, is_region_path, load_divisions, region_path
+from catalog.divisions import (
+    Level,
+    covers,
+    is_region_path,
+    load_divisions,
+    place_at,
+    region_path,
+)
 from catalog.errors import CatalogError
 from catalog.load import load
 
@@ -83,3 +90,12 @@ def test_an_alias_of_an_unknown_place_stops_the_start(tmp_path: Path) -> None:
     assert str(caught.value) == (
         "division_aliases.csv: line 2: canonical code not in divisions.csv: add it"
     )
+
+
+def test_a_place_lies_in_one_place_of_each_level_above_it() -> None:
+    levels = (Level.COUNTY, Level.TOWNSHIP, Level.VILLAGE)
+    village, township = "532622205003", "532622205"
+    assert [place_at(village, level) for level in levels] == ["532622", township, village]
+    assert [place_at(township, level) for level in levels] == ["532622", township, None]
+    with pytest.raises(KeyError):
+        place_at(village, Level.PREFECTURE)

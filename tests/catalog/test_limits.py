@@ -120,9 +120,15 @@ def test_no_row_held_before_the_measures() -> None:
 
 
 def test_what_is_statutory_rests_on_a_confirmed_basis_and_defaults_on_the_measures() -> None:
-    rows = (*LIMITS.nodes, *LIMITS.procedures, *LIMITS.seven_days, *LIMITS.reminders)
-    assert len(rows) == 39 + 18 + 1 + 1
-    for ground in (r.ground for r in rows):
+    tables = (LIMITS.nodes, LIMITS.procedures, LIMITS.seven_days, LIMITS.reminders)
+    assert [len(table) for table in tables] == [39, 18, 1, 1]
+    grounds = [
+        *(row.ground for row in LIMITS.nodes),
+        *(row.ground for row in LIMITS.procedures),
+        *(row.ground for row in LIMITS.seven_days),
+        *(row.ground for row in LIMITS.reminders),
+    ]
+    for ground in grounds:
         basis = CATALOG.legal_bases[ground.legal_basis]
         if ground.standing is LegalStanding.STATUTORY:
             assert basis.confirmed

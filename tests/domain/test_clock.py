@@ -172,6 +172,7 @@ def test_a_working_day_ends_where_the_catalogue_ends_it() -> None:
         ("2026-02-13 23:59", 3, W, "2026-02-26 00:00"),
         ("2026-10-01 10:00", 7, DAYS, "2026-10-09 00:00"),
         ("2026-01-31 10:00", 1, Unit.MONTH, "2026-03-01 00:00"),
+        ("2026-11-15 10:00", 13, Unit.MONTH, "2027-12-16 00:00"),
         ("2026-11-30 10:00", 3, Unit.MONTH, "2027-03-01 00:00"),
         ("2026-11-15 10:00", 1, Unit.MONTH_END, "2027-01-01 00:00"),
         ("2026-12-31 10:00", 1, Unit.MONTH_END, "2027-02-01 00:00"),
@@ -505,13 +506,13 @@ def test_a_reminder_lies_between_start_and_due(
     assert start < when < ends.at
 
 
-# ---- no limit is a literal -----------------------------------------------------------------------
+# ---- no limit is a literal -----------------------------------------------------------------
 
 CONVERSIONS = {"MONTHS_A_YEAR": 12, "PER_CENT": 100}
 ROOT = Path(__file__).parents[2]
 
 
-def literals(source: str) -> list[int | float]:
+def literals(source: str) -> list[object]:
     """Numbers beside nought, one and the named unit conversions."""
     tree = ast.parse(source)
     named = {
