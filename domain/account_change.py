@@ -7,7 +7,7 @@ level goes which way is a row of ``procedures.toml``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import product
 
@@ -79,37 +79,36 @@ _ROUTES: Mapping[ChangeRoute, tuple[Act[AccountChangeState, AccountChangeAct], .
         ),
     ),
 }
+_READY: Mapping[ChangeRoute, AccountChangeState] = {
+    ChangeRoute.COUNTY: S.OFFICE_APPLIED,
+    ChangeRoute.PREFECTURE: S.CONFIRMED_BY_PREFECTURE,
+}
+_APPROVE = _act(
+    D.APPROVE,
+    S.DRAFT,
+    S.ORG_APPROVED,
+    Party.ORGANIZATION,
+    Fact.APPROVER,
+    stamps=Fact.APPROVED_AT,
+)
 
 
-def _acts(
-    route: ChangeRoute, kind: ChangeKind
-) -> Iterator[Act[AccountChangeState, AccountChangeAct]]:
-    yield _act(
-        D.APPROVE,
-        S.DRAFT,
-        S.ORG_APPROVED,
-        Party.ORGANIZATION,
-        Fact.APPROVER,
-        stamps=Fact.APPROVED_AT,
-    )
-    yield from _ROUTES[route]
+def _machine(route: ChangeRoute, kind: ChangeKind) -> ChangeMachine:
     # Who gets rights has been trained first (第十三条); who loses them need not be.
-    needs = () if kind is ChangeKind.LEAVING else (Fact.SECURITY_TRAINING,)
-    ready = _ROUTES[route][-1].after
-    if ready is not None:
-        yield _act(
-            D.PUT_IN_FORCE,
-            ready,
-            S.EFFECTIVE,
-            Party.HUB,
-            *needs,
-            stamps=Fact.EFFECTIVE_AT,
-        )
+    training = () if kind is ChangeKind.LEAVING else (Fact.SECURITY_TRAINING,)
+    put_in_force = _act(
+        D.PUT_IN_FORCE,
+        _READY[route],
+        S.EFFECTIVE,
+        Party.HUB,
+        *training,
+        stamps=Fact.EFFECTIVE_AT,
+    )
+    return Machine(S.DRAFT, frozenset({S.EFFECTIVE}), (_APPROVE, *_ROUTES[route], put_in_force))
 
 
 MACHINES: Mapping[tuple[ChangeRoute, ChangeKind], ChangeMachine] = {
-    (route, kind): Machine(S.DRAFT, frozenset({S.EFFECTIVE}), tuple(_acts(route, kind)))
-    for route, kind in product(ChangeRoute, ChangeKind)
+    (route, kind): _machine(route, kind) for route, kind in product(ChangeRoute, ChangeKind)
 }
 """By route and kind of change."""
 

@@ -98,7 +98,7 @@ MACHINE: Machine[ComplaintState, ComplaintAct] = Machine(
             Fact.CLOSED_AT,
         ),
     ),
-    follows={Fact.NOTIFIED_AT: frozenset({Fact.ANSWERED_AT, Fact.ESCALATED_AT})},
+    follows={Fact.NOTIFIED_AT: frozenset({Fact.ANSWERED_AT})},
 )
 
 

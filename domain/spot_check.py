@@ -99,7 +99,7 @@ def draw(seed: str, population: Iterable[str], size: int) -> tuple[str, ...]:
         raise ValueError("a sample cannot be smaller than nought")
     if not seed or "\n" in seed:
         raise ValueError("a seed is one line that is not empty")
-    return tuple(sorted(set(population), key=lambda key: (lot(seed, key), key))[:size])
+    return tuple(sorted(set(population), key=lambda key: lot(seed, key))[:size])
 
 
 def lot(seed: str, key: str) -> str:
