@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import product
 
 from catalog.procedures import ChangeRoute
-from domain.machine import Act, Fact, Machine, Party
+from domain.machine import Act, Fact, Machine, Party, act
 
 
 class ChangeKind(StrEnum):
@@ -49,33 +49,12 @@ D = AccountChangeAct
 ChangeMachine = Machine[AccountChangeState, AccountChangeAct]
 
 
-def _act(
-    name: AccountChangeAct,
-    before: AccountChangeState,
-    after: AccountChangeState,
-    by: Party,
-    *needs: Fact,
-    stamps: Fact | None = None,
-) -> Act[AccountChangeState, AccountChangeAct]:
-    return Act(name, frozenset({before}), after, by, frozenset(needs), stamps)
-
-
 _ROUTES: Mapping[ChangeRoute, tuple[Act[AccountChangeState, AccountChangeAct], ...]] = {
-    ChangeRoute.COUNTY: (_act(D.APPLY, S.ORG_APPROVED, S.OFFICE_APPLIED, Party.OFFICE),),
+    ChangeRoute.COUNTY: (act(D.APPLY, S.ORG_APPROVED, S.OFFICE_APPLIED, Party.OFFICE),),
     ChangeRoute.PREFECTURE: (
-        _act(
-            D.HAND_OVER,
-            S.ORG_APPROVED,
-            S.HANDED_OVER,
-            Party.OFFICE,
-            stamps=Fact.HANDED_OVER_AT,
-        ),
-        _act(
-            D.CONFIRM,
-            S.HANDED_OVER,
-            S.CONFIRMED_BY_PREFECTURE,
-            Party.PREFECTURE,
-            Fact.CONFIRMATION,
+        act(D.HAND_OVER, S.ORG_APPROVED, S.HANDED_OVER, Party.OFFICE, stamps=Fact.HANDED_OVER_AT),
+        act(
+            D.CONFIRM, S.HANDED_OVER, S.CONFIRMED_BY_PREFECTURE, Party.PREFECTURE, Fact.CONFIRMATION
         ),
     ),
 }
@@ -83,26 +62,16 @@ _READY: Mapping[ChangeRoute, AccountChangeState] = {
     ChangeRoute.COUNTY: S.OFFICE_APPLIED,
     ChangeRoute.PREFECTURE: S.CONFIRMED_BY_PREFECTURE,
 }
-_APPROVE = _act(
-    D.APPROVE,
-    S.DRAFT,
-    S.ORG_APPROVED,
-    Party.ORGANIZATION,
-    Fact.APPROVER,
-    stamps=Fact.APPROVED_AT,
+_APPROVE = act(
+    D.APPROVE, S.DRAFT, S.ORG_APPROVED, Party.ORGANIZATION, Fact.APPROVER, stamps=Fact.APPROVED_AT
 )
 
 
 def _machine(route: ChangeRoute, kind: ChangeKind) -> ChangeMachine:
     # Who gets rights has been trained first (第十三条); who loses them need not be.
     training = () if kind is ChangeKind.LEAVING else (Fact.SECURITY_TRAINING,)
-    put_in_force = _act(
-        D.PUT_IN_FORCE,
-        _READY[route],
-        S.EFFECTIVE,
-        Party.HUB,
-        *training,
-        stamps=Fact.EFFECTIVE_AT,
+    put_in_force = act(
+        D.PUT_IN_FORCE, _READY[route], S.EFFECTIVE, Party.HUB, *training, stamps=Fact.EFFECTIVE_AT
     )
     return Machine(S.DRAFT, frozenset({S.EFFECTIVE}), (_APPROVE, *_ROUTES[route], put_in_force))
 
