@@ -7,12 +7,12 @@ level goes which way is a row of ``procedures.toml``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from itertools import product
 
 from catalog.procedures import ChangeRoute
-from domain.machine import Act, Fact, Machine, Party
+from domain.machine import Act, Fact, Machine, Party, act
 
 
 class ChangeKind(StrEnum):
@@ -49,67 +49,35 @@ D = AccountChangeAct
 ChangeMachine = Machine[AccountChangeState, AccountChangeAct]
 
 
-def _act(
-    name: AccountChangeAct,
-    before: AccountChangeState,
-    after: AccountChangeState,
-    by: Party,
-    *needs: Fact,
-    stamps: Fact | None = None,
-) -> Act[AccountChangeState, AccountChangeAct]:
-    return Act(name, frozenset({before}), after, by, frozenset(needs), stamps)
-
-
 _ROUTES: Mapping[ChangeRoute, tuple[Act[AccountChangeState, AccountChangeAct], ...]] = {
-    ChangeRoute.COUNTY: (_act(D.APPLY, S.ORG_APPROVED, S.OFFICE_APPLIED, Party.OFFICE),),
+    ChangeRoute.COUNTY: (act(D.APPLY, S.ORG_APPROVED, S.OFFICE_APPLIED, Party.OFFICE),),
     ChangeRoute.PREFECTURE: (
-        _act(
-            D.HAND_OVER,
-            S.ORG_APPROVED,
-            S.HANDED_OVER,
-            Party.OFFICE,
-            stamps=Fact.HANDED_OVER_AT,
-        ),
-        _act(
-            D.CONFIRM,
-            S.HANDED_OVER,
-            S.CONFIRMED_BY_PREFECTURE,
-            Party.PREFECTURE,
-            Fact.CONFIRMATION,
+        act(D.HAND_OVER, S.ORG_APPROVED, S.HANDED_OVER, Party.OFFICE, stamps=Fact.HANDED_OVER_AT),
+        act(
+            D.CONFIRM, S.HANDED_OVER, S.CONFIRMED_BY_PREFECTURE, Party.PREFECTURE, Fact.CONFIRMATION
         ),
     ),
 }
+_READY: Mapping[ChangeRoute, AccountChangeState] = {
+    ChangeRoute.COUNTY: S.OFFICE_APPLIED,
+    ChangeRoute.PREFECTURE: S.CONFIRMED_BY_PREFECTURE,
+}
+_APPROVE = act(
+    D.APPROVE, S.DRAFT, S.ORG_APPROVED, Party.ORGANIZATION, Fact.APPROVER, stamps=Fact.APPROVED_AT
+)
 
 
-def _acts(
-    route: ChangeRoute, kind: ChangeKind
-) -> Iterator[Act[AccountChangeState, AccountChangeAct]]:
-    yield _act(
-        D.APPROVE,
-        S.DRAFT,
-        S.ORG_APPROVED,
-        Party.ORGANIZATION,
-        Fact.APPROVER,
-        stamps=Fact.APPROVED_AT,
-    )
-    yield from _ROUTES[route]
+def _machine(route: ChangeRoute, kind: ChangeKind) -> ChangeMachine:
     # Who gets rights has been trained first (第十三条); who loses them need not be.
-    needs = () if kind is ChangeKind.LEAVING else (Fact.SECURITY_TRAINING,)
-    ready = _ROUTES[route][-1].after
-    if ready is not None:
-        yield _act(
-            D.PUT_IN_FORCE,
-            ready,
-            S.EFFECTIVE,
-            Party.HUB,
-            *needs,
-            stamps=Fact.EFFECTIVE_AT,
-        )
+    training = () if kind is ChangeKind.LEAVING else (Fact.SECURITY_TRAINING,)
+    put_in_force = act(
+        D.PUT_IN_FORCE, _READY[route], S.EFFECTIVE, Party.HUB, *training, stamps=Fact.EFFECTIVE_AT
+    )
+    return Machine(S.DRAFT, frozenset({S.EFFECTIVE}), (_APPROVE, *_ROUTES[route], put_in_force))
 
 
 MACHINES: Mapping[tuple[ChangeRoute, ChangeKind], ChangeMachine] = {
-    (route, kind): Machine(S.DRAFT, frozenset({S.EFFECTIVE}), tuple(_acts(route, kind)))
-    for route, kind in product(ChangeRoute, ChangeKind)
+    (route, kind): _machine(route, kind) for route, kind in product(ChangeRoute, ChangeKind)
 }
 """By route and kind of change."""
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from catalog.items import FlowKind
-from domain.machine import Act, Fact, Machine, Party
+from domain.machine import Act, Fact, Machine, Party, act
 
 
 class CaseState(StrEnum):
@@ -66,26 +66,18 @@ class CaseAct(StrEnum):
     REOPEN = "REOPEN"
 
 
-C = CaseAct
+C, P = CaseAct, Party
+CaseAction = Act[CaseState, CaseAct]
 CaseMachine = Machine[CaseState, CaseAct]
 
 F1, URGENT, F2, F3, F4 = FLOWS = tuple(flow for flow in FlowKind if flow is not FlowKind.F5)
 """The flows that open a case; F5 is a query."""
-_DECIDED = (F1, URGENT, F4)
-_NOTICED = (F1, F4)
 
 _INTAKE = (S.SUBMITTED, S.ROUTED, S.ACCEPTED)
 _END = (S.DELIVERING, S.CLOSED, S.FOLLOWED_UP)
 
 _MIDDLE: Mapping[FlowKind, tuple[CaseState, ...]] = {
-    F1: (
-        S.VERIFYING,
-        S.DELIBERATING,
-        S.NOTICING,
-        S.TOWNSHIP_REVIEWED,
-        S.APPROVING,
-        S.APPROVED,
-    ),
+    F1: (S.VERIFYING, S.DELIBERATING, S.NOTICING, S.TOWNSHIP_REVIEWED, S.APPROVING, S.APPROVED),
     URGENT: (S.VERIFYING, S.APPROVING),
     F2: (S.VERIFYING,),
     F3: (),
@@ -105,152 +97,101 @@ def may_move(flow: FlowKind, before: CaseState, after: CaseState) -> bool:
     return after in TRANSITIONS[flow].get(before, frozenset())
 
 
-def _act(
-    name: CaseAct,
-    before: str,
-    after: CaseState,
-    by: Party,
-    *needs: Fact,
-    stamps: Fact | None = None,
-) -> Act[CaseState, CaseAct]:
-    states = frozenset(CaseState(word) for word in before.split())
-    return Act(name, states, after, by, frozenset(needs), stamps)
+_WITHDRAWN = (S.WITHDRAWN, P.CITIZEN, Fact.REASON)
+_DELIBERATED = (S.DELIBERATING, P.TOWNSHIP, Fact.ATTENDANCE, Fact.VOTE)
+_NOTICE = (S.NOTICING, P.TOWNSHIP, Fact.NOTICE_FROM, Fact.NOTICE_UNTIL)
+_DELIVERED = (S.DELIVERING, P.DEPARTMENT, Fact.DELIVERED, Fact.DELIVERED_ON)
+_DECIDED = (P.DEPARTMENT, Fact.CONCLUSION)
 
-
-_VISIT = (S.VERIFYING, Party.TOWNSHIP, Fact.VISIT)
-_DELIBERATED = (S.DELIBERATING, Party.TOWNSHIP, Fact.ATTENDANCE, Fact.VOTE)
-_NOTICE = (S.NOTICING, Party.TOWNSHIP, Fact.NOTICE_FROM, Fact.NOTICE_UNTIL)
-_DELIVERY = (S.DELIVERING, Party.DEPARTMENT, Fact.DELIVERED, Fact.DELIVERED_ON)
-_CLOSING = (S.CLOSED, Party.DEPARTMENT, Fact.RESULT)
-_WITHDRAWAL = (S.WITHDRAWN, Party.CITIZEN, Fact.REASON)
-_INTAKE_OPEN = "SUBMITTED ROUTED RETURNED TRANSFERRED ACCEPTED"
-
-_LISTED: tuple[tuple[tuple[FlowKind, ...], Act[CaseState, CaseAct]], ...] = (
-    # Before acceptance every flow is alike: 补正, 不予受理, 转办 (the citizen files once).
-    (FLOWS, _act(C.ROUTE, "SUBMITTED TRANSFERRED", S.ROUTED, Party.HUB)),
-    (
-        FLOWS,
-        _act(C.ACCEPT, "ROUTED RETURNED", S.ACCEPTED, Party.TOWNSHIP, stamps=Fact.ACCEPTED_AT),
-    ),
-    (FLOWS, _act(C.RETURN, "ROUTED", S.RETURNED, Party.TOWNSHIP, Fact.REASON)),
-    (FLOWS, _act(C.REJECT, "ROUTED", S.NOT_ACCEPTED, Party.TOWNSHIP, Fact.REASON)),
-    (
-        FLOWS,
-        _act(C.TRANSFER, "ROUTED", S.TRANSFERRED, Party.TOWNSHIP, Fact.REASON, Fact.GOES_TO),
-    ),
-    # A case that was objected to, or reopened by an upheld appeal, starts where the work started.
-    ((F1,), _act(C.VISIT, "ACCEPTED SUSPENDED REOPENED", *_VISIT)),
-    ((URGENT, F2), _act(C.VISIT, "ACCEPTED REOPENED", *_VISIT)),
-    # 医保预审: the department sees documents.
-    (
-        (F4,),
-        _act(C.VISIT, "ACCEPTED SUSPENDED REOPENED", S.VERIFYING, Party.DEPARTMENT, Fact.VISIT),
-    ),
-    ((F1,), _act(C.DELIBERATE, "VERIFYING", *_DELIBERATED)),
-    # Aid first, the village's deliberation after the fact.
-    ((URGENT,), _act(C.DELIBERATE, "DELIVERING", *_DELIBERATED)),
-    ((F1,), _act(C.PUBLISH, "DELIBERATING", *_NOTICE)),
-    # 公示 only where 医疗救助 is by application.
-    ((F4,), _act(C.PUBLISH, "VERIFYING", *_NOTICE)),
-    (_NOTICED, _act(C.OBJECT, "NOTICING", S.SUSPENDED, Party.CITIZEN, Fact.REASON)),
-    (
-        (F1,),
-        _act(
-            C.REVIEW,
-            "NOTICING",
-            S.TOWNSHIP_REVIEWED,
-            Party.TOWNSHIP,
-            Fact.OPINION,
-            Fact.NOTICE_OVER,
-        ),
-    ),
-    ((F1,), _act(C.PRESENT, "TOWNSHIP_REVIEWED", S.APPROVING, Party.TOWNSHIP, Fact.OPINION)),
-    ((URGENT,), _act(C.PRESENT, "VERIFYING", S.APPROVING, Party.TOWNSHIP, Fact.OPINION)),
-    ((F4,), _act(C.PRESENT, "VERIFYING", S.APPROVING, Party.DEPARTMENT, Fact.OPINION)),
-    (
-        (F4,),
-        _act(
-            C.PRESENT,
-            "NOTICING",
-            S.APPROVING,
-            Party.DEPARTMENT,
-            Fact.OPINION,
-            Fact.NOTICE_OVER,
-        ),
-    ),
-    (
-        (F1,),
-        _act(
-            C.APPROVE,
-            "APPROVING",
-            S.APPROVED,
-            Party.DEPARTMENT,
-            Fact.CONCLUSION,
-            stamps=Fact.DECIDED_AT,
-        ),
-    ),
-    (
-        (URGENT, F4),
-        _act(
-            C.APPROVE,
-            "APPROVING",
-            S.DELIVERING,
-            Party.DEPARTMENT,
-            Fact.CONCLUSION,
-            stamps=Fact.DECIDED_AT,
-        ),
-    ),
-    (
-        _DECIDED,
-        _act(
-            C.DENY,
-            "APPROVING",
-            S.DENIED,
-            Party.DEPARTMENT,
-            Fact.REASON,
-            Fact.CONCLUSION,
-            stamps=Fact.DECIDED_AT,
-        ),
-    ),
-    ((F1,), _act(C.DELIVER, "APPROVED", *_DELIVERY)),
-    ((F2,), _act(C.DELIVER, "VERIFYING", *_DELIVERY)),
-    ((F3,), _act(C.DELIVER, "ACCEPTED REOPENED", *_DELIVERY)),
-    (_NOTICED, _act(C.CLOSE, "DELIVERING DENIED", *_CLOSING, stamps=Fact.CLOSED_AT)),
-    (
-        (URGENT,),
-        _act(C.CLOSE, "DELIVERING DELIBERATING DENIED", *_CLOSING, stamps=Fact.CLOSED_AT),
-    ),
-    ((F2, F3), _act(C.CLOSE, "DELIVERING", *_CLOSING, stamps=Fact.CLOSED_AT)),
-    (
-        FLOWS,
-        _act(C.FOLLOW_UP, "CLOSED", S.FOLLOWED_UP, Party.DEPARTMENT, Fact.SATISFACTION),
-    ),
-    # Until there is a decision; where nobody decides, until it is delivered.
-    (FLOWS, _act(C.WITHDRAW, _INTAKE_OPEN, *_WITHDRAWAL)),
-    ((F1,), _act(C.WITHDRAW, "DELIBERATING TOWNSHIP_REVIEWED", *_WITHDRAWAL)),
-    ((F1, URGENT, F2, F4), _act(C.WITHDRAW, "VERIFYING", *_WITHDRAWAL)),
-    (_NOTICED, _act(C.WITHDRAW, "NOTICING SUSPENDED", *_WITHDRAWAL)),
-    (_DECIDED, _act(C.WITHDRAW, "APPROVING", *_WITHDRAWAL)),
-    (
-        FLOWS,
-        _act(
-            C.REOPEN,
-            "CLOSED FOLLOWED_UP",
-            S.REOPENED,
-            Party.OFFICE,
-            Fact.REASON,
-            Fact.UPHELD_APPEAL,
-        ),
-    ),
+# Before acceptance every flow is alike: 补正, 不予受理, 转办 (the citizen files once).
+_OPENING = (
+    act(C.ROUTE, (S.SUBMITTED, S.TRANSFERRED), S.ROUTED, P.HUB),
+    act(C.ACCEPT, (S.ROUTED, S.RETURNED), S.ACCEPTED, P.TOWNSHIP, stamps=Fact.ACCEPTED_AT),
+    act(C.RETURN, S.ROUTED, S.RETURNED, P.TOWNSHIP, Fact.REASON),
+    act(C.REJECT, S.ROUTED, S.NOT_ACCEPTED, P.TOWNSHIP, Fact.REASON),
+    act(C.TRANSFER, S.ROUTED, S.TRANSFERRED, P.TOWNSHIP, Fact.REASON, Fact.GOES_TO),
+    act(C.WITHDRAW, (*_INTAKE, S.RETURNED, S.TRANSFERRED), *_WITHDRAWN),
 )
-"""Which act exists in which flows, in the order a case meets them."""
+_AFTER = (
+    act(C.FOLLOW_UP, S.CLOSED, S.FOLLOWED_UP, P.DEPARTMENT, Fact.SATISFACTION),
+    act(C.REOPEN, (S.CLOSED, S.FOLLOWED_UP), S.REOPENED, P.OFFICE, Fact.REASON, Fact.UPHELD_APPEAL),
+)
+
+
+def _visit(*before: CaseState, by: Party = P.TOWNSHIP) -> CaseAction:
+    """What was objected to or reopened starts again where the work started."""
+    return act(C.VISIT, before, S.VERIFYING, by, Fact.VISIT)
+
+
+def _approve(after: CaseState) -> tuple[CaseAction, ...]:
+    return (
+        act(C.APPROVE, S.APPROVING, after, *_DECIDED, stamps=Fact.DECIDED_AT),
+        act(C.DENY, S.APPROVING, S.DENIED, *_DECIDED, Fact.REASON, stamps=Fact.DECIDED_AT),
+    )
+
+
+def _close(*before: CaseState) -> CaseAction:
+    return act(C.CLOSE, before, S.CLOSED, P.DEPARTMENT, Fact.RESULT, stamps=Fact.CLOSED_AT)
+
+
+def _withdraw(*before: CaseState) -> CaseAction:
+    """Until there is a decision; where nobody decides, until it is delivered."""
+    return act(C.WITHDRAW, before, *_WITHDRAWN)
+
+
+_OBJECT = act(C.OBJECT, S.NOTICING, S.SUSPENDED, P.CITIZEN, Fact.REASON)
+
+_WORK: Mapping[FlowKind, tuple[CaseAction, ...]] = {
+    F1: (
+        _visit(S.ACCEPTED, S.SUSPENDED, S.REOPENED),
+        act(C.DELIBERATE, S.VERIFYING, *_DELIBERATED),
+        act(C.PUBLISH, S.DELIBERATING, *_NOTICE),
+        _OBJECT,
+        act(C.REVIEW, S.NOTICING, S.TOWNSHIP_REVIEWED, P.TOWNSHIP, Fact.OPINION, Fact.NOTICE_OVER),
+        act(C.PRESENT, S.TOWNSHIP_REVIEWED, S.APPROVING, P.TOWNSHIP, Fact.OPINION),
+        *_approve(S.APPROVED),
+        act(C.DELIVER, S.APPROVED, *_DELIVERED),
+        _close(S.DELIVERING, S.DENIED),
+        _withdraw(
+            S.VERIFYING, S.DELIBERATING, S.NOTICING, S.SUSPENDED, S.TOWNSHIP_REVIEWED, S.APPROVING
+        ),
+    ),
+    URGENT: (
+        _visit(S.ACCEPTED, S.REOPENED),
+        act(C.PRESENT, S.VERIFYING, S.APPROVING, P.TOWNSHIP, Fact.OPINION),
+        *_approve(S.DELIVERING),
+        # Aid first, the village's deliberation after the fact.
+        act(C.DELIBERATE, S.DELIVERING, *_DELIBERATED),
+        _close(S.DELIVERING, S.DELIBERATING, S.DENIED),
+        _withdraw(S.VERIFYING, S.APPROVING),
+    ),
+    F2: (
+        _visit(S.ACCEPTED, S.REOPENED),
+        act(C.DELIVER, S.VERIFYING, *_DELIVERED),
+        _close(S.DELIVERING),
+        _withdraw(S.VERIFYING),
+    ),
+    F3: (act(C.DELIVER, (S.ACCEPTED, S.REOPENED), *_DELIVERED), _close(S.DELIVERING)),
+    # 医保预审: the department sees documents; 公示 only where 医疗救助 is by application.
+    F4: (
+        _visit(S.ACCEPTED, S.SUSPENDED, S.REOPENED, by=P.DEPARTMENT),
+        act(C.PUBLISH, S.VERIFYING, *_NOTICE),
+        _OBJECT,
+        act(C.PRESENT, S.VERIFYING, S.APPROVING, P.DEPARTMENT, Fact.OPINION),
+        act(C.PRESENT, S.NOTICING, S.APPROVING, P.DEPARTMENT, Fact.OPINION, Fact.NOTICE_OVER),
+        *_approve(S.DELIVERING),
+        _close(S.DELIVERING, S.DENIED),
+        _withdraw(S.VERIFYING, S.NOTICING, S.SUSPENDED, S.APPROVING),
+    ),
+}
+"""What is between acceptance and the end, by flow."""
 
 
 def _machine(flow: FlowKind) -> CaseMachine:
     return Machine(
         start=S.SUBMITTED,
         ends=frozenset({S.NOT_ACCEPTED, S.WITHDRAWN}),
-        acts=tuple(act for flows, act in _LISTED if flow in flows),
+        acts=(*_OPENING, *_WORK[flow], *_AFTER),
     )
 
 

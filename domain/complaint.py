@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from domain.case import CaseAct
-from domain.machine import Act, Fact, Machine, Party
+from domain.machine import Fact, Machine, Party, act
 
 
 class ComplaintKind(StrEnum):
@@ -52,53 +52,28 @@ S = ComplaintState
 D = ComplaintAct
 
 
-def _answer(before: ComplaintState, by: Party) -> Act[ComplaintState, ComplaintAct]:
-    needs = frozenset({Fact.ANSWER, Fact.OUTCOME})
-    return Act(D.ANSWER, frozenset({before}), S.ANSWERED, by, needs, Fact.ANSWERED_AT)
-
-
-_ANSWERED = frozenset({S.ANSWERED})
+_ANSWER = (Fact.ANSWER, Fact.OUTCOME)
 
 MACHINE: Machine[ComplaintState, ComplaintAct] = Machine(
     start=S.RECEIVED,
     ends=frozenset({S.CLOSED}),
     acts=(
-        Act(
-            D.ASSIGN,
-            frozenset({S.RECEIVED}),
-            S.ASSIGNED,
-            Party.OFFICE,
-            frozenset({Fact.GOES_TO}),
-        ),
-        _answer(S.ASSIGNED, Party.HANDLER),
-        _answer(S.ESCALATED, Party.OFFICE),
-        Act(
-            D.NOTIFY,
-            _ANSWERED,
-            None,
-            Party.HANDLER,
-            frozenset({Fact.CHANNEL}),
-            Fact.NOTIFIED_AT,
-        ),
-        Act(
+        act(D.ASSIGN, S.RECEIVED, S.ASSIGNED, Party.OFFICE, Fact.GOES_TO),
+        act(D.ANSWER, S.ASSIGNED, S.ANSWERED, Party.HANDLER, *_ANSWER, stamps=Fact.ANSWERED_AT),
+        act(D.ANSWER, S.ESCALATED, S.ANSWERED, Party.OFFICE, *_ANSWER, stamps=Fact.ANSWERED_AT),
+        act(D.NOTIFY, S.ANSWERED, None, Party.HANDLER, Fact.CHANNEL, stamps=Fact.NOTIFIED_AT),
+        act(
             D.ESCALATE,
-            _ANSWERED,
+            S.ANSWERED,
             S.ESCALATED,
             Party.CITIZEN,
-            frozenset({Fact.REASON}),
-            Fact.ESCALATED_AT,
+            Fact.REASON,
+            stamps=Fact.ESCALATED_AT,
             once=True,
         ),
-        Act(
-            D.CLOSE,
-            _ANSWERED,
-            S.CLOSED,
-            Party.OFFICE,
-            frozenset({Fact.NOTIFIED_AT}),
-            Fact.CLOSED_AT,
-        ),
+        act(D.CLOSE, S.ANSWERED, S.CLOSED, Party.OFFICE, Fact.NOTIFIED_AT, stamps=Fact.CLOSED_AT),
     ),
-    follows={Fact.NOTIFIED_AT: frozenset({Fact.ANSWERED_AT, Fact.ESCALATED_AT})},
+    follows={Fact.NOTIFIED_AT: frozenset({Fact.ANSWERED_AT})},
 )
 
 

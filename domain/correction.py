@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from domain.machine import Act, Fact, Machine, Party
+from domain.machine import Fact, Machine, Party, act
 
 
 class CorrectionState(StrEnum):
@@ -49,61 +49,41 @@ S = CorrectionState
 D = CorrectionAct
 
 
-def _act(
-    name: CorrectionAct,
-    before: str,
-    after: CorrectionState | None,
-    by: Party,
-    *needs: Fact,
-    stamps: Fact | None = None,
-    once: bool = False,
-) -> Act[CorrectionState, CorrectionAct]:
-    states = frozenset(S(word) for word in before.split())
-    return Act(name, states, after, by, frozenset(needs), stamps, once)
-
-
-_WITH_PROVIDER = "ASSIGNED INVESTIGATING UPHELD PARTLY"
+_WITH_PROVIDER = (S.ASSIGNED, S.INVESTIGATING, S.UPHELD, S.PARTLY)
 
 MACHINE: Machine[CorrectionState, CorrectionAct] = Machine(
     start=S.SUBMITTED,
     ends=frozenset({S.CLOSED}),
     acts=(
-        _act(D.ACCEPT, "SUBMITTED", S.ACCEPTED, Party.OFFICE, stamps=Fact.ACCEPTED_AT),
-        _act(
-            D.FLAG,
-            "ACCEPTED",
-            S.FLAGGED,
-            Party.HUB,
-            Fact.DISPUTED_VALUE,
-            stamps=Fact.FLAGGED_AT,
-        ),
-        _act(D.ASSIGN, "FLAGGED", S.ASSIGNED, Party.OFFICE, Fact.GOES_TO),
-        _act(D.INVESTIGATE, "ASSIGNED", S.INVESTIGATING, Party.PROVIDER),
-        _act(
+        act(D.ACCEPT, S.SUBMITTED, S.ACCEPTED, Party.OFFICE, stamps=Fact.ACCEPTED_AT),
+        act(D.FLAG, S.ACCEPTED, S.FLAGGED, Party.HUB, Fact.DISPUTED_VALUE, stamps=Fact.FLAGGED_AT),
+        act(D.ASSIGN, S.FLAGGED, S.ASSIGNED, Party.OFFICE, Fact.GOES_TO),
+        act(D.INVESTIGATE, S.ASSIGNED, S.INVESTIGATING, Party.PROVIDER),
+        act(
             D.UPHOLD,
-            "INVESTIGATING",
+            S.INVESTIGATING,
             S.UPHELD,
             Party.PROVIDER,
             Fact.FINDING,
             stamps=Fact.DECIDED_AT,
         ),
-        _act(
+        act(
             D.UPHOLD_PARTLY,
-            "INVESTIGATING",
+            S.INVESTIGATING,
             S.PARTLY,
             Party.PROVIDER,
             Fact.FINDING,
             stamps=Fact.DECIDED_AT,
         ),
-        _act(
+        act(
             D.REJECT,
-            "INVESTIGATING",
+            S.INVESTIGATING,
             S.REJECTED,
             Party.PROVIDER,
             Fact.REASON,
             stamps=Fact.DECIDED_AT,
         ),
-        _act(
+        act(
             D.EXTEND,
             _WITH_PROVIDER,
             None,
@@ -112,38 +92,31 @@ MACHINE: Machine[CorrectionState, CorrectionAct] = Machine(
             stamps=Fact.EXTENDED_AT,
             once=True,
         ),
-        _act(
+        act(
             D.CORRECT,
-            "UPHELD PARTLY",
+            (S.UPHELD, S.PARTLY),
             S.CORRECTED_AT_SOURCE,
             Party.PROVIDER,
             Fact.SOURCE_AS_OF,
             stamps=Fact.CORRECTED_AT,
         ),
-        _act(
+        act(
             D.REPLAY,
-            "CORRECTED_AT_SOURCE",
+            S.CORRECTED_AT_SOURCE,
             S.REPLAYED,
             Party.HUB,
             Fact.CACHES_PURGED,
             Fact.READERS_TOLD,
         ),
-        _act(
+        act(
             D.NOTIFY,
-            "REPLAYED REJECTED",
+            (S.REPLAYED, S.REJECTED),
             S.NOTIFIED,
             Party.OFFICE,
             Fact.CHANNEL,
             stamps=Fact.NOTIFIED_AT,
         ),
-        _act(
-            D.CLOSE,
-            "NOTIFIED",
-            S.CLOSED,
-            Party.OFFICE,
-            Fact.NOTIFIED_AT,
-            stamps=Fact.CLOSED_AT,
-        ),
+        act(D.CLOSE, S.NOTIFIED, S.CLOSED, Party.OFFICE, Fact.NOTIFIED_AT, stamps=Fact.CLOSED_AT),
     ),
 )
 

@@ -56,7 +56,7 @@ class Fact(StrEnum):
     NOTICE_FROM = "NOTICE_FROM"
     NOTICE_UNTIL = "NOTICE_UNTIL"
     NOTICE_OVER = "NOTICE_OVER"
-    """The last notice has run its days: the clock says so, nobody who asks."""
+    """The last notice has run its days."""
     OPINION = "OPINION"
     CONCLUSION = "CONCLUSION"
     DELIVERED = "DELIVERED"
@@ -103,6 +103,17 @@ class Fact(StrEnum):
     EFFECTIVE_AT = "EFFECTIVE_AT"
 
 
+FOUND_BY_HUB = frozenset(
+    {
+        Fact.NOTICE_OVER,
+        Fact.UPHELD_APPEAL,
+        Fact.CACHES_PURGED,
+        Fact.READERS_TOLD,
+        Fact.SECURITY_TRAINING,
+    }
+)
+"""Facts that are looked up, by clock, store or audit log: no command takes them from who asks."""
+
 Stamps = Mapping[Fact, datetime]
 """When each stamp was last set; aware moments."""
 
@@ -119,6 +130,21 @@ class Act(Generic[S, A]):
     stamps: Fact | None = None
     once: bool = False
     counts: bool = False
+
+
+def act(
+    name: A,
+    before: S | tuple[S, ...],
+    after: S | None,
+    tells: Party,
+    *needs: Fact,
+    stamps: Fact | None = None,
+    once: bool = False,
+    counts: bool = False,
+) -> Act[S, A]:
+    """An act as the machines' lists write it: name, from where, where to, whose, needs."""
+    states = frozenset(before) if isinstance(before, tuple) else frozenset({before})
+    return Act(name, states, after, tells, frozenset(needs), stamps, once, counts)
 
 
 class Why(StrEnum):

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from hashlib import sha256
 
-from domain.machine import Act, Fact, Machine, Party
+from domain.machine import Fact, Machine, Party, act
 
 
 class SpotCheckState(StrEnum):
@@ -43,31 +43,15 @@ S = SpotCheckState
 D = SpotCheckAct
 
 
-def _act(
-    name: SpotCheckAct,
-    before: SpotCheckState,
-    after: SpotCheckState,
-    by: Party,
-    *needs: Fact,
-    stamps: Fact | None = None,
-) -> Act[SpotCheckState, SpotCheckAct]:
-    return Act(name, frozenset({before}), after, by, frozenset(needs), stamps)
-
-
 MACHINE: Machine[SpotCheckState, SpotCheckAct] = Machine(
     start=S.DRAWN,
     ends=frozenset({S.CLOSED}),
     acts=(
-        _act(D.CHECK, S.DRAWN, S.CHECKED, Party.OFFICE, Fact.FINDING),
-        _act(
-            D.ORDER_RECTIFICATION,
-            S.CHECKED,
-            S.RECTIFYING,
-            Party.OFFICE,
-            Fact.REASON,
-            Fact.DEADLINE,
+        act(D.CHECK, S.DRAWN, S.CHECKED, Party.OFFICE, Fact.FINDING),
+        act(
+            D.ORDER_RECTIFICATION, S.CHECKED, S.RECTIFYING, Party.OFFICE, Fact.REASON, Fact.DEADLINE
         ),
-        _act(
+        act(
             D.RECTIFY,
             S.RECTIFYING,
             S.RECTIFIED,
@@ -76,15 +60,8 @@ MACHINE: Machine[SpotCheckState, SpotCheckAct] = Machine(
             Fact.MEASURE,
             stamps=Fact.RECTIFIED_AT,
         ),
-        _act(D.CLOSE, S.CHECKED, S.CLOSED, Party.OFFICE, Fact.IN_ORDER, stamps=Fact.CLOSED_AT),
-        _act(
-            D.CLOSE,
-            S.RECTIFIED,
-            S.CLOSED,
-            Party.OFFICE,
-            Fact.RECTIFIED_AT,
-            stamps=Fact.CLOSED_AT,
-        ),
+        act(D.CLOSE, S.CHECKED, S.CLOSED, Party.OFFICE, Fact.IN_ORDER, stamps=Fact.CLOSED_AT),
+        act(D.CLOSE, S.RECTIFIED, S.CLOSED, Party.OFFICE, Fact.RECTIFIED_AT, stamps=Fact.CLOSED_AT),
     ),
 )
 
@@ -99,7 +76,7 @@ def draw(seed: str, population: Iterable[str], size: int) -> tuple[str, ...]:
         raise ValueError("a sample cannot be smaller than nought")
     if not seed or "\n" in seed:
         raise ValueError("a seed is one line that is not empty")
-    return tuple(sorted(set(population), key=lambda key: (lot(seed, key), key))[:size])
+    return tuple(sorted(set(population), key=lambda key: lot(seed, key))[:size])
 
 
 def lot(seed: str, key: str) -> str:

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from catalog.procedures import Procedure, Procedures, Step
-from domain.machine import Act, Fact, Machine, Party
+from domain.machine import Fact, Machine, Party, act
 
 
 class SupervisionState(StrEnum):
@@ -68,19 +68,6 @@ S = SupervisionState
 D = SupervisionAct
 
 
-def _act(
-    name: SupervisionAct,
-    before: str,
-    after: SupervisionState,
-    by: Party,
-    *needs: Fact,
-    stamps: Fact | None = None,
-    counts: bool = False,
-) -> Act[SupervisionState, SupervisionAct]:
-    states = frozenset(S(word) for word in before.split())
-    return Act(name, states, after, by, frozenset(needs), stamps, counts=counts)
-
-
 CLOSING_STAMPS = (Fact.SIGNED_AT, Fact.RESULT_AT, Fact.REPORTED_AT)
 """签收, 办果, 回报: without all three nothing is 销号."""
 
@@ -88,30 +75,30 @@ MACHINE: Machine[SupervisionState, SupervisionAct] = Machine(
     start=S.DRAFT,
     ends=frozenset({S.CLOSED}),
     acts=(
-        _act(D.ISSUE, "DRAFT", S.ISSUED, Party.OFFICE, Fact.REASON, Fact.GOES_TO, Fact.DEADLINE),
-        _act(D.SIGN, "ISSUED", S.SIGNED, Party.HANDLER, stamps=Fact.SIGNED_AT),
-        _act(D.START, "SIGNED SENT_BACK", S.IN_PROGRESS, Party.HANDLER),
-        _act(
+        act(D.ISSUE, S.DRAFT, S.ISSUED, Party.OFFICE, Fact.REASON, Fact.GOES_TO, Fact.DEADLINE),
+        act(D.SIGN, S.ISSUED, S.SIGNED, Party.HANDLER, stamps=Fact.SIGNED_AT),
+        act(D.START, (S.SIGNED, S.SENT_BACK), S.IN_PROGRESS, Party.HANDLER),
+        act(
             D.RESULT,
-            "IN_PROGRESS",
+            S.IN_PROGRESS,
             S.RESULT_READY,
             Party.HANDLER,
             Fact.RESULT,
             stamps=Fact.RESULT_AT,
         ),
-        _act(
+        act(
             D.REPORT,
-            "RESULT_READY",
+            S.RESULT_READY,
             S.REPORTED,
             Party.HANDLER,
             Fact.ATTACHMENTS,
             stamps=Fact.REPORTED_AT,
         ),
-        _act(D.REVIEW, "REPORTED", S.REVIEWING, Party.OFFICE),
-        _act(D.CLOSE, "REVIEWING", S.CLOSED, Party.OFFICE, *CLOSING_STAMPS, stamps=Fact.CLOSED_AT),
-        _act(
+        act(D.REVIEW, S.REPORTED, S.REVIEWING, Party.OFFICE),
+        act(D.CLOSE, S.REVIEWING, S.CLOSED, Party.OFFICE, *CLOSING_STAMPS, stamps=Fact.CLOSED_AT),
+        act(
             D.SEND_BACK,
-            "REVIEWING",
+            S.REVIEWING,
             S.SENT_BACK,
             Party.OFFICE,
             Fact.REASON,

@@ -53,7 +53,7 @@ def test_no_walk_closes_untold_or_escalates_twice() -> None:
         S,
         D,
         TABLE,
-        rounds={"NOTIFIED_AT": ("ANSWERED_AT", "ESCALATED_AT")},
+        rounds={"NOTIFIED_AT": ("ANSWERED_AT",)},
         closing={"CLOSED": ("NOTIFIED_AT", "ANSWERED_AT", "CLOSED_AT")},
     )
     assert reached == {state.value for state in S}

@@ -8,7 +8,18 @@ from enum import StrEnum
 import pytest
 
 from catalog.load import load
-from domain.machine import Act, Fact, Machine, Party, Refused, Step, UnsoundError, Why
+from domain.machine import (
+    FOUND_BY_HUB,
+    Act,
+    Fact,
+    Machine,
+    Party,
+    Refused,
+    Step,
+    UnsoundError,
+    Why,
+    is_stamp,
+)
 
 
 class Lamp(StrEnum):
@@ -135,6 +146,17 @@ def test_a_stamp_counts_only_when_set_and_not_older_than_what_it_follows() -> No
     assert isinstance(LAMP.take(ON, Do.DROP, (), same), Step)
     alone = {Fact.SIGNED_AT: AT}
     assert isinstance(LAMP.take(ON, Do.DROP, (), alone), Step)
+
+
+def test_what_the_hub_looks_up_itself_is_no_stamp_and_nobodys_word() -> None:
+    assert {fact.value for fact in FOUND_BY_HUB} == {
+        "NOTICE_OVER",
+        "UPHELD_APPEAL",
+        "CACHES_PURGED",
+        "READERS_TOLD",
+        "SECURITY_TRAINING",
+    }
+    assert not any(is_stamp(fact) for fact in FOUND_BY_HUB)
 
 
 @pytest.mark.parametrize(
