@@ -224,6 +224,11 @@ class Dataset:
         """Fields by their GraphQL name."""
         return {f.name: f for f in self.fields}
 
+    @property
+    def personal(self) -> bool:
+        """True if a row is one person's own: his on the register, or found by his id number."""
+        return self.birth is not None or self.key.kind is KeyKind.IDENTITY
+
 
 @dataclass(frozen=True, slots=True)
 class SourceSpec:

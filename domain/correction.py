@@ -120,9 +120,10 @@ MACHINE: Machine[CorrectionState, CorrectionAct] = Machine(
     ),
 )
 
-_DISPUTED = frozenset({S.FLAGGED, S.ASSIGNED, S.INVESTIGATING, S.UPHELD, S.PARTLY})
+DISPUTED = (S.FLAGGED, S.ASSIGNED, S.INVESTIGATING, S.UPHELD, S.PARTLY)
+"""States in which the value answers DISPUTED."""
 
 
 def disputes(state: CorrectionState) -> bool:
     """True while the value answers DISPUTED: from the flag until it is corrected or rejected."""
-    return state in _DISPUTED
+    return state in DISPUTED

@@ -32,6 +32,7 @@ from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
+from domain.correction import DISPUTED
 from hub import followers, limits
 from hub.budgets import budget_of
 from hub.cosigning import Cosigning, times, witnesses
@@ -68,12 +69,14 @@ from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.commands.office import Office
 from resolvers.cursor import Cursors
+from resolvers.disputes import Disputes
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
 from resolvers.scale import Limits
 from schema.build import build
 from store.budgets import SECOND_US, Budgets
+from store.corrections import disputed
 from store.deeds import Deeds
 from store.engine import open_engine
 from store.lookups import Lookups
@@ -139,6 +142,7 @@ def assemble(
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     if settings.oauth_enabled and not tokens.issues:
         raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
+    disputes = Disputes(partial(disputed, store, DISPUTED))
     outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
     setting = Setting(
         words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
@@ -156,8 +160,11 @@ def assemble(
             Deeds(store),
             catalog,
             subjects.token,
+            tokens_of(subjects),
+            disputes,
             clock=lambda: datetime.fromtimestamp(clock() / SECOND_US, UTC),
         ),
+        disputes=disputes,
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(

@@ -44,6 +44,7 @@ from resolvers.binding import SERVICE, Bindings
 from resolvers.compile import Planner
 from resolvers.cost import check
 from resolvers.deed import Done, Writing
+from resolvers.disputes import NOT_DISPUTED, Disputed
 from resolvers.document import Documents, Operation
 from resolvers.execute import Execution, RowMode, Setting
 from resolvers.plan import (
@@ -308,10 +309,12 @@ class Engine:
         done = await self._done(shape, values, gate, question)
         committed = done is not None and done.changed
         arguments |= _found(shape, done)
+        disputed = await self._disputed(shape)
         for again, json_mode in enumerate((self._json_mode, False)):
             with watched(self._setting.watch, Step.PLAN):
                 made = self._ready(shape, gate, json_mode)
-            execution = Execution(made, gate, self._setting, arguments, referred, changed, done)
+            given = (arguments, referred, changed, done, disputed)
+            execution = Execution(made, gate, self._setting, *given)
             try:
                 if not again:
                     await taken(lookups, asker, execution.looked_up)
@@ -334,6 +337,11 @@ class Engine:
         return Answer(
             data, True, tuple(errors), extensions, disclosure, None, strict, silent, committed
         )
+
+    async def _disputed(self, shape: Shape) -> Disputed:
+        """What is under correction now, of operations about persons. SourceUnavailable."""
+        disputes = self._setting.disputes
+        return await disputes.current() if disputes and shape.personal else NOT_DISPUTED
 
     # -- what mutations do
 
@@ -589,6 +597,8 @@ def _extensions(execution: Execution) -> dict[str, Any]:
             _fared(sources.setdefault(told.source, {"name": told.source, "status": "LIVE"}), told)
         for coordinate, count in told.masked.items():
             fields[coordinate, "MASKED"] = fields.get((coordinate, "MASKED"), 0) + count
+        for coordinate, count in told.disputed.items():
+            fields[coordinate, "DISPUTED"] = fields.get((coordinate, "DISPUTED"), 0) + count
         for coordinate in told.hidden:
             fields[coordinate, "DENIED"] = fields.get((coordinate, "DENIED"), 0) + told.rows
     for number, told in execution.disclosures.items():

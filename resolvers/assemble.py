@@ -8,7 +8,7 @@ specification says; if a riding text has such a hole the whole operation is run 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, NoReturn
@@ -16,10 +16,11 @@ from typing import Any, NoReturn
 import orjson
 from graphql import get_location
 
-from adapters.contract import GRADE, QUALITY
+from adapters.contract import GRADE, KEY, QUALITY, SUBJECT
 from authz.lens import CellState
 from catalog.errors import HubError, Internal, SourceUnavailable
 from catalog.states import DQCode, FieldState
+from resolvers.disclose import disputed_of
 from resolvers.execute import Execution, Result, Row, RowMode
 from resolvers.facet import Env, env_of
 from resolvers.plan import (
@@ -176,7 +177,7 @@ class _Builder:
     ) -> None:
         self._results, self._plan = execution.results, execution.plan
         self._references, self._done = execution.references, execution.done
-        self._seal = execution.seal
+        self._seal, self._disputed = execution.seal, execution.disputed
         self._errors, self._leaves = errors, leaves
         self._reads = execution.plan.shape.by_id
         self._built = 0
@@ -499,12 +500,23 @@ class _Builder:
         states: Mapping[str, CellState] = planned.states
         if result.cells is not None and env is not None:
             states = result.cells(env) or {}
-        found = []
+        found, disputed = [], self._disputed_in(result, row)
         for column in planned.read.columns:
-            state = _state(column, states.get(column), result, row)
+            state = _state(column, states.get(column), result, row, column in disputed)
             found.append({"field": column, "state": state, "source": planned.source})
         found += [self._facet_state(c, result, row) for c in _facets(planned.read)]
         return [entry for entry in found if entry["state"] != FieldState.OK]
+
+    def _disputed_in(self, result: Result, row: Row) -> Collection[str]:
+        """The columns of this row whose value is under correction, whoever may see it."""
+        if not self._disputed:
+            return ()
+        layout = result.layout
+        if SUBJECT in layout:
+            person = row[layout[SUBJECT]]
+        else:
+            person = result.people.get(str(row[layout[KEY]])) if KEY in layout else None
+        return dict(disputed_of(result.planned.read, person, self._disputed))
 
     def _facet_state(self, read: Read, result: Result, row: Row) -> dict[str, str]:
         """A facet's state: denied, its source down, withheld by it, no record, or there."""
@@ -586,7 +598,9 @@ def _withheld(child: Result, read: Read, result: Result, row: Row, env: Env | No
     return (child.cells.variant(env), str(row[result.layout[str(read.parent)]])) in child.withheld
 
 
-def _state(column: str, state: CellState | None, result: Result, row: Row) -> FieldState:
+def _state(
+    column: str, state: CellState | None, result: Result, row: Row, disputed: bool
+) -> FieldState:
     layout = result.layout
     if state is CellState.MIXED:
         letter = row[layout[result.planned.letters[column]]]
@@ -595,6 +609,8 @@ def _state(column: str, state: CellState | None, result: Result, row: Row) -> Fi
         return FieldState.DENIED
     if state is CellState.MASKED:
         return FieldState.MASKED
+    if disputed:  # that there is no value may be what is wrong
+        return FieldState.DISPUTED
     at = layout.get(column)
     if at is None or row[at] is None:
         return FieldState.NO_RECORD

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -39,7 +39,16 @@ from catalog.errors import BadUserInput, HubError, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.cursor import Cursors, Place
 from resolvers.deed import Commands, Done
-from resolvers.disclose import add_states, counted_by, tell, told_by_rows, told_by_sides
+from resolvers.disclose import (
+    add_disputed,
+    add_states,
+    counted_by,
+    disputed_of,
+    tell,
+    told_by_rows,
+    told_by_sides,
+)
+from resolvers.disputes import NOT_DISPUTED, Disputed, Disputes
 from resolvers.facet import Batch, Cells, Env, Variant, env_of, facet_request, riding
 from resolvers.grouped import CUBE_CELLS, FROM, GROUPS, UNTIL, by_of
 from resolvers.plan import Kind, PlannedRead, Read, ReadDisclosure, told_of
@@ -72,7 +81,8 @@ class Setting:
 
     `deadline_s` of one source's call, `operation_s` of the whole operation. `tallies`: the
     store's published tables, `lookups` its count of look-ups. `watch`: who watches the steps.
-    `commands`: who does what mutations ask; without them nothing can be changed.
+    `commands`: who does what mutations ask; without them nothing can be changed. `disputes`: which
+    values are under correction.
     """
 
     words: Words
@@ -87,6 +97,7 @@ class Setting:
     lookups: Lookups | None = None
     watch: Watch | None = None
     commands: Commands | None = None
+    disputes: Disputes | None = None
 
     @property
     def catalog(self) -> Catalog:
@@ -124,6 +135,7 @@ class Result:
     stale: bool = False
     text: str | bytes | None = None
     withheld: set[Any] = field(default_factory=set)
+    people: dict[str, str] = field(default_factory=dict)
 
     def dated(self, rows: Rows) -> None:
         """Note how current the rows are."""
@@ -135,7 +147,7 @@ class Execution:
     """One run of one Plan for one asker; `results` and `disclosures` are what remains.
 
     `changed`: of a subscription, the key of the row it is told of. `done`: of a mutation, what
-    came of its deed.
+    came of its deed. `disputed`: the values that are under correction now.
     """
 
     def __init__(
@@ -147,8 +159,9 @@ class Execution:
         references: Mapping[str, References] = NOTHING_REFERRED,
         changed: str | None = None,
         done: Done | None = None,
+        disputed: Disputed = NOT_DISPUTED,
     ) -> None:
-        self.done = done
+        self.done, self.disputed = done, disputed
         self.plan, self._ready, self._gate, self._setting = ready.plan, ready, gate, setting
         self._arguments, self.references, self._changed = arguments, references, changed
         self.results: dict[int, Result] = {}
@@ -308,7 +321,7 @@ class Execution:
         else:
             result.text = row[WHOLE]
         side = None if row is None else row[result.layout["__side"]]
-        tell(told, result.planned, told_by_sides(result.planned, (side,)))
+        self._tell_sides(told, result.planned, (side,))
         for child in read.children:
             self._ridden(child, () if row is None else (row,), result.layout)
 
@@ -505,7 +518,7 @@ class Execution:
         """Count what a riding subtree showed, from the sides in its parents' rows."""
         told, planned = self._disclose(read), self.plan.reads[read.id]
         at = layout[f"__side_{read.id}"]
-        tell(told, planned, told_by_sides(planned, (row[at] for row in rows)))
+        self._tell_sides(told, planned, (row[at] for row in rows))
         if read.total:
             at = layout[f"__total_{read.id}"]
             told.total = counted_by(row[at] for row in rows)
@@ -632,12 +645,25 @@ class Execution:
         if result.stale:
             told.states["STALE"] = told.states.get("STALE", 0) + len(rows.rows)
         add_states(told, told_of(read, batch.states), len(rows.rows))
+        if self.disputed:
+            self._tell_disputed(read, result, told, batch, rows)
         for key in found & batch.subjects.keys():
             told.subjects.add(batch.subjects[key])
             self._linked[batch.subjects[key]].add(read.dataset.provider)
         for child in read.children:
             if f"__json_{child.id}" in result.layout:
                 self._nest_ridden(child, rows, result.layout)
+
+    def _tell_disputed(
+        self, read: Read, result: Result, told: ReadDisclosure, batch: Batch, rows: Rows
+    ) -> None:
+        result.people |= batch.subjects
+        at = result.layout[KEY]
+        for row in rows.rows:
+            person = batch.subjects.get(str(row[at]))
+            for column, coordinate in disputed_of(read, person, self.disputed):
+                if batch.states[column] is CellState.CLEAR:
+                    add_disputed(told, coordinate)
 
     def _nest_ridden(self, read: Read, rows: Rows, layout: Mapping[str, int]) -> None:
         told = self.disclosures.get(read.id) or self._disclose(read)
@@ -713,10 +739,18 @@ class Execution:
         planned = result.planned
         if not planned.read.unreadable:
             rows = [row for below in shown.values() for row in below]
-            tell(told, planned, told_by_rows(planned, rows))
+            one_by_one = bool(self.disputed)
+            found = told_by_rows(planned, rows, one_by_one=one_by_one)
+            tell(told, planned, found, self.disputed)
         elif told.total is not None:
             empty = [count for key, count in result.totals.items() if not shown.get(key)]
             told.total = sum(empty) if empty else None
+
+    def _tell_sides(
+        self, told: ReadDisclosure, planned: PlannedRead, texts: Iterable[str | None]
+    ) -> None:
+        found = told_by_sides(planned, texts, one_by_one=bool(self.disputed))
+        tell(told, planned, found, self.disputed)
 
     def _disclose(
         self, read: Read, *, rules: tuple[str, ...] | None = None, lens: str | None = None

@@ -378,6 +378,11 @@ class Shape:
         return tuple(r.id for r in self._all if r.connection or r.kind is Kind.ENTITY)
 
     @cached_property
+    def personal(self) -> bool:
+        """True if values are asked that are a person's own, which he may dispute."""
+        return any(r.dataset.personal for r in self._all)
+
+    @cached_property
     def by_id(self) -> Mapping[int, Read]:
         """The Reads by their numbers."""
         return {r.id: r for r in self._all}
@@ -467,8 +472,9 @@ class ReadDisclosure:
     """What one Read showed: counts per schema coordinate, whose data, by which rules.
 
     `area`: the township that all its rows belong to, where the rights alone say so. `total`: the
-    count he was told (``totalCount``), which discloses too. `asked`: its source
-    was asked at all; `down`: why it did not answer.
+    count he was told (``totalCount``), which discloses too. `disputed`: of the clear cells, those
+    whose value is under correction. `asked`: its source was asked at all; `down`: why it did not
+    answer.
     """
 
     dataset: str
@@ -485,6 +491,7 @@ class ReadDisclosure:
     masked: dict[str, int] = field(default_factory=dict)
     hidden: dict[str, str] = field(default_factory=dict)
     states: dict[str, int] = field(default_factory=dict)
+    disputed: dict[str, int] = field(default_factory=dict)
     total: int | None = None
     as_of: int | None = None
     asked: bool = False

@@ -19,6 +19,11 @@ from schema.bound import Arguments, Kit
 CASE = {"caseNo": ("String!", "诉求编号"), "version": ("Int!", "您所见的版本；已变动则不办理")}
 MESSAGE = {"message": ("String!", "原因与应当怎么办")}
 
+CORRECTION = {
+    "correctionNo": ("String!", "校核编号"),
+    "version": ("Int!", "您所见的版本；已变动则不办理"),
+}
+
 REFUSALS: Mapping[str, tuple[str, Arguments]] = {
     "AlreadyFiled": (
         "未办理：此人同一事项已有在办的诉求件",
@@ -31,6 +36,10 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
         {**MESSAGE, "until": ("String!", "公示截止时间，此后方可办理")},
     ),
     "ClueMissing": ("未办理：政府托举缺少风险线索编号", MESSAGE),
+    "CorrectionOpen": (
+        "未办理：此项数据已有在办的校核",
+        {**MESSAGE, "correctionNo": ("String!", "在办的校核编号")},
+    ),
 }
 """Business refusals by type: description and fields."""
 
@@ -98,6 +107,47 @@ CASES: Mapping[str, Said] = {
 }
 
 
+CORRECTIONS: Mapping[str, Said] = {
+    "fileCorrection": Said(
+        "提交数据校核：本人认为某一项数据有误或缺漏",
+        {
+            "citizen": ("ID!", "本人的标识"),
+            "coordinate": ("String!", "有异议的数据项：类型与字段，如 MinLiving.monthlyAmount"),
+            "intake": ("IntakeMode!", "受理方式"),
+            "text": ("String!", "异议内容"),
+        },
+        ("CorrectionOpen",),
+    ),
+    "acceptCorrection": Said("受理校核", {**CORRECTION, "opinion": ("String!", "受理意见")}),
+    "flagCorrection": Said("标记：自此该项数据对任何人都注明校核中", CORRECTION),
+    "assignCorrection": Said("转数据提供单位核查", CORRECTION),
+    "investigateCorrection": Said("提供单位开始核查", CORRECTION),
+    "decideCorrection": Said(
+        "提供单位认定：属实、部分属实或不属实",
+        {
+            **CORRECTION,
+            "decision": ("CorrectionDecision!", "认定"),
+            "reason": ("String!", "认定的理由"),
+        },
+    ),
+    "confirmCorrection": Said(
+        "登记源头更正：提供单位自己的系统已更正；平台不改数据",
+        {**CORRECTION, "asOf": ("Date!", "自哪一天起已更正")},
+    ),
+    "replayCorrection": Said("告知使用方：由访问日志查出期限内读取过该项数据的账号", CORRECTION),
+    "notifyCorrection": Said(
+        "登记告知本人",
+        {
+            **CORRECTION,
+            "means": ("NotificationMeans!", "告知方式"),
+            "told": ("String!", "告知内容"),
+        },
+    ),
+    "closeCorrection": Said("办结；未告知本人不能办结", CORRECTION),
+    "extendCorrection": Said("延期，只能一次", {**CORRECTION, "reason": ("String!", "延期理由")}),
+}
+
+
 def mutation(kit: Kit) -> Any:
     """The Mutation type. Whoever changes a row is shown of it what he may read."""
     kit.input(
@@ -119,7 +169,22 @@ def mutation(kit: Kit) -> Any:
             "event": kit.changed("CaseEvent", "此次办件事件", ChangedRow("case_event")),
         },
     )
-    roots = {name: _command(kit, name, said, "CaseChanged") for name, said in CASES.items()}
+    kit.object(
+        "CorrectionChanged",
+        "校核已变更",
+        {
+            "correction": kit.changed(
+                "Correction", "变更后的校核；不在您可见范围时为空", ChangedRow("correction")
+            ),
+            "event": kit.changed("CorrectionEvent", "此次校核事件", ChangedRow("correction_event")),
+        },
+    )
+    areas = {"CaseChanged": CASES, "CorrectionChanged": CORRECTIONS}
+    roots = {
+        name: _command(kit, name, said, changed)
+        for changed, area in areas.items()
+        for name, said in area.items()
+    }
     return kit.object("Mutation", "数据共享中心的变更入口；一次请求一个变更", roots)
 
 

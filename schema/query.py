@@ -12,6 +12,7 @@ BY_ID: Arguments = {"id": ("ID!", "全局标识")}
 BY_DIVISION: Arguments = {"code": ("DivisionCode!", "区划代码")}
 BY_CASE_NO: Arguments = {"caseNo": ("String!", "诉求编号")}
 BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
+BY_CORRECTION_NO: Arguments = {"correctionNo": ("String!", "校核编号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
 BY_NAME: Arguments = {"name": ("String!", "目录项代码")}
 BY_DIMENSIONS: Arguments = {
@@ -58,6 +59,15 @@ def inputs(kit: Kit) -> None:
         {
             "state": ("SupervisionState", "督办状态"),
             "kind": ("SupervisionKind", "督办类别"),
+            "division": ("DivisionCode", "该区划及其下级"),
+        },
+    )
+    kit.input(
+        "CorrectionFilter",
+        "校核筛选条件，同时满足",
+        {
+            "state": ("CorrectionState", "校核状态"),
+            "provider": ("String", "数据提供单位的部门代码"),
             "division": ("DivisionCode", "该区划及其下级"),
         },
     )
@@ -145,6 +155,18 @@ def query(kit: Kit) -> Any:
             "督办单列表，新的在前",
             "supervision_orders",
             _filter("SupervisionFilter"),
+        ),
+        "correction": root("Correction", "按编号查数据校核", "correction", BY_CORRECTION_NO),
+        "corrections": root(
+            "CorrectionConnection",
+            "数据校核列表，新的在前",
+            "corrections",
+            _filter("CorrectionFilter"),
+        ),
+        "correctionReaders": root(
+            "CorrectionReaderConnection",
+            "校核告知列表：读取过已更正数据、须予告知的账号，新的在前",
+            "correction_readers",
         ),
         "department": root("Department", "按代码查部门", "department", BY_CODE),
         "departments": root("[Department!]", "部门列表", "departments"),

@@ -13,6 +13,7 @@ from store import (
     cases,
     changes,
     clients,
+    corrections,
     deeds,
     derived,
     documents,
@@ -37,6 +38,7 @@ __all__ = [
     "cases",
     "changes",
     "clients",
+    "corrections",
     "deeds",
     "derived",
     "documents",
@@ -52,5 +54,5 @@ __all__ = [
     "work_orders",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS, work_orders.FROZEN)
+FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS, work_orders.FROZEN, corrections.FROZEN)
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

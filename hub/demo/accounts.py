@@ -11,10 +11,10 @@ from datetime import date
 from store.accounts import NewPost, NewPrincipal
 from store.clients import ACTIVE, SYSTEM, Client
 
-FILE = ("aid.file", "aid.verify")
-DESK = ("aid.file", "aid.verify", "aid.review")
-REVIEW = ("aid.review",)
-OFFICE = ("supervise", "report")
+FILE = ("aid.file", "aid.verify", "correct")
+DESK = ("aid.file", "aid.verify", "aid.review", "correct")
+REVIEW = ("aid.review", "correct")
+OFFICE = ("supervise", "report", "correct")
 REPORT = ("report",)
 AUDIT = ("audit",)
 

@@ -15,7 +15,6 @@ from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from authz.lens import youngest_adult
 from catalog.errors import BadUserInput, Conflict, NotFound
 from catalog.items import FlowKind, ServiceItem
 from catalog.workdays import ZONE
@@ -112,7 +111,7 @@ SATISFACTION = range(1, 6)  # 非常不满意 … 非常满意
 async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
     """File a case and route it. NotFound for an applicant who is none of the asker's."""
     person = await person_of(desk.connection, given["applicant"])
-    if person is None or not _his(desk, person):
+    if person is None or not desk.knows(person):
         raise NotFound("没有此人员：请核对标识")
     item = desk.catalog.items[given["item"].value]
     flow = _flow(item, bool(given.get("urgent")))
@@ -150,14 +149,6 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
     await settle(desk, Moving(case_id, item.code, flow, None, S.ROUTED, place))
     told = Told("", case_no, person.region_path, "", S.ROUTED, ("state",), person.citizen_uid)
     return Done("CaseChanged", {"case": case_id, "event": str(filed_event["id"])}), told
-
-
-def _his(desk: Desk, person: Person) -> bool:
-    asker = desk.gate.asker
-    if asker.end_user is not None and asker.end_user != person.citizen_uid:
-        return False
-    child = person.birth is None or person.birth > youngest_adult(asker.day)
-    return desk.sees("citizen", person.region_path, None, person.household_id, minor=child)
 
 
 def _flow(item: ServiceItem, urgent: bool) -> FlowKind:

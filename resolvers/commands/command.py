@@ -14,10 +14,11 @@ from secrets import token_hex
 from typing import Any
 
 from authz.gate import Gate
-from authz.lens import Mode
+from authz.lens import Mode, youngest_adult
 from catalog.errors import BadUserInput, Conflict, Forbidden
 from catalog.load import Catalog
 from resolvers.deed import Done, Told
+from store.register import Person
 
 TEXT = 2_000  # characters of an opinion, a reason or a result; a page has a thousand
 Input = Mapping[str, Any]
@@ -33,12 +34,16 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One deed's transaction, whose deed it is, and when it is done."""
+    """One deed's transaction, whose deed it is, and when it is done.
+
+    `tokens`: how the access log names a person, by his ``citizen_uid``.
+    """
 
     connection: Any
     gate: Gate
     catalog: Catalog
     now: datetime
+    tokens: Callable[[str], list[bytes]]
 
     @property
     def post(self) -> str:
@@ -59,6 +64,14 @@ class Desk:
         lens = self.gate.lens(self.catalog.datasets[dataset], Mode.KEY)
         bound = self.gate.asker.bound
         return (bound is None or bound == household) and lens.rows.admits(region, owner, minor)
+
+    def knows(self, person: Person) -> bool:
+        """May the asker read this person, or is he the one he speaks for?"""
+        asker = self.gate.asker
+        if asker.end_user is not None and asker.end_user != person.citizen_uid:
+            return False
+        child = person.birth is None or person.birth > youngest_adult(asker.day)
+        return self.sees("citizen", person.region_path, None, person.household_id, minor=child)
 
     def demand(self, obj: str, region: str, owner: str) -> None:
         """Forbidden, unless the asker may write this object of a row there."""

@@ -21,10 +21,12 @@ from catalog.errors import Conflict, SourceUnavailable
 from catalog.load import Catalog
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
+from resolvers.commands.corrections import CORRECTION_COMMANDS, DISPUTING
 from resolvers.deed import Done, Writing
+from resolvers.disputes import Disputes
 from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, begun, ended
 
-COMMANDS: Mapping[str, Deed] = {**CASE_COMMANDS}
+COMMANDS: Mapping[str, Deed] = {**CASE_COMMANDS, **CORRECTION_COMMANDS}
 """Every command by the name of its mutation."""
 
 
@@ -33,18 +35,23 @@ def _now() -> datetime:
 
 
 class Office:
-    """One per worker. `digest` makes a keyed digest of a text; `clock` gives UTC."""
+    """One per worker. `digest` makes a keyed digest of a text; `clock` gives UTC.
+
+    `tokens`: how the access log names a person. `disputes`: who must know what is disputed.
+    """
 
     def __init__(
         self,
         deeds: Deeds,
         catalog: Catalog,
         digest: Callable[[str], str],
+        tokens: Callable[[str], list[bytes]],
+        disputes: Disputes,
         *,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._deeds, self._catalog, self._clock = deeds, catalog, clock
-        self._keyed = digest
+        self._keyed, self._tokens, self._disputes = digest, tokens, disputes
 
     async def do(
         self, name: str, arguments: Mapping[str, Any], gate: Gate, writing: Writing
@@ -57,7 +64,7 @@ class Office:
         given = arguments["input"]
         receipt = Receipt(gate.asker.principal_id, writing.key, self._digest(name, given))
         try:
-            return await self._once(name, given, gate, writing, receipt)
+            done = await self._once(name, given, gate, writing, receipt)
         except Refused as refused:
             return refused.done
         except OtherDeed:
@@ -66,6 +73,9 @@ class Office:
             ) from None
         except StoreBusy:
             raise SourceUnavailable("中枢繁忙，请稍后再试", reason="BUSY", source="hub") from None
+        if name in DISPUTING:
+            await self._disputes.announced()
+        return done
 
     async def _once(
         self, name: str, given: Mapping[str, Any], gate: Gate, writing: Writing, receipt: Receipt
@@ -75,7 +85,8 @@ class Office:
             before = await begun(connection, receipt, now)
             if before is not None:
                 return Done(before["kind"], before["rows"], before["values"], again=True)
-            done, told = await COMMANDS[name](Desk(connection, gate, self._catalog, now), given)
+            desk = Desk(connection, gate, self._catalog, now, self._tokens)
+            done, told = await COMMANDS[name](desk, given)
             kept = {"kind": done.kind, "rows": done.rows, "values": done.values}
             await ended(connection, receipt, kept)
             # INVARIANT: the last statement. It holds the log's head until the commit.
