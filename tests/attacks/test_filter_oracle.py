@@ -24,6 +24,11 @@ ROOTS: Mapping[str, tuple[str, str, Mapping[str, str | None]]] = {
     "cases": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "caseStats": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "supervisionOrders": ("supervision_order", "SupervisionFilter", {"division": "region_path"}),
+    "corrections": (
+        "correction",
+        "CorrectionFilter",
+        {"provider": "provider", "division": "region_path"},
+    ),
     "auditEvents": (
         "audit_event",
         "AuditFilter",

@@ -18,6 +18,7 @@ KNOWN = {
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
     "mySubjectAccess", "sources", "_entities", "_service",
+    "correction", "corrections", "correctionReaders",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 
@@ -28,8 +29,11 @@ CHANGED = {
     "submitCase", "acceptCase", "returnCase", "rejectCase", "transferCase", "visitCase",
     "deliberateCase", "publishCase", "objectToCase", "reviewCase", "presentCase", "approveCase",
     "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase",
+    "fileCorrection", "acceptCorrection", "flagCorrection", "assignCorrection",
+    "investigateCorrection", "decideCorrection", "confirmCorrection", "replayCorrection",
+    "notifyCorrection", "closeCorrection", "extendCorrection",
 }  # fmt: skip
-"""Every mutation; `test_mutations.py` attacks each."""
+"""Every mutation; `test_mutations.py` and `test_corrections.py` attack each."""
 
 DOCUMENTS = {
     "node": '{ node(id: "x") { id } }',

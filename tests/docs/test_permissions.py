@@ -23,6 +23,7 @@ from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.states import FieldState
 from resolvers.commands.cases import MOVES
+from resolvers.commands.corrections import OBJECTS as CORRECTION_OBJECTS
 
 PAGE = "docs/permissions.md"
 VILLAGE, TOWNSHIP, COUNTY = "532622205203", "532622205", "532622"
@@ -64,6 +65,15 @@ COLUMNS = (
     Column("办公室 督办", "rev", "office", COUNTY, "supervise", case=False),
     Column("办公室 督办＋编号", "rev", "office", COUNTY, "supervise", case=True),
     Column("审计员 审计", "rev", "auditor", COUNTY, "audit", case=False),
+)
+
+
+CORRECTING = (
+    Column("村经办", "rev", "village", VILLAGE, "correct", case=False),
+    Column("乡镇经办", "rev", "town", TOWNSHIP, "correct", case=False),
+    Column("民政经办", "mca", "dept", COUNTY, "correct", case=False),
+    Column("办公室", "rev", "office", COUNTY, "correct", case=False),
+    Column("审计员", "rev", "auditor", COUNTY, "audit", case=False),
 )
 
 
@@ -159,6 +169,23 @@ def test_what_can_be_done_is_what_the_policy_allows(
         assert cells == [MAY if one else NOTHING for one in allowed], first
         asked += 1
     assert asked == 19
+
+
+def test_what_can_be_done_in_a_correction_is_what_the_policy_allows(
+    page: Callable[[str], Any], catalog: Catalog, book: PolicyBook
+) -> None:
+    told, heading = page(PAGE), "校核中谁能做什么"
+    head = next(ln for ln in told.section(heading).splitlines() if ln.startswith("| 操作"))
+    assert [c.strip() for c in head.strip("|").split("|")][1:] == [c.title for c in CORRECTING]
+    gates = [_gate(book, catalog, column) for column in CORRECTING]
+    objects = []
+    for first, *cells in told.rows(heading):
+        obj, act = _DEED.findall(first)[0]
+        allowed = [gate.demand(obj, act, VILLAGE, "mca").allowed for gate in gates]
+        assert cells == [MAY if one else NOTHING for one in allowed], first
+        objects.append(obj)
+    assert objects == [one for one in catalog.objects if one.startswith("Correction.")]
+    assert {*CORRECTION_OBJECTS.values()} == {*objects[3:]}
 
 
 def test_every_refusal_is_told_in_the_words_of_the_program(page: Callable[[str], Any]) -> None:

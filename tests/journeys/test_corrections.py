@@ -6,6 +6,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,7 +35,8 @@ pytestmark = [pytest.mark.anyio]
 
 AID = """query($id: ID!) { citizen(by: {id: $id}) { phone access { field state }
   civilAffairs { minLiving { monthlyAmount paidMonth access { field state source } } } } }"""
-LISTED = "{ citizens(first: 100) { nodes { id phone address } } }"
+AT_HOME = "query($id: ID!) { citizen(by: {id: $id}) { household { id } } }"
+HOUSE = "query($id: ID!) { household(id: $id) { members { id phone address } } }"
 NOTICES = """query($no: String!) { correction(correctionNo: $no) { state readers(first: 50) {
   nodes { account department { code } coordinate lastReadAt toldAt } } } }"""
 DISPUTED = [{"field": "monthlyAmount", "state": "DISPUTED", "source": "mz_assist"}]
@@ -153,7 +155,10 @@ async def test_a_disputed_column_of_the_register_is_told_and_counted_wherever_it
     edge: Edge,
 ) -> None:
     number = await requested(edge, PHONE)
-    mine, calm = applicant(edge), await asked(edge, TOWN, LISTED, "aid.file")
+    mine = applicant(edge)
+    home = (await asked(edge, TOWN, AT_HOME, "aid.file", id=mine))["data"]["citizen"]["household"]
+    calm = await asked(edge, TOWN, HOUSE, "aid.file", id=home["id"])
+    assert mine in [one["id"] for one in calm["data"]["household"]["members"]]
     await moved(edge, OFFICE, "acceptCorrection", number, 1)
     await moved(edge, OFFICE, "flagCorrection", number, 2)
     one = await asked(edge, TOWN, AID, "aid.file", id=mine)
@@ -161,14 +166,17 @@ async def test_a_disputed_column_of_the_register_is_told_and_counted_wherever_it
     assert {"field": "phone", "state": "DISPUTED"} in states
     assert one["data"]["citizen"]["phone"] is not None
 
-    many = await asked(edge, TOWN, LISTED, "aid.file")  # comes as one JSON text
+    many = await asked(edge, TOWN, HOUSE, "aid.file", id=home["id"])  # rides as JSON text
     assert many["data"] == calm["data"]
     fields = many["extensions"]["fields"]
     assert [f for f in fields if f["state"] == "DISPUTED"] == [
         {"coordinate": PHONE, "state": "DISPUTED", "count": 1}
     ]
-    record = (await edge.asked())[-1]
-    assert record["reads"][0]["states"] == {"DISPUTED": 1}
+    reads = (await edge.asked())[-1]["reads"]
+    assert [(r["d"], r.get("states")) for r in reads] == [
+        ("household", None),
+        ("citizen", {"DISPUTED": 1}),
+    ]
     assert [f for f in calm["extensions"]["fields"] if f["state"] == "DISPUTED"] == []
 
 
@@ -247,8 +255,6 @@ async def test_a_provider_is_given_more_time_once(edge: Edge) -> None:
 
 def worked(calendar: Any, filed: str, due: str) -> int:
     """The working days after the day of the filing and before the due moment."""
-    from datetime import datetime, timedelta
-
     day, end = datetime.fromisoformat(filed).date(), datetime.fromisoformat(due).date()
     span = [day + timedelta(days=n) for n in range(1, (end - day).days)]
     return sum(calendar.is_working(one) for one in span)
