@@ -531,6 +531,17 @@ def orders(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     )
 
 
+def corrections(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "correction",
+        given.get("division"),
+        state=code_of(given.get("state")),
+        provider=given.get("provider"),
+    )
+
+
 def divisions(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     above = path_of(tables, args.get("parent"))
     return tables.rows("division", level=code_of(args.get("level")), parent_path=above)
@@ -575,6 +586,11 @@ ROOTS: Mapping[str, Root] = {
         "supervision_order", _equal("supervision_order", "order_no", "orderNo")
     ),
     "supervision_orders": Root("supervision_order", orders, listed=True),
+    "correction": Root("correction", _equal("correction", "correction_no", "correctionNo")),
+    "corrections": Root("correction", corrections, listed=True),
+    "correction_readers": Root(
+        "correction_reader", lambda t, _: t.rows("correction_reader"), listed=True
+    ),
     "audit_events": Root("audit_event", events, listed=True),
 }
 

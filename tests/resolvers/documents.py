@@ -46,7 +46,9 @@ OFFICERS = (
     *("auditHealth", "spotSample", "auditProof", "mySubjectAccess"),
 )
 """What only the officer reads beside the events: compared with the records themselves."""
-APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS)
+CORRECTING = ("correction", "corrections", "correctionReaders")
+"""The county has none of these; asked in journeys and attacks of their own."""
+APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS, *CORRECTING)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
 UNFILTERED = ("since", "until", "shown")
 NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
