@@ -244,17 +244,20 @@ async def _readers(desk: Desk, row: CorrectionRow, since_us: int) -> dict[tuple[
     """Account and department of each who was shown the value, and when last (µs UTC)."""
     tokens = desk.tokens(row.citizen_uid)
     found: dict[tuple[str, str], int] = {}
-    several: set[str] = set()
+    several: set[tuple[str, str]] = set()
     for one in await records_naming(desk.connection, tokens, since_us):
         body = json.loads(one.body)
         if not {*tokens} & {*seen_tokens(body)}:
             continue  # not yet indexed, and of somebody else
         if one.parts > 1 and one.request is not None:
-            several.add(one.request)  # persons and fields may stand in different parts
+            several.add(
+                (one.request, one.account)
+            )  # persons and fields may stand in different parts
         elif _shows(body, row.coordinate):
             _last(found, one)
-    for one in await records_of_requests(desk.connection, several):
-        if _shows(json.loads(one.body), row.coordinate):
+    for one in await records_of_requests(desk.connection, {request for request, _ in several}):
+        mine = (one.request, one.account) in several  # a client may choose its request's name
+        if mine and _shows(json.loads(one.body), row.coordinate):
             _last(found, one)
     return found
 

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
@@ -30,6 +30,9 @@ from tests.corrections import (
     taken_to,
 )
 from tests.trusted import Edge, over
+
+if TYPE_CHECKING:
+    from tests.journeys.conftest import FillStore
 
 pytestmark = [pytest.mark.anyio]
 
@@ -71,6 +74,22 @@ def mended(edge: Edge, amount: str) -> None:
 
 
 async def test_a_wrong_value_is_disputed_at_once_mended_at_its_source_and_told(edge: Edge) -> None:
+    await from_the_request_to_the_citizen(edge)
+
+
+@pytest.mark.postgres
+@pytest.mark.loopback
+async def test_the_same_with_postgresql_as_the_store(
+    site_copy: Site, fill_store: FillStore, pg_url: str
+) -> None:
+    await fill_store(site_copy, pg_url)
+    async with over(site_copy, {**MANY, "store.url": pg_url}) as edge:
+        assert edge.hub.store.dialect.name == "postgresql"
+        await from_the_request_to_the_citizen(edge)
+
+
+async def from_the_request_to_the_citizen(edge: Edge) -> None:
+    """Scenario (f) of 领域设计 4."""
     before = await aid(edge)
     assert before["monthlyAmount"] is not None
     assert before["access"] == []
@@ -118,7 +137,7 @@ async def test_a_wrong_value_is_disputed_at_once_mended_at_its_source_and_told(e
         }
         version += 1
     assert (await aid(edge)) == after
-    async with single(edge.site.store_url, readonly=True) as conn:
+    async with single(edge.hub.settings.store_url, readonly=True) as conn:
         acts = (
             await conn.scalars(select(correction_event.c.act).order_by(correction_event.c.seq))
         ).all()
