@@ -38,7 +38,7 @@ ME, OTHER = b"m" * 16, b"o" * 16
 
 def a_correction(number: int, state: str, coordinate: str = "Citizen.phone") -> dict[str, Any]:
     """A row."""
-    row = {"id": f"k{number}", "correction_no": f"JH2026-{number:06}", "version": 1}
+    row: dict[str, Any] = {"id": f"k{number}", "correction_no": f"JH2026-{number:06}", "version": 1}
     row |= {"state": state, "coordinate": coordinate, "citizen_id": "p1", "intake": "ONLINE"}
     row |= dict.fromkeys(("filed_at", "accept_due_at", "due_at"), NOW)
     return {**row, **PLACE, "provider": "rev", "text": "x"}
@@ -92,7 +92,12 @@ async def test_an_open_one_is_found_by_its_value_until_it_ends(engine: AsyncEngi
 
 async def test_a_change_counts_and_what_was_done_stays(engine: AsyncEngine) -> None:
     event = {**PLACE, "provider": "rev", "act": None, "note": None, "at": NOW, "post": "x"}
-    reader = {"id": "n1", "correction_id": "k1", "correction_no": "JH2026-000001", **PLACE}
+    reader: dict[str, Any] = {
+        "id": "n1",
+        "correction_id": "k1",
+        "correction_no": "JH2026-000001",
+        **PLACE,
+    }
     reader |= {"coordinate": "Citizen.phone", "citizen_id": "p1", "account": "town"}
     reader |= {"department": "rev", "last_read_at": NOW, "told_at": NOW}
     async with engine.begin() as conn:
