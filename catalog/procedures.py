@@ -1,8 +1,8 @@
 """Limits, routes and staffing of the office's procedures: rows with a legal basis and dates.
 
 ``procedures.toml`` says how long, which way and how many; ``domain/`` says what is done then.
-A row is in force from its first day to the day before `until`; two rows for one thing never
-are at once, so a day has one answer.
+A row is in force from its first day to its last (`until`); two rows for one thing never are
+at once, so a day has one answer.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from catalog.divisions import Level
 from catalog.table import Table
 
 
-class Footing(StrEnum):
-    """What a value stands on: its text, a text nobody has confirmed yet, or our own choice."""
+class LegalStanding(StrEnum):
+    """A default of this product, a confirmed law's value, or a law's value nobody confirmed."""
 
-    CONFIRMED = "CONFIRMED"
-    TO_BE_CONFIRMED = "TO_BE_CONFIRMED"
     DEFAULT = "DEFAULT"
+    STATUTORY = "STATUTORY"
+    TO_BE_CONFIRMED = "TO_BE_CONFIRMED"
 
 
 class Unit(StrEnum):
@@ -108,22 +108,29 @@ class ChangeRoute(StrEnum):
     PREFECTURE = "PREFECTURE"
 
 
+class Basis(Protocol):
+    """What is asked of a legal basis here."""
+
+    @property
+    def confirmed(self) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
-class InForce:
-    """On what a row stands, and when: from `since` to the day before `until`."""
+class Ground:
+    """Basis (a code of ``legal_bases.toml``), standing, and first and last day of a row."""
 
     legal_basis: str
-    footing: Footing
+    standing: LegalStanding
     since: date
     until: date | None
 
-    def on(self, day: date) -> bool:
+    def holds(self, day: date) -> bool:
         """Is the row in force on this Beijing day?"""
-        return self.since <= day and (self.until is None or day < self.until)
+        return self.since <= day and (self.until is None or day <= self.until)
 
-    def meets(self, other: InForce) -> bool:
+    def meets(self, other: Ground) -> bool:
         """Is there a day on which both are in force?"""
-        return self.on(other.since) or other.on(self.since)
+        return self.holds(other.since) or other.holds(self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +141,7 @@ class ProcedureLimit:
     step: Step
     amount: int | None
     unit: Unit | None
-    force: InForce
+    ground: Ground
 
     @property
     def count(self) -> int:
@@ -150,7 +157,7 @@ class RouteRow:
 
     level: Level
     route: ChangeRoute
-    force: InForce
+    ground: Ground
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +167,7 @@ class StaffingRow:
     departments: tuple[str, ...]
     level: Level
     accounts: int
-    force: InForce
+    ground: Ground
 
 
 Row = TypeVar("Row", ProcedureLimit, RouteRow, StaffingRow)
@@ -195,11 +202,11 @@ class Procedures:
 
 def in_force(rows: Iterable[Row], day: date) -> tuple[Row, ...]:
     """The rows of a Beijing day."""
-    return tuple(row for row in rows if row.force.on(day))
+    return tuple(row for row in rows if row.ground.holds(day))
 
 
 def read_procedures(
-    table: Table, departments: Mapping[str, object], bases: Mapping[str, object]
+    table: Table, departments: Mapping[str, object], bases: Mapping[str, Basis]
 ) -> Procedures:
     """``procedures.toml``, strictly: every step has a row, and no two of a thing meet."""
     limits = tuple(_limit(entry, bases) for entry in table.subs("limit", "step"))
@@ -212,14 +219,14 @@ def read_procedures(
         told = {row.step for row in limits if row.procedure is procedure}
         for step in sorted(steps - told):
             raise table.fail(f"limit[{procedure} {step}]", "is missing: add a row")
-    _alone(table, "limit", [(f"{row.procedure} {row.step}", row.force) for row in limits])
-    _alone(table, "change_route", [(row.level.value, row.force) for row in routes])
-    posts = [(f"{d} {row.level}", row.force) for row in staffing for d in row.departments]
+    _alone(table, "limit", [(f"{row.procedure} {row.step}", row.ground) for row in limits])
+    _alone(table, "change_route", [(row.level.value, row.ground) for row in routes])
+    posts = [(f"{d} {row.level}", row.ground) for row in staffing for d in row.departments]
     _alone(table, "staffing", posts)
     return Procedures(limits, routes, staffing)
 
 
-def _limit(entry: Table, bases: Mapping[str, object]) -> ProcedureLimit:
+def _limit(entry: Table, bases: Mapping[str, Basis]) -> ProcedureLimit:
     procedure = entry.choice("procedure", Procedure)
     step = entry.choice("step", Step)
     if step not in STEPS[procedure]:
@@ -232,20 +239,20 @@ def _limit(entry: Table, bases: Mapping[str, object]) -> ProcedureLimit:
         amount, unit = _count(entry, "amount"), entry.choice("unit", Unit)
         if unit not in _UNITS.get(step, _LENGTHS):
             raise entry.fail("unit", f"`{unit}` does not count {step}")
-    found = ProcedureLimit(procedure, step, amount, unit, _force(entry, bases))
+    found = ProcedureLimit(procedure, step, amount, unit, _ground(entry, bases))
     entry.done()
     return found
 
 
-def _route(entry: Table, bases: Mapping[str, object]) -> RouteRow:
+def _route(entry: Table, bases: Mapping[str, Basis]) -> RouteRow:
     level, route = entry.choice("level", Level), entry.choice("route", ChangeRoute)
-    found = RouteRow(level, route, _force(entry, bases))
+    found = RouteRow(level, route, _ground(entry, bases))
     entry.done()
     return found
 
 
 def _staffing(
-    entry: Table, departments: Mapping[str, object], bases: Mapping[str, object]
+    entry: Table, departments: Mapping[str, object], bases: Mapping[str, Basis]
 ) -> StaffingRow:
     named = entry.texts("departments")
     for department in named:
@@ -254,7 +261,7 @@ def _staffing(
     if not named:
         raise entry.fail("departments", "is missing: name one or more")
     level, accounts = entry.choice("level", Level), _count(entry, "accounts")
-    found = StaffingRow(named, level, accounts, _force(entry, bases))
+    found = StaffingRow(named, level, accounts, _ground(entry, bases))
     entry.done()
     return found
 
@@ -266,21 +273,23 @@ def _count(entry: Table, key: str) -> int:
     return value
 
 
-def _force(entry: Table, bases: Mapping[str, object]) -> InForce:
+def _ground(entry: Table, bases: Mapping[str, Basis]) -> Ground:
     basis = entry.known("legal_basis", bases, "legal basis")
-    footing = entry.choice("standing", Footing)
+    standing = entry.choice("standing", LegalStanding)
+    if standing is LegalStanding.STATUTORY and not bases[basis].confirmed:
+        raise entry.fail("standing", f"`{basis}` is not confirmed: write TO_BE_CONFIRMED")
     since, until = entry.day("from"), entry.day("until")
     if since is None:
-        raise entry.fail("from", "is missing: add the first day in force")
-    if until is not None and until <= since:
-        raise entry.fail("until", "must be later than `from`")
-    return InForce(basis, footing, since, until)
+        raise entry.fail("from", "is missing: add the first day on which the row holds")
+    if until is not None and until < since:
+        raise entry.fail("until", "lies before `from`: give the last day on which the row holds")
+    return Ground(basis, standing, since, until)
 
 
-def _alone(table: Table, key: str, rows: list[tuple[str, InForce]]) -> None:
-    for index, (name, force) in enumerate(rows):
+def _alone(table: Table, key: str, rows: list[tuple[str, Ground]]) -> None:
+    for index, (name, ground) in enumerate(rows):
         for other, earlier in rows[:index]:
-            if name == other and force.meets(earlier):
+            if name == other and ground.meets(earlier):
                 raise table.fail(f"{key}[{name}]", "stands twice for one day: end the earlier row")
 
 
