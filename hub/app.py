@@ -50,6 +50,7 @@ from hub.identity.end_users import EndUsers
 from hub.identity.outsiders import outsiders
 from hub.identity.proxies import Proxies
 from hub.identity.tokens import Tokens
+from hub.jobs import Jobs
 from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
 from hub.placing import catalogue
@@ -139,6 +140,8 @@ def assemble(
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     if settings.oauth_enabled and not tokens.issues:
         raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
+    deeds, log_writer = Deeds(store), process_writer()
+    now = partial(_moment, clock)
     outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
     setting = Setting(
         words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
@@ -152,17 +155,12 @@ def assemble(
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
         watch=telemetry.watch,
-        commands=Office(
-            Deeds(store),
-            catalog,
-            subjects.token,
-            clock=lambda: datetime.fromtimestamp(clock() / SECOND_US, UTC),
-        ),
+        commands=Office(deeds, catalog, subjects.token, clock=now),
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(
         store,
-        process_writer(),
+        log_writer,
         log_id(settings),
         clock,
         wait_s=settings.audit_wait_s,
@@ -206,6 +204,7 @@ def assemble(
         ),
         rejects=Rejects(log),
         runs=Runs(),
+        jobs=Jobs(deeds, catalog, log, log_writer, clock=now),
         changes=Changes(where(settings, secrets)),
         notes=Notes(store, keys.audit),
         pace=Pace(Rates(store), bounds_of(settings)),
@@ -213,6 +212,10 @@ def assemble(
     )
     figures.told(hub)
     return hub
+
+
+def _moment(clock: Callable[[], int]) -> datetime:
+    return datetime.fromtimestamp(clock() / SECOND_US, UTC)
 
 
 def tokens_of(subjects: SubjectTokens) -> Callable[[str], list[bytes]]:
@@ -260,6 +263,8 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         asyncio.create_task(hub.cosigning.follow(), name="witnesses"),
         asyncio.create_task(hub.changes.follow(), name="changes"),
     ]
+    if hub.settings.jobs_enabled:
+        tasks.append(asyncio.create_task(hub.jobs.follow(), name="jobs"))
     try:
         yield hub
     finally:

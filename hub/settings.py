@@ -95,6 +95,7 @@ class Settings:
     keys_dir: Path
     store_url: str = field(repr=False)
     store_row_lock: bool
+    jobs_enabled: bool
     host: str
     port: int
     issuer: str
@@ -359,6 +360,7 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "audit.signer_file": full["audit.signer_file"] or keys_dir / "signer.json",
         "store.url": full["store.url"] or f"sqlite+aiosqlite:///{data_dir / 'store.sqlite'}",
         "store.row_lock": _locked(full, demo),
+        "jobs.enabled": not demo if full["jobs.enabled"] is None else full["jobs.enabled"],
         "audit.archive_dir": full["audit.archive_dir"] or data_dir / "archive",
         "issuer": full["issuer"] or "https://demo.invalid",
         "oauth.enabled": demo if full["oauth.enabled"] is None else full["oauth.enabled"],
@@ -596,6 +598,7 @@ SETTINGS: Mapping[str, Setting] = {
         f"请写以 {' 或 '.join(_STORES)} 开头的地址",
     ),
     "store.row_lock": Setting("store_row_lock", _flag, "请写 1 或 0"),
+    "jobs.enabled": Setting("jobs_enabled", _flag, "请写 1 或 0"),
     "host": Setting("host", _text, "请写监听地址，如 127.0.0.1", "127.0.0.1"),
     "port": Setting("port", _whole(0, 65_535), "请写 0 到 65535 之间的端口", PORT),
     "issuer": Setting("issuer", _text, "请写令牌签发方的名称"),

@@ -20,6 +20,7 @@ from hub.edge.trusted import TrustedDocuments
 from hub.identity.asking import Askers
 from hub.identity.outsiders import Outsider
 from hub.identity.tokens import Tokens
+from hub.jobs import Jobs
 from hub.keys import Keys
 from hub.notes import Notes
 from hub.rejects import Rejects
@@ -54,6 +55,7 @@ class Hub:
     release: Release
     rejects: Rejects
     runs: Runs
+    jobs: Jobs
     changes: Changes
     notes: Notes
     pace: Pace

@@ -20,7 +20,8 @@ TABLES = (household, citizen, case_file, case_event, supervision_order)  # paren
 BY_DEEDS = frozenset(
     {
         *("version", "proxy_id", "proxy_relation", "consent_no", "clue_no"),
-        *("act", "note", "attendance", "votes_for", "satisfaction", "done_on"),
+        *("act", "attendance", "votes_for", "satisfaction", "done_on"),
+        *("node", "triggers", "send_backs", "escalated", "sent_back_at", "result", "attachments"),
     }
 )
 """Columns that only deeds fill: the county's cases were there before."""
@@ -113,4 +114,5 @@ def _names(table: Table) -> str:
 
 
 def _filled(table: Table) -> list[Column[Any]]:
-    return [column for column in table.columns if column.name not in BY_DEEDS]
+    later = BY_DEEDS | ({"note"} if table is case_event else set())
+    return [column for column in table.columns if column.name not in later]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 KNOWN = {
     "viewer", "citizen", "citizens", "household", "division", "divisions", "case", "cases",
-    "caseStats", "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
+    "caseStats", "workOrders", "timeouts",
+    "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
     "mySubjectAccess", "sources", "_entities", "_service",
@@ -28,6 +29,8 @@ CHANGED = {
     "submitCase", "acceptCase", "returnCase", "rejectCase", "transferCase", "visitCase",
     "deliberateCase", "publishCase", "objectToCase", "reviewCase", "presentCase", "approveCase",
     "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase",
+    "issueSupervision", "signSupervision", "startSupervision", "finishSupervision",
+    "reportSupervision", "reviewSupervision", "closeSupervision", "sendBackSupervision",
 }  # fmt: skip
 """Every mutation; `test_mutations.py` attacks each."""
 
