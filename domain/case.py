@@ -89,6 +89,14 @@ def may_move(flow: FlowKind, before: CaseState, after: CaseState) -> bool:
     return after in TRANSITIONS[flow].get(before, frozenset())
 
 
+def is_decided(state: CaseState) -> bool:
+    """True if what is asked for has been answered: approved, refused, not accepted, or done."""
+    return state in _ANSWERED
+
+
+_ANSWERED = frozenset({S.APPROVED, S.DENIED, S.NOT_ACCEPTED, *_END})
+
+
 def _moves(flow: FlowKind) -> Iterator[tuple[CaseState, CaseState]]:
     main = path(flow)
     if not main:

@@ -22,6 +22,7 @@ from hub.identity.outsiders import Outsider
 from hub.identity.tokens import Tokens
 from hub.keys import Keys
 from hub.notes import Notes
+from hub.printing.making import Prints
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
@@ -52,6 +53,7 @@ class Hub:
     cosigning: Cosigning
     signer: Signer
     release: Release
+    prints: Prints
     rejects: Rejects
     runs: Runs
     changes: Changes

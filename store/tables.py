@@ -18,6 +18,7 @@ from store import (
     grants,
     lookups,
     policy,
+    prints,
     rates,
     register,
     supervision,
@@ -41,6 +42,7 @@ __all__ = [
     "lookups",
     "metadata",
     "policy",
+    "prints",
     "rates",
     "register",
     "supervision",
@@ -48,5 +50,5 @@ __all__ = [
     "words",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS)
+FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS, prints.FROZEN)
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""
