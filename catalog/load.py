@@ -57,6 +57,7 @@ class Catalog:
     code_titles: Mapping[str, str]
     sources: Mapping[str, SourceSpec]
     datasets: Mapping[str, Dataset]
+    illnesses: frozenset[str]
 
     def of_type(self, type_name: str) -> Dataset:
         """The data set a GraphQL type shows; KeyError if none."""
@@ -116,6 +117,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
         code_titles=titles,
         sources={s.name: s for s in sources},
         datasets=datasets,
+        illnesses=_illnesses(read_toml(HERE / "illnesses.toml")),
     )
 
 
@@ -173,6 +175,13 @@ def _objects(table: Table, departments: Mapping[str, Department]) -> dict[str, A
         sharing = entry.choice("sharing", SharingKind)
         found[name] = AuthObject(name, entry.text("title"), provider, sharing)
         entry.done()
+    table.done()
+    return found
+
+
+def _illnesses(table: Table) -> frozenset[str]:
+    """What no public notice may say of anybody."""
+    found = frozenset((*table.texts("programme"), *table.texts("word")))
     table.done()
     return found
 

@@ -89,6 +89,11 @@ def may_move(flow: FlowKind, before: CaseState, after: CaseState) -> bool:
     return after in TRANSITIONS[flow].get(before, frozenset())
 
 
+def has_notice(flow: FlowKind) -> bool:
+    """True if a case of this flow may stand on a public notice (公示)."""
+    return S.NOTICING in TRANSITIONS[flow]
+
+
 def is_decided(state: CaseState) -> bool:
     """True if what is asked for has been answered: approved, refused, not accepted, or done."""
     return state in _ANSWERED

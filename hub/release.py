@@ -68,6 +68,7 @@ _AS_PAGE = (
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Accept, Authorization, Origin"),
 )
 _EMPTY = 204
 RETRY = "retryAfter"  # seconds; in an error's extensions and in its head

@@ -36,7 +36,6 @@ GET, POST = "GET", "POST"
 AT_ONCE, WAITING = 2, 32  # look-ups, and strangers who wait for one: a county hands out few papers
 FORM = "application/x-www-form-urlencoded"
 NOT_GENUINE = "PRINT_NOT_GENUINE"  # how it is counted
-_VARIES = (b"vary", b"Accept, Origin")
 
 
 class Verifying(Face):
@@ -94,7 +93,7 @@ class Verifying(Face):
             return self._hub.release.plain(200, asdict(verdict), *named)
         digest = grouped(verdict.sha256 or "", DIGEST_GROUP)
         page = rendered("verdict", "verdict", verdict=verdict, digest=digest)
-        return self._hub.release.page(page, visit, None, _VARIES)
+        return self._hub.release.page(page, visit, None)
 
 
 def _digest(kind: str, body: bytes) -> str:
