@@ -200,6 +200,7 @@ def assemble(
             engine.documents,
             url=settings.print_url,
             wait_s=settings.audit_wait_s,
+            sandbox=demo,
             clock=clock,
         ),
         signer=signer_of(

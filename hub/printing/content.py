@@ -1,9 +1,11 @@
 """The content of a print: the answer as the Plan gave it, and the words its codes are printed in.
 
-    {"data": {"record": …}, "fields": [{"coordinate", "count", "state"}], "words": {code: word}}
+    {"data": {"record": …}, "fields": [{"coordinate", "count", "state"}], "sandbox": false,
+     "words": {code: word}}
 
 `data` and `fields` are the answer's own, masked already; `words` makes a print independent of a
-catalogue that changes later. One canonical text: what is hashed is what is stored.
+catalogue that changes later; `sandbox` of a hub whose people are invented. One canonical text:
+what is hashed is what is stored.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ Content = Mapping[str, Any]
 MASKED, DENIED = "MASKED", "DENIED"
 
 
-def content_of(answer: Answer, catalog: Catalog) -> Content:
+def content_of(answer: Answer, catalog: Catalog, *, sandbox: bool = False) -> Content:
     """The content of an answer whose root is there."""
     data = orjson.loads(orjson.dumps(answer.data))
     fields = [dict(one) for one in answer.extensions["fields"]]
     words = dict(sorted({*_coded(data, catalog), *_hidden(fields, catalog)}))
-    return {"data": data, "fields": fields, "words": words}
+    return {"data": data, "fields": fields, "sandbox": sandbox, "words": words}
 
 
 def canonical(content: Content) -> str:

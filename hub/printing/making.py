@@ -48,9 +48,10 @@ class Made:
 class Prints:
     """Makes and finds prints; one per worker, without a state of its own.
 
-    `url`: where citizens reach this hub, for the paper; None if they do not. `clock` gives µs UTC,
-    `code` a check code. `documents` is asked for every document of ours, so that a kind whose
-    document does not fit the schema ends the start. HubError.
+    `url`: where citizens reach this hub, for the paper; None if they do not. `sandbox`: its people
+    are invented, and each paper says so. `clock` gives µs UTC, `code` a check code. `documents` is
+    asked for every document of ours, so that a kind whose document does not fit the schema ends
+    the start. HubError.
     """
 
     def __init__(
@@ -62,11 +63,13 @@ class Prints:
         *,
         url: str | None,
         wait_s: float,
+        sandbox: bool,
         clock: Callable[[], int] = now_us,
         code: Callable[[], str] = new_code,
     ) -> None:
         self._store, self._catalog, self._release = store, catalog, release
         self._url, self._wait_s, self._clock, self._code = url, wait_s, clock, code
+        self._sandbox = sandbox
         for kind in KINDS.values():
             documents.get(kind.text)
 
@@ -75,7 +78,7 @@ class Prints:
 
         AuditUnavailable if either cannot be done: then there is no print, and nothing is shown.
         """
-        content = content_of(answer, self._catalog)
+        content = self.content(answer)
         try:
             async with asyncio.timeout(self._wait_s):
                 return await self._kept(kind, content, answer, visit)
@@ -100,7 +103,7 @@ class Prints:
 
     def content(self, answer: Answer) -> Content:
         """What a print of this answer would hold."""
-        return content_of(answer, self._catalog)
+        return content_of(answer, self._catalog, sandbox=self._sandbox)
 
     async def _kept(self, kind: Kind, content: Content, answer: Answer, visit: Visit) -> Made:
         row, asker = record_of(content), visit.asker

@@ -64,6 +64,7 @@ def paper(printed: Printed) -> Page:
         "paper.1",
         printed=printed,
         record=record_of(content),
+        sandbox=content["sandbox"],
         cell=Cells(hidden, words),
         digest=grouped(printed.sha256, DIGEST_GROUP),
         printed_at=_written(at),

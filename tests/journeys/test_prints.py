@@ -114,6 +114,7 @@ async def _printer(site: Site, **given: object) -> AsyncIterator[Printer]:
             hub.engine.documents,
             url="https://hub.example.invalid",
             wait_s=60,
+            sandbox=True,
             clock=lambda: AT,
             code=lambda: next(made),
         )
