@@ -27,7 +27,7 @@ from hub.edge.flat import FLAT
 from hub.edge.passage import Passage
 from hub.identity.asking import Headers, Known, text_of
 from hub.printing.content import record_of, shows_more
-from hub.printing.kinds import KINDS, ROOT, Kind
+from hub.printing.kinds import ROOT, Kind
 from hub.printing.making import content_in
 from hub.printing.page import paper
 from hub.release import Paper, Sent, Visit, outcome_of
@@ -55,7 +55,7 @@ class Printing(Face):
                 kind = text_of(headers, b"content-type"), text_of(headers, b"content-encoding")
                 decoding.check_content_type(*kind)
                 known = await passage.admit()
-                return await self._made(_kind(what), passage, known, receive)
+                return await self._made(self._kind(what), passage, known, receive)
             if scope["method"] == GET:
                 return await self._stored(what, passage, await passage.admit())
             raise MethodNotAllowed(
@@ -94,8 +94,14 @@ class Printing(Face):
         sent = self._hub.release.page(paper(printed), passage.visit, receipt)
         return passage.ended(sent, answer.disclosure.outcome)
 
+    def _kind(self, name: str) -> Kind:
+        kinds = self._hub.prints.kinds
+        if name not in kinds:
+            raise NotFound(f"没有此打印种类；可打印：{'、'.join(kinds)}")
+        return kinds[name]
+
     def _again(self, printed: Printed) -> Question:
-        kind, row = KINDS[printed.kind], record_of(content_in(printed))
+        kind, row = self._hub.prints.kinds[printed.kind], record_of(content_in(printed))
         assert row is not None  # noqa: S101  a print is of a row
         return self._question(kind, row[kind.number])
 
@@ -136,13 +142,6 @@ def _refused(answer: Answer, error: HubError) -> Answer:
     """Nothing of it is shown; the record says what was read, and why nothing came of it."""
     told = replace(answer.disclosure, outcome=str(outcome_of(error)), code=error.code)
     return Answer(None, False, (formatted(error),), {}, told)
-
-
-def _kind(name: str) -> Kind:
-    found = KINDS.get(name)
-    if found is None:
-        raise NotFound(f"没有此打印种类；可打印：{'、'.join(KINDS)}")
-    return found
 
 
 def _number(kind: Kind, given: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ class Verifying(Face):
 
     def __init__(self, hub: Hub) -> None:
         super().__init__(hub)
-        self._turns, self._waiting = asyncio.Semaphore(AT_ONCE), 0
+        self.turns, self._waiting = asyncio.Semaphore(AT_ONCE), 0
 
     async def handled(self, scope: Scope, headers: Headers, receive: Receive, visit: Visit) -> Sent:
         """The verdict."""
@@ -73,7 +73,7 @@ class Verifying(Face):
         self._waiting += 1
         try:
             async with (
-                self._turns,
+                self.turns,
                 asyncio.timeout(self._hub.settings.audit_wait_s),
                 self._hub.store.connect() as connection,
             ):

@@ -62,12 +62,13 @@ class Kind:
     document: str
     template: str
     many: bool = False
+    folder: Path = HERE / "documents"
     check: Callable[[Row], None] = _always
 
     @cached_property
     def text(self) -> str:
         """The document."""
-        return (HERE / "documents" / f"{self.document}.graphql").read_text(encoding="utf-8")
+        return (self.folder / f"{self.document}.graphql").read_text(encoding="utf-8")
 
     def variables(self, number: str, page_max: int) -> Mapping[str, Any]:
         """What the document is asked with; lists are no longer than a page may be."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -64,13 +64,15 @@ class Prints:
         url: str | None,
         wait_s: float,
         sandbox: bool,
+        kinds: Mapping[str, Kind] = KINDS,
         clock: Callable[[], int] = now_us,
         code: Callable[[], str] = new_code,
     ) -> None:
         self._store, self._catalog, self._release = store, catalog, release
         self._url, self._wait_s, self._clock, self._code = url, wait_s, clock, code
         self._sandbox = sandbox
-        for kind in KINDS.values():
+        self.kinds = kinds
+        for kind in kinds.values():
             documents.get(kind.text)
 
     async def make(self, kind: Kind, answer: Answer, visit: Visit) -> Made:

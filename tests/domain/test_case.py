@@ -8,7 +8,7 @@ import pytest
 
 from catalog.items import FlowKind
 from catalog.load import load
-from domain.case import TRANSITIONS, CaseState, may_move, path
+from domain.case import TRANSITIONS, CaseState, has_notice, is_decided, may_move, path
 
 S = CaseState
 INTAKE = "SUBMITTED ROUTED ACCEPTED"
@@ -88,3 +88,18 @@ def test_every_state_of_a_table_can_be_reached_and_the_ends_are_ends(flow: FlowK
 
 def test_the_states_are_the_code_tables() -> None:
     assert list(load().codes["CaseState"]) == [state.value for state in S]
+
+
+def test_a_case_is_decided_once_it_is_answered() -> None:
+    assert {state for state in S if is_decided(state)} == {
+        S.APPROVED,
+        S.DENIED,
+        S.NOT_ACCEPTED,
+        S.DELIVERING,
+        S.CLOSED,
+        S.FOLLOWED_UP,
+    }
+
+
+def test_flows_with_a_public_notice_are_those_of_the_design() -> None:
+    assert [flow for flow in FlowKind if has_notice(flow)] == [FlowKind.F1, FlowKind.F4]

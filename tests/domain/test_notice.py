@@ -6,13 +6,13 @@ import re
 import unicodedata
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from catalog.items import FlowKind
-from domain.case import has_notice
 from domain.notice import LONGEST, Draft, Entry, Fault, Finding, Notice, Rules, checked
 
 RULES = Rules(
@@ -165,10 +165,6 @@ def test_everything_wrong_is_told_at_once() -> None:
     ]
 
 
-def test_flows_with_a_notice_are_those_of_the_design() -> None:
-    assert [flow for flow in FlowKind if has_notice(flow)] == [FlowKind.F1, FlowKind.F4]
-
-
 # ---- whichever text goes in ----------------------------------------------------------------------
 
 LONG = re.compile(r"\d{11,}")
@@ -197,13 +193,14 @@ def test_no_notice_ever_holds_a_number_of_eleven_digits(
 ) -> None:
     """A text beside a good draft, and all of them together."""
     whole = {"result": result, "name": name}
-    for entry, more in (
+    drafts: tuple[tuple[Entry, dict[str, Any]], ...] = (
         (replace(ENTRY, result=result), {}),
         (replace(ENTRY, name=name), {}),
         (ENTRY, {"office": office}),
         (ENTRY, {"phone": phone}),
         (replace(ENTRY, **whole), {"office": office, "phone": phone}),
-    ):
+    )
+    for entry, more in drafts:
         told = checked(replace(DRAFT, entries=(entry, entry), **more), RULES)
         if isinstance(told, Notice):
             for one in told.entries:
