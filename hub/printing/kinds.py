@@ -1,7 +1,7 @@
 """What can be printed: a row a kind, with its document, its words and its template.
 
-Whoever adds one adds a row, a document and a template; nothing else names the kinds. A kind may be
-left out of a release as long as the schema has no data for it (the month's bulletin, 1.12).
+Whoever adds one adds a row, a document and a template; nothing else names the kinds. One that was
+printed stays: its papers are out, and are verified for ever.
 """
 
 from __future__ import annotations

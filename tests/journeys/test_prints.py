@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import re
 from collections.abc import AsyncIterator, Iterator
@@ -19,10 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+import structlog
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import select, text, update
 
+from audit.verify import Exit
+from audit.verify import run as verify
 from hub.app import assemble, create_app, running
 from hub.printing.making import Prints
+from hub.telemetry.logs import configure
+from hub.telemetry.spans import Telemetry
 from hub.worker import Hub
 from store.audit import audit_event
 from store.cases import case_file
@@ -104,9 +111,12 @@ class Printer:
             return list(await connection.execute(asked))
 
 
-async def _printer(site: Site, **given: object) -> AsyncIterator[Printer]:
+async def _printer(
+    site: Site, telemetry: Telemetry | None = None, **given: object
+) -> AsyncIterator[Printer]:
     made = codes()
-    async with running(assemble(site.settings(None, **given))) as hub:
+    settings = site.settings(None, **{"running.person": 100, **given})
+    async with running(assemble(settings, telemetry=telemetry)) as hub:
         prints = Prints(
             hub.store,
             hub.catalog,
@@ -128,6 +138,17 @@ async def _printer(site: Site, **given: object) -> AsyncIterator[Printer]:
 async def printer(site_copy: Site, anyio_backend: str) -> AsyncIterator[Printer]:
     async for made in _printer(site_copy):
         yield made
+
+
+@pytest.fixture
+def debugging() -> Iterator[None]:
+    """The log at its most talkative, as the program writes it."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    configure("DEBUG")
+    yield
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def _same(name: str, body: bytes) -> None:
@@ -395,13 +416,43 @@ async def test_the_same_with_postgresql_as_the_store(
 ) -> None:
     await fill_store(site, pg_url)
     memory = {"audit.signer_file": site.folder / "keys" / "signer-prints.json"}
-    async for printer in _printer(site, **{"store.url": pg_url, **memory}):
+    async for printer in _printer(site, None, **{"store.url": pg_url, **memory}):
         assert printer.hub.store.dialect.name == "postgresql"
         for account, kind, number in PAGES:
             answer = await printer.make(account, kind, number)
             assert answer.content == (HERE / f"{account}.{kind}.html").read_bytes()
         assert [row.number[-1] for row in await printer.rows()] == ["1", "2", "3", "4"]
         assert (await printer.verify("3333-3333-3333-3333"))["kind"] == "审批决定书"
+
+
+async def test_the_log_is_what_was_written_with_prints_among_other_records(site_copy: Site) -> None:
+    async for printer in _printer(site_copy):
+        kinds = [(TOWN, "decision"), (OFFICE, "work-order"), (NEIGHBOUR, "decision")] * 3
+        made = await asyncio.gather(*(printer.make(who, kind, CASE) for who, kind in kinds))
+        assert sorted(answer.status_code for answer in made) == [201] * 6 + [404] * 3
+        for number in range(1, 7):
+            assert (await printer.verify((await printer.rows())[number - 1].code))["genuine"]
+    verdicts = await asyncio.to_thread(verify, site_copy.store_url)
+    assert verdicts.counts == {}
+    assert verdicts.exit is Exit.INTACT
+
+
+async def test_no_log_line_and_no_span_holds_a_person_a_case_or_a_code(
+    site_copy: Site, capsys: pytest.CaptureFixture[str], debugging: None
+) -> None:
+    exporter = InMemorySpanExporter()
+    async for printer in _printer(site_copy, Telemetry(exporter)):
+        await printer.make(TOWN, "work-order", CASE)
+        await printer.stored(TOWN, "YS-2026-000001")
+        await printer.verify("2222-2222-2222-2222")
+        await printer.verify("9999-2222-2222-2222")
+    spans = exporter.get_finished_spans()
+    written = json.dumps([span.to_json() for span in spans], ensure_ascii=False)
+    written += "".join(capsys.readouterr())
+    assert "PrintWorkOrder" not in written  # only approved names are told
+    assert len(spans) > 8
+    secrets = ("陆云山", "12810752549", CASE, "2222-2222-2222-2222", "9999-2222", "田坝小组")
+    assert [one for one in secrets if one in written] == []
 
 
 async def test_prints_at_once_have_a_number_each(printer: Printer) -> None:
