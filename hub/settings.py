@@ -58,7 +58,7 @@ _WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]*:[^/\s]*@")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
 _SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
-_PUBLIC = re.compile(r"https?://[^\s/?#@]+[^\s?#@]{0,200}\Z")  # it is printed, and a QR code
+_PUBLIC = re.compile(r"https?://(?=[^/])[^\s?#@]{1,200}\Z")  # it is printed, and in a QR code
 _WEB = re.compile(r"https?://[^\s/]\S*\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")

@@ -27,6 +27,7 @@ from sqlalchemy import select, text, update
 from audit.verify import Exit
 from audit.verify import run as verify
 from hub.app import assemble, create_app, running
+from hub.printing.kinds import KINDS, Kind
 from hub.printing.making import Prints
 from hub.telemetry.logs import configure
 from hub.telemetry.spans import Telemetry
@@ -34,6 +35,7 @@ from hub.worker import Hub
 from store.audit import audit_event
 from store.cases import case_file
 from store.prints import printed_record, sha256_of
+from tests.trusted import PATIENT
 
 if TYPE_CHECKING:
     from hub.demo.site import Site
@@ -115,7 +117,7 @@ async def _printer(
     site: Site, telemetry: Telemetry | None = None, **given: object
 ) -> AsyncIterator[Printer]:
     made = codes()
-    settings = site.settings(None, **{"running.person": 100, **given})
+    settings = site.settings(None, **{"running.person": 100, **PATIENT, **given})
     async with running(assemble(settings, telemetry=telemetry)) as hub:
         prints = Prints(
             hub.store,
@@ -323,6 +325,44 @@ async def test_what_is_not_decided_has_no_decision_to_print(printer: Printer) ->
         "UNDECIDED",
     )
     assert (await printer.make(TOWN, "work-order", CASE)).status_code == 201
+
+
+EVERYBODY = ("zhelai-village-01", TOWN, NEIGHBOUR, "mca-dept-01", OFFICE, "authority-01", "lab")
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda k: k.name)
+async def test_a_print_holds_what_its_asker_is_answered_and_no_more(
+    printer: Printer, kind: Kind
+) -> None:
+    number = ORDER if kind.name == "supervision" else CASE
+    question = {"query": kind.text, "variables": dict(kind.variables(number, 100))}
+    printed = 0
+    for account in EVERYBODY:
+        headers = printer.headers(account)
+        answer = (await printer.http.post("/graphql", json=question, headers=headers)).json()
+        made = await printer.make(account, kind.name, number)
+        seen = answer["data"] is not None and answer["data"]["record"] is not None
+        assert (made.status_code == 201) is seen, account
+        if seen:
+            content = json.loads((await printer.rows())[-1].content)
+            assert content["data"] == answer["data"], account
+            assert content["fields"] == answer["extensions"]["fields"], account
+            printed += 1
+    assert printed == {"work-order": 5, "decision": 5, "supervision": 3}[kind.name]
+
+
+async def test_what_a_case_number_has_opened_is_closed_again_without_it(printer: Printer) -> None:
+    opened = await printer.make(OFFICE, "decision", CASE, X_Case_No=CASE)
+    assert opened.status_code == 201
+    assert "陆云山" in opened.text
+    assert "经审核同意，按规定落实。" in opened.text
+    record = await printer.record(opened)
+    assert record["case"] == CASE
+    again = await printer.stored(OFFICE, "YS-2026-000001")
+    assert (again.status_code, again.json()["reason"]) == (403, "PRINT_SHOWS_MORE")
+    headers = printer.headers(OFFICE) | {"X-Case-No": CASE}
+    with_it = await printer.http.get("/print/YS-2026-000001", headers=headers)
+    assert (with_it.status_code, with_it.content) == (200, opened.content)
 
 
 # ---- the stored copy -----------------------------------------------------------------------------
