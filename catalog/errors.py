@@ -8,7 +8,7 @@
     ├── Forbidden                policy says no; names the office to ask (第二十一条第三项)
     ├── DocumentNotTrusted       a text nobody has approved, or approves no longer
     ├── DocumentUnknown          no document of this client has this id
-    ├── NotFound                 no such address, or no REST interface of this name
+    ├── NotFound                 no such address, no REST interface of this name, nothing to print
     ├── BadUserInput             a value the asker sent is wrong
     ├── ParseFailed, ValidationFailed, TooComplex
     ├── SubscriptionNeedsStream  asked as if one answer could hold it

@@ -57,14 +57,14 @@ def verify(code: str, sha256: str | None, folder: Path | None, json_: bool) -> N
 def show(number: str, folder: Path | None, json_: bool) -> None:
     """0, 1 if there is none or it is not what was printed, 3 store."""
     from hub.printing.kinds import KINDS
-    from hub.printing.verifying import printed_on, recorded
+    from hub.printing.verifying import genuine, printed_on
     from store.prints import Printed, by_number
 
     async def read(connection: AsyncConnection) -> tuple[Printed, bool] | None:
         found = await by_number(connection, number)
         if found is None:
             return None
-        return found, found.sound and await recorded(connection, found)
+        return found, await genuine(connection, found)
 
     kept = _asked(folder, read)
     if kept is None:

@@ -28,6 +28,7 @@ from catalog.workdays import ZONE
 from hub.printing.code import new_code
 from hub.printing.content import Content, canonical, content_of, record_of
 from hub.printing.kinds import KINDS, Kind
+from hub.printing.verifying import genuine
 from hub.release import Paper, Release, Visit
 from resolvers.answer import Answer
 from resolvers.document import Documents
@@ -95,12 +96,13 @@ class Prints:
         try:
             async with asyncio.timeout(self._wait_s), self._store.connect() as connection:
                 printed = await by_number(connection, number)
+                sound = printed is None or await genuine(connection, printed)
         except (SQLAlchemyError, OSError):
             raise store_down() from None
-        if printed is not None and not printed.sound:
+        if not sound:
             # Its number names a paper, no person.
             _log.error("print changed past its triggers", number=number)
-            raise Internal("打印件与其摘要不符，已停止提供：请告知运维与审计员")
+            raise Internal("打印件与其摘要或访问记录不符，已停止提供：请告知运维与审计员")
         return printed
 
     def content(self, answer: Answer) -> Content:

@@ -51,7 +51,7 @@ async def verified(connection: AsyncConnection, code: str, sha256: str | None = 
     SQLAlchemyError or OSError if the store does not answer: then nobody knows.
     """
     printed = await by_code(connection, code_of(code))
-    if printed is None or not printed.sound or not await recorded(connection, printed):
+    if printed is None or not await genuine(connection, printed):
         return NOT_GENUINE
     if sha256 is not None and digest_of(sha256) != printed.sha256:
         return NOT_GENUINE
@@ -65,16 +65,22 @@ async def verified(connection: AsyncConnection, code: str, sha256: str | None = 
     )
 
 
-async def recorded(connection: AsyncConnection, printed: Printed) -> bool:
-    """Does the log say that this was printed? Yes, too, once the record has left for the archive.
+async def genuine(connection: AsyncConnection, printed: Printed) -> bool:
+    """Is a stored print what its digest was made of, and does the log say that it was printed?
 
-    Whether log and archive are what was written is `hub audit verify`'s to say.
+    Yes, too, once the record has left for the archive. Whether log and archive are what was
+    written is `hub audit verify`'s to say.
     """
+    if not printed.sound:
+        return False
     at = audit_event.c.idx == printed.audit_idx
     body = await connection.scalar(select(audit_event.c.body).where(at))
     if body is None:
         return bool((await connection.execute(_archived(printed.audit_idx))).first())
-    told = json.loads(body).get("op", {}).get("vars", {})
+    try:
+        told = json.loads(body)["op"]["vars"]
+    except (ValueError, LookupError):  # a record of something else, or none at all
+        return False
     wanted = Paper(printed.number, printed.sha256).told()
     return Paper.COPY not in told and wanted.items() <= told.items()
 

@@ -190,7 +190,14 @@ async def test_a_print_whose_record_is_in_the_archive_is_genuine(
     async with single(copy.store_url) as connection:
         row = (await connection.execute(select(printed_record))).one()
         assert (await verified(connection, row.code)).genuine
-        await connection.execute(text("DROP TRIGGER audit_event_no_delete"))
+        for deed in ("update", "delete"):
+            await connection.execute(text(f"DROP TRIGGER audit_event_no_{deed}"))
+        body = select(audit_event.c.body).where(audit_event.c.idx == row.audit_idx)
+        kept = await connection.scalar(body)
+        for bad in ("no JSON", "{}", str(kept).replace(row.sha256, "0" * 64)):
+            changed = text("UPDATE audit_event SET body = :body WHERE idx = :idx")
+            await connection.execute(changed, {"body": bad, "idx": row.audit_idx})
+            assert not (await verified(connection, row.code)).genuine
         gone = text("DELETE FROM audit_event WHERE idx = :idx")
         await connection.execute(gone, {"idx": row.audit_idx})
         assert not (await verified(connection, row.code)).genuine

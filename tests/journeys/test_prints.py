@@ -236,6 +236,8 @@ async def test_a_row_added_with_a_fitting_digest_has_no_record_and_does_not_veri
     async with printer.hub.store.begin() as connection:
         await connection.execute(printed_record.insert(), forged)
     assert await printer.verify(forged["code"]) == NOT_GENUINE
+    shown = await printer.stored(TOWN, forged["number"])
+    assert (shown.status_code, shown.json()["code"]) == (500, "INTERNAL")
     assert (await printer.verify(row.code))["genuine"] is True
 
 
