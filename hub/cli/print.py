@@ -29,16 +29,34 @@ def print_() -> None:
     logs.configure("CRITICAL")  # what is wrong is said in one line, below
 
 
-@print_.command(help="核验校验码：是否真件；给出内容摘要时一并核对。")
+@print_.command(help="核验校验码：是否真件；给出内容摘要或网页文件时一并核对，文件须逐字节相同。")
 @click.argument("code")
 @click.option("--sha256", help="纸面上的内容摘要")
+@click.option(
+    "--file", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="存下的打印件网页"
+)
 @DIR
 @JSON
-def verify(code: str, sha256: str | None, folder: Path | None, json_: bool) -> None:
+def verify(
+    code: str, sha256: str | None, file: Path | None, folder: Path | None, json_: bool
+) -> None:
     """0 genuine, 1 not, 3 store."""
-    from hub.printing.verifying import verified
+    from hub.printing.code import code_of
+    from hub.printing.page import paper
+    from hub.printing.verifying import NOT_GENUINE, Verdict, verified
+    from store.prints import by_code
 
-    verdict = _asked(folder, lambda connection: verified(connection, code, sha256))
+    page = None if file is None else file.read_bytes()
+
+    async def asked(connection: AsyncConnection) -> Verdict:
+        verdict = await verified(connection, code, sha256)
+        if page is None or not verdict.genuine:
+            return verdict
+        printed = await by_code(connection, code_of(code))
+        same = printed is not None and paper(printed).body == page
+        return verdict if same else NOT_GENUINE
+
+    verdict = _asked(folder, asked)
     if json_:
         as_json(asdict(verdict))
     elif verdict.genuine:

@@ -14,6 +14,7 @@ from sqlalchemy import select, text
 
 from hub.app import assemble, create_app, running
 from hub.demo.site import Site
+from hub.printing.page import paper
 from store.engine import single
 from store.prints import Printed, by_number, printed_record
 from tests.sites import copied
@@ -76,6 +77,21 @@ def test_a_code_or_digest_that_does_not_fit_is_one_line_and_exit_1(
     for more in (("x",), ("2222-2222-2222-2222",), (printed.code, "--sha256", "0" * 64)):
         ran = hub("print", "verify", *more, "--dir", site.folder)
         assert (ran.code, ran.out, ran.err) == (1, "", "不是真件\n")
+
+
+def test_a_page_that_was_altered_does_not_verify(
+    hub: Run, desk: tuple[Site, Printed], tmp_path: Path
+) -> None:
+    site, printed = desk
+    page = paper(printed).body
+    for name, content, code in (
+        ("same.html", page, 0),
+        ("other.html", page.replace("同意".encode(), "拒绝".encode()), 1),
+        ("more.html", page + b"\n", 1),
+    ):
+        (tmp_path / name).write_bytes(content)
+        asked = ("print", "verify", printed.code, "--file", tmp_path / name)
+        assert hub(*asked, "--dir", site.folder).code == code, name
 
 
 def test_show_tells_where_a_print_stands_but_neither_content_nor_code(
