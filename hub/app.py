@@ -69,6 +69,7 @@ from hub.telemetry.spans import Telemetry
 from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.cursor import Cursors
+from resolvers.document import Documents
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
@@ -197,7 +198,7 @@ def assemble(
             store,
             catalog,
             release,
-            engine.documents,
+            Documents(bindings.schema, DOCUMENT_LIMITS),  # the engine's counts what is asked
             url=settings.print_url,
             wait_s=settings.audit_wait_s,
             sandbox=demo,
