@@ -40,8 +40,10 @@ from hub.edge.contract import CONTRACT, Contract
 from hub.edge.elsewhere import Elsewhere, guarded
 from hub.edge.endpoint import Endpoint
 from hub.edge.pace import Pace, bounds_of
+from hub.edge.printing import Printing
 from hub.edge.rest import OpenApi, Rest
 from hub.edge.trusted import TrustedDocuments
+from hub.edge.verifying import Verifying
 from hub.edge.websocket import WebSocket
 from hub.identity import oauth
 from hub.identity.asking import Askers
@@ -55,6 +57,7 @@ from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
 from hub.placing import catalogue
 from hub.policy import version_in
+from hub.printing.making import VERIFY, Prints
 from hub.proofs import NAME, Proofs
 from hub.rejects import Rejects
 from hub.release import Release
@@ -69,6 +72,7 @@ from hub.worker import Hub
 from resolvers.answer import Engine
 from resolvers.commands.office import Office
 from resolvers.cursor import Cursors
+from resolvers.document import Documents
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
@@ -171,6 +175,7 @@ def assemble(
     engine = Engine(bindings, setting, DOCUMENT_LIMITS, costs=limits.COSTS)
     examiner = Examiner(bindings, setting, DOCUMENT_LIMITS, engine.documents)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
+    release = Release(log, subjects, quorum, sandbox=demo)
     hub = Hub(
         settings=settings,
         catalog=catalog,
@@ -195,7 +200,17 @@ def assemble(
         log=log,
         quorum=quorum,
         cosigning=Cosigning(store, log, witnesses(settings), quorum),
-        release=Release(log, subjects, quorum, sandbox=demo),
+        release=release,
+        prints=Prints(
+            store,
+            catalog,
+            release,
+            Documents(bindings.schema, DOCUMENT_LIMITS),  # the engine's counts what is asked
+            url=settings.print_url,
+            wait_s=settings.audit_wait_s,
+            sandbox=demo,
+            clock=clock,
+        ),
         signer=signer_of(
             settings,
             store,
@@ -330,6 +345,8 @@ def create_app(hub: Hub) -> ASGIApp:
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/api/rest/{name}/{version}", Rest(hub)),
             Route("/api/openapi.json", OpenApi(hub)),
+            Route("/print/{what}", Printing(hub)),
+            Route(f"{VERIFY}/{{code}}", Verifying(hub)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *oauth.routes(hub),

@@ -58,6 +58,7 @@ _WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]*:[^/\s]*@")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
 _SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
+_PUBLIC = re.compile(r"https?://(?=[^/])[^\s?#@]{1,200}\Z")  # it is printed, and in a QR code
 _WEB = re.compile(r"https?://[^\s/]\S*\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
@@ -132,6 +133,7 @@ class Settings:
     running_system: int
     running_gateway: int
     cors_origins: tuple[str, ...]
+    print_url: str | None
     alerts_webhook_url: str | None = field(repr=False)
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
@@ -365,6 +367,7 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "issuer": full["issuer"] or "https://demo.invalid",
         "oauth.enabled": demo if full["oauth.enabled"] is None else full["oauth.enabled"],
         "oauth.url": full["oauth.url"] or full["issuer"] or "https://demo.invalid",
+        "print.url": full["print.url"] or ("https://demo.invalid" if demo else None),
         "documents.person": full["documents.person"] or _documents(demo),
         "documents.system": full["documents.system"] or _documents(demo),
         "synthetic": demo if full["synthetic"] is None else full["synthetic"],
@@ -692,6 +695,11 @@ SETTINGS: Mapping[str, Setting] = {
     },
     "cors.origins": Setting(
         "cors_origins", _origins, "请写网页的来源，如 https://主机，以空格分隔，不带路径", ()
+    ),
+    "print.url": Setting(
+        "print_url",
+        _matching(_PUBLIC.match),
+        "请写群众可以访问的地址，如 https://hub.example.cn，不带参数",
     ),
     "alerts.webhook_url": Setting(
         "alerts_webhook_url",

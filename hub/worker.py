@@ -23,6 +23,7 @@ from hub.identity.tokens import Tokens
 from hub.jobs import Jobs
 from hub.keys import Keys
 from hub.notes import Notes
+from hub.printing.making import Prints
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
@@ -53,6 +54,7 @@ class Hub:
     cosigning: Cosigning
     signer: Signer
     release: Release
+    prints: Prints
     rejects: Rejects
     runs: Runs
     jobs: Jobs

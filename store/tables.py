@@ -20,6 +20,7 @@ from store import (
     jobs,
     lookups,
     policy,
+    prints,
     rates,
     register,
     supervision,
@@ -46,6 +47,7 @@ __all__ = [
     "lookups",
     "metadata",
     "policy",
+    "prints",
     "rates",
     "register",
     "supervision",
@@ -54,5 +56,8 @@ __all__ = [
     "work_orders",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS, work_orders.FROZEN)
+FROZEN = (
+    *(archive.FROZEN, audit.FROZEN, changes.TRIGGERS),
+    *(work_orders.FROZEN, prints.FROZEN),
+)
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -183,7 +183,8 @@ async def test_two_send_backs_go_to_the_leader_and_the_round_is_done_anew(edge: 
     order = (await do(edge, OFFICE, "issueSupervision", given, ORDER)).json()["data"]["done"][
         "order"
     ]
-    back = (OFFICE, "sendBackSupervision", {"reason": "材料不全"}, "SENT_BACK")
+    reason: dict[str, object] = {"reason": "材料不全"}
+    back = (OFFICE, "sendBackSupervision", reason, "SENT_BACK")
     again = ROAD[1:5]
     for account, name, more, state in (*ROAD[:5], back, *again, back, *again, ROAD[5]):
         given = {**more, "orderNo": order["orderNo"], "version": order["version"]}
