@@ -11,18 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from catalog.divisions import Level
 from catalog.table import Table
-
-
-class LegalStanding(StrEnum):
-    """A default of this product, a confirmed law's value, or a law's value nobody confirmed."""
-
-    DEFAULT = "DEFAULT"
-    STATUTORY = "STATUTORY"
-    TO_BE_CONFIRMED = "TO_BE_CONFIRMED"
+from catalog.validity import Ground, LegalBasis, read_ground
 
 
 class Unit(StrEnum):
@@ -108,31 +101,6 @@ class ChangeRoute(StrEnum):
     PREFECTURE = "PREFECTURE"
 
 
-class Basis(Protocol):
-    """What is asked of a legal basis here."""
-
-    @property
-    def confirmed(self) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """Basis (a code of ``legal_bases.toml``), standing, and first and last day of a row."""
-
-    legal_basis: str
-    standing: LegalStanding
-    since: date
-    until: date | None
-
-    def holds(self, day: date) -> bool:
-        """Is the row in force on this Beijing day?"""
-        return self.since <= day and (self.until is None or day <= self.until)
-
-    def meets(self, other: Ground) -> bool:
-        """Is there a day on which both are in force?"""
-        return self.holds(other.since) or other.holds(self.since)
-
-
 @dataclass(frozen=True, slots=True)
 class ProcedureLimit:
     """How long or how often. `amount` None: as the order itself says (`as_written`)."""
@@ -206,7 +174,7 @@ def in_force(rows: Iterable[Row], day: date) -> tuple[Row, ...]:
 
 
 def read_procedures(
-    table: Table, departments: Mapping[str, object], bases: Mapping[str, Basis]
+    table: Table, departments: Mapping[str, object], bases: Mapping[str, LegalBasis]
 ) -> Procedures:
     """``procedures.toml``, strictly: every step has a row, and no two of a thing meet."""
     limits = tuple(_limit(entry, bases) for entry in table.subs("limit", "step"))
@@ -226,7 +194,7 @@ def read_procedures(
     return Procedures(limits, routes, staffing)
 
 
-def _limit(entry: Table, bases: Mapping[str, Basis]) -> ProcedureLimit:
+def _limit(entry: Table, bases: Mapping[str, LegalBasis]) -> ProcedureLimit:
     procedure = entry.choice("procedure", Procedure)
     step = entry.choice("step", Step)
     if step not in STEPS[procedure]:
@@ -239,20 +207,20 @@ def _limit(entry: Table, bases: Mapping[str, Basis]) -> ProcedureLimit:
         amount, unit = _count(entry, "amount"), entry.choice("unit", Unit)
         if unit not in _UNITS.get(step, _LENGTHS):
             raise entry.fail("unit", f"`{unit}` does not count {step}")
-    found = ProcedureLimit(procedure, step, amount, unit, _ground(entry, bases))
+    found = ProcedureLimit(procedure, step, amount, unit, read_ground(entry, bases))
     entry.done()
     return found
 
 
-def _route(entry: Table, bases: Mapping[str, Basis]) -> RouteRow:
+def _route(entry: Table, bases: Mapping[str, LegalBasis]) -> RouteRow:
     level, route = entry.choice("level", Level), entry.choice("route", ChangeRoute)
-    found = RouteRow(level, route, _ground(entry, bases))
+    found = RouteRow(level, route, read_ground(entry, bases))
     entry.done()
     return found
 
 
 def _staffing(
-    entry: Table, departments: Mapping[str, object], bases: Mapping[str, Basis]
+    entry: Table, departments: Mapping[str, object], bases: Mapping[str, LegalBasis]
 ) -> StaffingRow:
     named = entry.texts("departments")
     for department in named:
@@ -261,7 +229,7 @@ def _staffing(
     if not named:
         raise entry.fail("departments", "is missing: name one or more")
     level, accounts = entry.choice("level", Level), _count(entry, "accounts")
-    found = StaffingRow(named, level, accounts, _ground(entry, bases))
+    found = StaffingRow(named, level, accounts, read_ground(entry, bases))
     entry.done()
     return found
 
@@ -271,19 +239,6 @@ def _count(entry: Table, key: str) -> int:
     if value is None:
         raise entry.fail(key, "is missing: add a whole number from 1")
     return value
-
-
-def _ground(entry: Table, bases: Mapping[str, Basis]) -> Ground:
-    basis = entry.known("legal_basis", bases, "legal basis")
-    standing = entry.choice("standing", LegalStanding)
-    if standing is LegalStanding.STATUTORY and not bases[basis].confirmed:
-        raise entry.fail("standing", f"`{basis}` is not confirmed: write TO_BE_CONFIRMED")
-    since, until = entry.day("from"), entry.day("until")
-    if since is None:
-        raise entry.fail("from", "is missing: add the first day on which the row holds")
-    if until is not None and until < since:
-        raise entry.fail("until", "lies before `from`: give the last day on which the row holds")
-    return Ground(basis, standing, since, until)
 
 
 def _alone(table: Table, key: str, rows: list[tuple[str, Ground]]) -> None:

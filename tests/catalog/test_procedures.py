@@ -14,8 +14,6 @@ from catalog.errors import CatalogError
 from catalog.load import load
 from catalog.procedures import (
     ChangeRoute,
-    Ground,
-    LegalStanding,
     Procedure,
     Procedures,
     Step,
@@ -24,6 +22,7 @@ from catalog.procedures import (
     read_procedures,
 )
 from catalog.table import Table
+from catalog.validity import Ground, LegalStanding
 
 FILE = Path(__file__).parents[2] / "catalog" / "procedures.toml"
 DAY = date(2026, 11, 1)
