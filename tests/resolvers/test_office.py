@@ -17,7 +17,7 @@ from store.deeds import Deeds
 pytestmark = pytest.mark.anyio
 
 
-async def nothing(_connection: Any, _told: Any, _policy: int) -> None:
+async def nothing(connection: Any, told: Any, policy: int) -> None:
     raise AssertionError("nothing is recorded of what is not begun")
 
 
