@@ -65,6 +65,7 @@ def test_nobody_chooses_an_order(county: County) -> None:
         "by", "id", "code", "caseNo", "orderNo", "name", "division", "filter", "level", "parent",
         "provider", "first", "after", "last", "before",
         "of", "actor", "since", "until", "count", "size", "seed", "idx", "representations", "area",
+        "input",
     }  # fmt: skip
 
 
