@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from catalog.bulletin import Edition, read_editions
 from catalog.datasets import Dataset, SourceSpec, Words, read_source, unique
 from catalog.departments import Department, read_department, read_departments
 from catalog.divisions import Divisions, load_divisions
@@ -57,6 +58,7 @@ class Catalog:
     code_titles: Mapping[str, str]
     sources: Mapping[str, SourceSpec]
     datasets: Mapping[str, Dataset]
+    bulletins: tuple[Edition, ...] = ()
 
     def of_type(self, type_name: str) -> Dataset:
         """The data set a GraphQL type shows; KeyError if none."""
@@ -97,6 +99,9 @@ def load(extra_dir: Path | None = None) -> Catalog:
     items = read_items(read_toml(HERE / "items.toml"), departments, bases)
     titles["ServiceItem"] = "服务事项"
     codes["ServiceItem"] = {item.code: item.title for item in items.values()}
+    bulletins = read_editions(read_toml(HERE / "bulletin.toml"), bases)
+    titles["BulletinFigure"] = "通报指标"
+    codes["BulletinFigure"] = {f.code: f.title for one in bulletins for f in one.figures}
     folders = [HERE / "datasets", *([extra_dir] if extra_dir else [])]
     files = [read_toml(file) for folder in folders for file in sorted(folder.glob("*.toml"))]
     for file in files:
@@ -116,6 +121,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
         code_titles=titles,
         sources={s.name: s for s in sources},
         datasets=datasets,
+        bulletins=bulletins,
     )
 
 
