@@ -19,7 +19,7 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Any
 
-from catalog.bulletin import WHOLE, Better, Component, Edition, GroupKind, Part, Ranked, plain
+from catalog.bulletin import WHOLE, Better, Component, Edition, GroupKind, Part, Ranked, Unit, plain
 from domain.bulletin import COUNTY, canonical, digest, written
 
 FORMAT = 1
@@ -97,22 +97,22 @@ def rank(quarter: str, bulletins: Sequence[str], edition: Edition) -> str:
 
 def quarter_sums(wholes: Sequence[Mapping[str, Any]]) -> Sums:
     """Counts of the quarter. A group that a bulletin does not tell of had no case in that month."""
+    counted = set.intersection(*(_counts(whole) for whole in wholes))
     found: Sums = {}
-    for whole in wholes:
-        for group in whole["groups"]:
-            found.setdefault((GroupKind(group["kind"]), group["code"]), {})
-    missing: dict[tuple[GroupKind, str], set[str]] = {at: set() for at in found}
-    for whole in wholes:
-        for group in whole["groups"]:
-            at = GroupKind(group["kind"]), group["code"]
-            missing[at] |= group["absent"].keys()
-            for figure, value in group["figures"].items():
-                if "." not in value:
-                    found[at][figure] = found[at].get(figure, 0) + int(value)
-    for at, figures in missing.items():
-        for figure in figures:
-            found[at].pop(figure, None)
+    lost: set[tuple[GroupKind, str, str]] = set()
+    for group in (group for whole in wholes for group in whole["groups"]):
+        kind, code, figures = GroupKind(group["kind"]), group["code"], group["figures"]
+        sums = found.setdefault((kind, code), dict.fromkeys(counted, 0))
+        lost |= {(kind, code, figure) for figure in group["absent"]}
+        for figure in counted & figures.keys():
+            sums[figure] += int(figures[figure])
+    for kind, code, figure in lost:
+        found[kind, code].pop(figure, None)
     return found
+
+
+def _counts(whole: Mapping[str, Any]) -> set[str]:
+    return {f["code"] for f in whole["edition"]["figures"] if f["unit"] == Unit.COUNT}
 
 
 def places(sums: Sums, how: Ranked, edition: Edition) -> list[Place]:
@@ -204,7 +204,7 @@ def _score(place: Place) -> Fraction:
 
 def _plain(place: Place) -> dict[str, Any]:
     """As JSON values; fractions exactly, the score as it is printed too."""
-    made = {
+    made: dict[str, Any] = {
         "kind": place.kind.value,
         "code": place.code,
         "cases": place.cases,

@@ -10,6 +10,7 @@ from store import (
     archive,
     audit,
     budgets,
+    bulletins,
     cases,
     changes,
     clients,
@@ -32,6 +33,7 @@ __all__ = [
     "archive",
     "audit",
     "budgets",
+    "bulletins",
     "cases",
     "changes",
     "clients",
@@ -48,5 +50,5 @@ __all__ = [
     "words",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS)
+FROZEN = (archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS)
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

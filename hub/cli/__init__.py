@@ -20,6 +20,7 @@ VERBS = {
     "policy": ("policy", "改动权限策略，签署并留痕"),
     "client": ("client", "应用：部门系统与网关的登记、密钥与停用"),
     "documents": ("documents", "受信查询：登记、查看、批准、停用、比较"),
+    "bulletin": ("bulletin", "月度通报与季度红黑榜：冻结、查看、核验、调整、排名"),
     "audit": ("audit", "核验访问审计日志"),
     "source": ("source", "数据源：列出、探测、核对、新写、载入送达的文件"),
     "doctor": ("doctor", "检查运行环境，逐项说明如何处理"),
