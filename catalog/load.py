@@ -100,8 +100,8 @@ def load(extra_dir: Path | None = None) -> Catalog:
     titles["ServiceItem"] = "服务事项"
     codes["ServiceItem"] = {item.code: item.title for item in items.values()}
     bulletins = read_editions(read_toml(HERE / "bulletin.toml"), bases)
-    titles["BulletinFigure"] = "通报指标"
-    codes["BulletinFigure"] = {f.code: f.title for one in bulletins for f in one.figures}
+    titles["FigureCode"] = "通报指标"
+    codes["FigureCode"] = {f.code: f.title for one in bulletins for f in one.figures}
     folders = [HERE / "datasets", *([extra_dir] if extra_dir else [])]
     files = [read_toml(file) for folder in folders for file in sorted(folder.glob("*.toml"))]
     for file in files:

@@ -189,12 +189,12 @@ async def freeze(
 
 
 async def keep(conn: AsyncConnection, made: Ranking, places: Iterable[PlaceRow]) -> bool:
-    """Keep a ranking likewise; False if its quarter has one."""
+    """Keep a ranking with its places in their order; False if its quarter has one."""
     if not await _first(conn, quarterly_ranking, _values(made)):
         return False
     rows = [
-        {"id": f"{made.quarter}/{one.kind}/{one.code}", "quarter": made.quarter} | _values(one)
-        for one in places
+        {"id": f"{made.quarter}/{one.kind}/{number:03d}", "quarter": made.quarter} | _values(one)
+        for number, one in enumerate(places, start=1)
     ]
     if rows:
         await conn.execute(insert(ranking_place), rows)

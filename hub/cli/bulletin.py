@@ -45,7 +45,7 @@ def bulletin() -> None:
     logs.configure("CRITICAL")  # what is wrong is said in one line, below
 
 
-@bulletin.command(help="冻结一个月（如 2026-10）的通报并留痕，由领导小组办公室签署；已冻结的不变。")
+@bulletin.command(help="冻结一个月（如 2026-10）的通报，由领导小组办公室签署并留痕；已冻结的不变。")
 @MONTH
 @BY
 @DIR
@@ -133,7 +133,7 @@ def adjustments(month: str, folder: Path | None, json_: bool) -> None:
     rows = [["分组", "指标", "冻结", "现在", "差"]]
     for one in found:
         group = _name(words, {"kind": one.kind.value, "code": one.code})
-        figure = words.codes["BulletinFigure"].get(one.figure, one.figure)
+        figure = words.codes["FigureCode"].get(one.figure, one.figure)
         rows.append([group, figure, one.frozen or NONE, one.now or NONE, one.difference or NONE])
     if found:
         for line in grid(rows):
@@ -142,7 +142,7 @@ def adjustments(month: str, folder: Path | None, json_: bool) -> None:
 
 
 @bulletin.command(
-    help="季度红黑榜（如 2026-Q4）：只据三个月已冻结的通报，由领导小组办公室签署并留痕；已排的不变。"
+    help="季度红黑榜（如 2026-Q4）：只据三个月已冻结的通报，由办公室签署并留痕；已排的不变。"
 )
 @click.argument("quarter")
 @BY
