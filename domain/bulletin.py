@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -32,6 +33,7 @@ BEIJING = timezone(timedelta(hours=8))
 COUNTY_PATH = "532622"
 COUNTY = "532622000000"
 FORMAT = 1
+_MONTH = re.compile(r"20\d{2}-(0[1-9]|1[0-2])\Z", re.ASCII)
 DAY_S = 86_400
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -168,9 +170,9 @@ def parameters(edition: Edition) -> str:
 
 def span(month: str) -> tuple[datetime, datetime]:
     """From (included) and until (not) when a month lasts in Beijing. ValueError."""
-    begins = datetime.strptime(month, "%Y-%m").replace(tzinfo=BEIJING)
-    if f"{begins:%Y-%m}" != month:
+    if not _MONTH.match(month):
         raise ValueError("a month is written 2026-10")
+    begins = datetime(int(month[:4]), int(month[5:]), 1, tzinfo=BEIJING)
     return begins, _next(begins)
 
 
