@@ -303,6 +303,54 @@ def test_a_month_and_its_quarter_from_the_command_line(hub: Hub, folder: Path) -
     assert hub("bulletin", "show", "2026-Q3", *at).out == ranked.out
 
 
+ASKED = """
+{
+  bulletins { nodes { month edition sha256 inputsSha256 } }
+  bulletinFigures(first: 100, filter: {month: "2026-09", kind: COUNTY}) {
+    totalCount nodes { code figure value absent }
+  }
+  rankings(first: 100, filter: {quarter: "2026-Q3", kind: DEPARTMENT}) {
+    totalCount nodes { code rank score list cases reason missing }
+  }
+}
+"""
+
+
+def test_what_was_frozen_is_read_by_the_office_departments_and_nobody_below(
+    hub: Hub, folder: Path
+) -> None:
+    at = ("--dir", folder)
+    for month in ("2026-07", "2026-08", "2026-09"):
+        assert hub("bulletin", "freeze", month, "--by", OFFICE, *at).code == DONE
+    assert hub("bulletin", "rank", "2026-Q3", "--by", OFFICE, *at).code == DONE
+    kept = json.loads(hub("bulletin", "show", "2026-09", "--json", *at).out)
+    question = folder.parent / "asked.graphql"
+    question.write_text(ASKED, encoding="utf-8")
+
+    def ask(account: str, purpose: str) -> Any:
+        words = ("demo", "--once", question, "--as", account, "--purpose", purpose, *at)
+        return json.loads(hub(*words).out)
+
+    told = ask(OFFICE, "report")["data"]
+    assert [one["month"] for one in told["bulletins"]["nodes"]] == ["2026-09", "2026-08", "2026-07"]
+    assert told["bulletins"]["nodes"][0]["sha256"] == kept["sha256"]
+    county = kept["document"]["groups"][0]
+    figures = {one["figure"]: one for one in told["bulletinFigures"]["nodes"]}
+    assert told["bulletinFigures"]["totalCount"] == len(figures) == 24
+    for code, one in figures.items():
+        shown = county["figures"].get(code), county["absent"].get(code)
+        assert (one["code"], one["value"], one["absent"]) == ("532622000000", *shown)
+    places = told["rankings"]["nodes"]
+    assert told["rankings"]["totalCount"] == len(places) == 7
+    assert {one["reason"] for one in places} == {"TOO_FEW"}
+    assert ask("mca-dept-01", "report")["data"] == told
+    assert ask("lab", "report")["data"] == told
+    for below, purpose in (("zhelai-town-01", "aid.file"), ("mca-dept-01", "aid.review")):
+        refused = ask(below, purpose)
+        assert refused["data"] == {"bulletins": None, "bulletinFigures": None, "rankings": None}
+        assert {e["extensions"]["code"] for e in refused["errors"]} == {"FORBIDDEN"}
+
+
 def test_a_changed_case_is_listed_and_a_changed_bulletin_fails(hub: Hub, folder: Path) -> None:
     at = ("--dir", folder)
     assert hub("bulletin", "freeze", "2026-09", "--by", OFFICE, *at).code == DONE
