@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.record import Kind
 from catalog.bulletin import Edition, edition_of, in_force
-from catalog.errors import Readable
+from catalog.errors import AuditUnavailable, Readable
 from catalog.load import Catalog
 from domain import bulletin as months
 from domain import ranking as quarters
@@ -33,6 +34,7 @@ from store.policy import read_version
 SIGNERS = (("office", "rev"),)
 """The leading group's office analyses and publishes (第三条、第十五条)."""
 PURPOSE = "report"
+T = TypeVar("T")
 
 
 class NotFrozen(Readable):
@@ -77,12 +79,7 @@ async def freeze(
         return await read_version(conn)
 
     deed = _deed("bulletin.freeze", by, row.sha256, month=month, inputs=len(made.inputs))
-    if await _done(settings, catalog, deed, change):
-        return row, True
-    kept = await bulletin(settings, month)
-    if kept is None:
-        raise NotFrozen(f"{month} 未能冻结：请重试")
-    return kept, False
+    return await _settled(settings, catalog, deed, change, row, bulletin, month)
 
 
 async def bulletin(settings: Settings, month: str) -> Bulletin | None:
@@ -240,12 +237,7 @@ async def rank(
         return await read_version(conn)
 
     deed = _deed("bulletin.rank", by, row.sha256, quarter=quarter)
-    if await _done(settings, catalog, deed, change):
-        return row, True
-    kept = await ranking(settings, quarter)
-    if kept is None:
-        raise NotFrozen(f"{quarter} 未能排名：请重试")
-    return kept, False
+    return await _settled(settings, catalog, deed, change, row, ranking, quarter)
 
 
 async def ranking(settings: Settings, quarter: str) -> Ranking | None:
@@ -277,10 +269,21 @@ def _deed(what: str, by: str, sha256: str, **about: str | int) -> Deed:
     return Deed(what, signed, Kind.MUTATION, f"sha256:{sha256}", told, PURPOSE)
 
 
-async def _done(settings: Settings, catalog: Catalog, deed: Deed, change: Change) -> bool:
-    """Is it done and recorded? False if another was first, or may have been."""
+async def _settled(
+    settings: Settings,
+    catalog: Catalog,
+    deed: Deed,
+    change: Change,
+    ours: T,
+    theirs: Callable[[Settings, str], Awaitable[T | None]],
+    period: str,
+) -> tuple[T, bool]:
+    """Ours, if it is done and recorded; `theirs`, if another was first or kept the store busy."""
     try:
         await do(settings, catalog, deed, change)
-    except _Taken:
-        return False
-    return True
+    except (_Taken, AuditUnavailable, SQLAlchemyError, OSError):
+        kept = await theirs(settings, period)
+        if kept is None:
+            raise
+        return kept, False
+    return ours, True

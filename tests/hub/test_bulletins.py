@@ -226,6 +226,20 @@ def test_a_quarter_is_ranked_from_frozen_months_only(settings: Settings) -> None
             run(bulletins.rank(settings, WORDS, wrong, by=OFFICE, now=THIRD))
 
 
+def test_rows_are_read_where_they_are_placed(pristine: Site, tmp_path: Path) -> None:
+    site = copied(pristine, tmp_path / "site")
+    whole = freeze(site.settings())[0]
+    apart = copied(pristine, tmp_path / "apart")
+    cases = copied(pristine, tmp_path / "cases")
+    placed = {f"placed.{name}": "elsewhere" for name in ("case", "case_event")}
+    settings = apart.settings(**placed, **{"sources.elsewhere": cases.store_url})
+    # What lies in the store beside it is nobody's any more.
+    change(settings, text("UPDATE case_file SET closed_at = NULL, item = 'WATER_SAFETY'"))
+    found_ = freeze(settings)[0]
+    assert found_.inputs_sha256 == whole.inputs_sha256
+    assert run(bulletins.adjustments(settings, OCTOBER, now=LATER)) == []
+
+
 @pytest.mark.parametrize(
     ("table", "spoilt", "fault"),
     [
