@@ -14,6 +14,7 @@ from catalog.load import Catalog
 from resolvers.binding import Binding, Bindings
 from schema.audit import audit
 from schema.bound import Kit
+from schema.bulletin import bulletin
 from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
@@ -33,7 +34,7 @@ def build(catalog: Catalog) -> Bindings:
     texts = scalars()
     kit.names |= texts | codes(catalog)
     words = (shared, division, catalogue, sources, audit, viewer)
-    for make in (*words, household, case, stats, supervision, citizen):
+    for make in (*words, household, case, stats, supervision, citizen, bulletin):
         make(kit)
     inputs(kit)
     keys = entities(catalog)

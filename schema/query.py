@@ -77,6 +77,25 @@ def inputs(kit: Kit) -> None:
         "超时记录筛选条件，同时满足",
         {"node": ("CaseNode", "环节"), "division": ("DivisionCode", "该区划及其下级")},
     )
+    kit.input(
+        "BulletinFigureFilter",
+        "通报指标筛选条件，同时满足",
+        {
+            "month": ("String", "月份，如 2026-10"),
+            "kind": ("BulletinGroup", "分组"),
+            "code": ("String", "分组代码"),
+            "figure": ("FigureCode", "指标"),
+        },
+    )
+    kit.input(
+        "RankingFilter",
+        "红黑榜筛选条件，同时满足",
+        {
+            "quarter": ("String", "季度，如 2026-Q4"),
+            "kind": ("BulletinGroup", "分组"),
+            "list": ("RankingList", "榜"),
+        },
+    )
     _audit_inputs(kit)
 
 
@@ -187,10 +206,29 @@ def query(kit: Kit) -> Any:
             "audit_events",
             _filter("AuditFilter"),
         ),
+        **_bulletin_roots(kit),
         **_audit_roots(kit),
         **gateways(kit),
     }
     return kit.object("Query", "数据共享中心的查询入口", roots)
+
+
+def _bulletin_roots(kit: Kit) -> dict[str, Any]:
+    return {
+        "bulletins": kit.root("MonthlyBulletinConnection", "月度通报，新的在前", "bulletins"),
+        "bulletinFigures": kit.root(
+            "BulletinFigureConnection",
+            "月度通报的指标，新的月份在前",
+            "bulletin_figures",
+            _filter("BulletinFigureFilter"),
+        ),
+        "rankings": kit.root(
+            "RankingPlaceConnection",
+            "季度红黑榜，新的季度在前，按名次",
+            "rankings",
+            _filter("RankingFilter"),
+        ),
+    }
 
 
 def _audit_roots(kit: Kit) -> dict[str, Any]:

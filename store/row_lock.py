@@ -20,7 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 TOWN, COUNTY = "hub_reader_town", "hub_reader_county"
 REACH = "hub.reach"  # the session's setting: nine digits
 BY_PLACE = ("citizen", "household", "case_file", "case_event", "supervision_order")
-OPEN = ("division", "department", "dataset", "dataset_field")
+OPEN = (
+    *("division", "department", "dataset", "dataset_field"),
+    *("monthly_bulletin", "bulletin_figure", "ranking_place"),
+)
 WHOLE_COUNTY = (
     *("audit_event", "audit_subject", "audit_rollup_hour", "audit_alert", "audit_head"),
     *(

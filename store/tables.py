@@ -10,6 +10,7 @@ from store import (
     archive,
     audit,
     budgets,
+    bulletins,
     cases,
     changes,
     clients,
@@ -36,6 +37,7 @@ __all__ = [
     "archive",
     "audit",
     "budgets",
+    "bulletins",
     "cases",
     "changes",
     "clients",
@@ -57,7 +59,7 @@ __all__ = [
 ]
 
 FROZEN = (
-    *(archive.FROZEN, audit.FROZEN, changes.TRIGGERS),
+    *(archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS),
     *(work_orders.FROZEN, prints.FROZEN),
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from resolvers.roots import audit, cases, citizens, stats, words
+from resolvers.roots import audit, bulletins, cases, citizens, stats, words
 from resolvers.roots.root import Args, Root
 
 ROOTS: Mapping[str, Callable[[Args], Root]] = {
@@ -28,6 +28,9 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "case_events": cases.case_events,
     "supervision_events": cases.supervision_events,
     "case_counts": stats.case_counts,
+    "bulletins": bulletins.bulletins,
+    "bulletin_figures": bulletins.bulletin_figures,
+    "rankings": bulletins.rankings,
     "audit_events": audit.audit_events,
     "subject_access": audit.subject_access,
     "actor_activity": audit.actor_activity,

@@ -19,6 +19,7 @@ KNOWN = {
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
     "mySubjectAccess", "sources", "_entities", "_service",
+    "bulletins", "bulletinFigures", "rankings",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 

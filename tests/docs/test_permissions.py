@@ -160,7 +160,7 @@ def test_what_can_be_done_is_what_the_policy_allows(
         allowed = [gate.demand(obj, act, VILLAGE, owner).allowed for gate in gates]
         assert cells == [MAY if one else NOTHING for one in allowed], first
         asked += 1
-    assert asked == 21
+    assert asked == 22
 
 
 def test_every_refusal_is_told_in_the_words_of_the_program(page: Callable[[str], Any]) -> None:

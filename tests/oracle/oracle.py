@@ -585,6 +585,14 @@ def _equal(dataset: str, column: str, argument: str) -> Callable[..., list[Row]]
     return lambda tables, args: tables.rows(dataset, **{column: args.get(argument)})
 
 
+def _filtered(dataset: str) -> Callable[..., list[Row]]:
+    def rows(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+        given = args.get("filter") or {}
+        return tables.rows(dataset, **{str(n): code_of(value) for n, value in given.items()})
+
+    return rows
+
+
 ROOTS: Mapping[str, Root] = {
     "citizen": Root("citizen", citizen, looked_up="idNumber"),
     "citizens": Root("citizen", lambda t, a: inside(t, "citizen", a.get("division")), listed=True),
@@ -603,6 +611,9 @@ ROOTS: Mapping[str, Root] = {
     "supervision_orders": Root("supervision_order", orders, listed=True),
     "work_orders": Root("work_order", work_orders, listed=True),
     "timeouts": Root("timeout_event", timeouts, listed=True),
+    "bulletins": Root("monthly_bulletin", lambda t, _: t.rows("monthly_bulletin"), listed=True),
+    "bulletin_figures": Root("bulletin_figure", _filtered("bulletin_figure"), listed=True),
+    "rankings": Root("ranking_place", _filtered("ranking_place"), listed=True),
     "audit_events": Root("audit_event", events, listed=True),
 }
 
