@@ -32,6 +32,11 @@ def case(kit: Kit) -> None:
                 "督办单",
                 EdgeTo("supervision_order", "id", "case_id", many=True),
             ),
+            "complaints": kit.edge(
+                "[Complaint!]",
+                "投诉、申诉与权益异议",
+                EdgeTo("complaint", "id", "case_id", many=True),
+            ),
             "access": kit.access(),
         },
     )

@@ -19,7 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 TOWN, COUNTY = "hub_reader_town", "hub_reader_county"
 REACH = "hub.reach"  # the session's setting: nine digits
-BY_PLACE = ("citizen", "household", "case_file", "case_event", "supervision_order")
+BY_PLACE = (
+    *("citizen", "household", "case_file", "case_event", "supervision_order"),
+    *("complaint", "complaint_event", "spot_check", "spot_check_item"),
+)
 OPEN = ("division", "department", "dataset", "dataset_field")
 WHOLE_COUNTY = (
     *("audit_event", "audit_subject", "audit_rollup_hour", "audit_alert", "audit_head"),

@@ -13,6 +13,7 @@ from store import (
     cases,
     changes,
     clients,
+    complaints,
     deeds,
     derived,
     documents,
@@ -21,6 +22,7 @@ from store import (
     policy,
     rates,
     register,
+    spot_checks,
     supervision,
     tallies,
     words,
@@ -37,6 +39,7 @@ __all__ = [
     "cases",
     "changes",
     "clients",
+    "complaints",
     "deeds",
     "derived",
     "documents",
@@ -46,11 +49,19 @@ __all__ = [
     "policy",
     "rates",
     "register",
+    "spot_checks",
     "supervision",
     "tallies",
     "words",
     "work_orders",
 ]
 
-FROZEN = (archive.FROZEN, audit.FROZEN, changes.TRIGGERS, work_orders.FROZEN)
+FROZEN = (
+    archive.FROZEN,
+    audit.FROZEN,
+    changes.TRIGGERS,
+    work_orders.FROZEN,
+    complaints.FROZEN,
+    spot_checks.FROZEN,
+)
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -24,6 +24,16 @@ ROOTS: Mapping[str, tuple[str, str, Mapping[str, str | None]]] = {
     "cases": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "caseStats": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "supervisionOrders": ("supervision_order", "SupervisionFilter", {"division": "region_path"}),
+    "complaints": (
+        "complaint",
+        "ComplaintFilter",
+        {"department": "handling_dept", "division": "region_path"},
+    ),
+    "spotCheckItems": (
+        "spot_check_item",
+        "SpotCheckItemFilter",
+        {"department": "handling_dept", "division": "region_path"},
+    ),
     "auditEvents": (
         "audit_event",
         "AuditFilter",

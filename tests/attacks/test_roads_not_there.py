@@ -18,6 +18,7 @@ KNOWN = {
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
     "mySubjectAccess", "sources", "_entities", "_service",
+    "complaint", "complaints", "spotChecks", "spotCheckItems",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 
@@ -27,9 +28,12 @@ SUBSCRIBED = {"caseEvents", "supervisionEvents", "caseCounts"}
 CHANGED = {
     "submitCase", "acceptCase", "returnCase", "rejectCase", "transferCase", "visitCase",
     "deliberateCase", "publishCase", "objectToCase", "reviewCase", "presentCase", "approveCase",
-    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase",
+    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase", "reopenCase",
+    "fileComplaint", "assignComplaint", "answerComplaint", "notifyComplaint", "escalateComplaint",
+    "closeComplaint", "drawSpotCheck", "checkSpotCheckItem", "orderRectification",
+    "rectifySpotCheckItem", "closeSpotCheckItem",
 }  # fmt: skip
-"""Every mutation; `test_mutations.py` attacks each."""
+"""Every mutation; `test_mutations.py` and `test_complaint_mutations.py` attack each."""
 
 DOCUMENTS = {
     "node": '{ node(id: "x") { id } }',

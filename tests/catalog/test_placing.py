@@ -52,9 +52,12 @@ def test_the_files_words_stay_as_they_are(catalog: Catalog) -> None:
 
 def test_the_offices_own_data_sets_can_be_placed_alone_and_together(catalog: Catalog) -> None:
     own = [name for name in names(catalog, "hub") if name not in WORDS]
-    assert own == ["citizen", "household", "case", "case_event", "supervision_order"]
+    assert own == [
+        *("citizen", "household", "case", "case_event", "supervision_order"),
+        *("complaint", "complaint_event", "spot_check", "spot_check_item"),
+    ]
     assert list(misplaced(catalog, {name: f"s_{name}" for name in own})) == []
-    assert [list(misplaced(catalog, {name: "elsewhere"})) for name in own] == [[]] * 5
+    assert [list(misplaced(catalog, {name: "elsewhere"})) for name in own] == [[]] * 9
 
 
 @pytest.mark.parametrize(
@@ -65,7 +68,7 @@ def test_the_offices_own_data_sets_can_be_placed_alone_and_together(catalog: Cat
             "xyz",
             "cases",
             "没有数据集 `xyz`，可以另放的是 citizen、household、case、case_event、"
-            "supervision_order",
+            "supervision_order、complaint、complaint_event、spot_check、spot_check_item",
         ),
         (
             "min_living",
