@@ -62,8 +62,8 @@ def test_nobody_chooses_an_order(county: County) -> None:
         for argument in field.args
     }
     assert names == {
-        "by", "id", "code", "caseNo", "orderNo", "complaintNo", "name", "division", "filter", "level",
-        "parent", "provider", "first", "after", "last", "before",
+        "by", "id", "code", "caseNo", "orderNo", "complaintNo", "name", "division", "filter",
+        "level", "parent", "provider", "first", "after", "last", "before",
         "of", "actor", "since", "until", "count", "size", "seed", "idx", "representations", "area",
     }  # fmt: skip
 

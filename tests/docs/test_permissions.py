@@ -33,7 +33,12 @@ PERSONAL = (
     *("Citizen", "Household", "Case", "SupervisionOrder"),
     *("Complaint", "SpotCheck", "SpotCheckItem"),
 )
-OWNED = ("Case", "SupervisionOrder", "Complaint", "SpotCheckItem")  # rows with an owner; the page takes 民政's
+OWNED = (
+    "Case",
+    "SupervisionOrder",
+    "Complaint",
+    "SpotCheckItem",
+)  # rows with an owner; the page takes 民政's
 BESIDE = {
     *("Complaint.filing", "Complaint.rehearing", "SpotCheck.drawing"),
     *(turn.object for turn in (*TURNS.values(), *ITEM_TURNS.values())),

@@ -48,6 +48,14 @@ OFFICERS = (
 """What only the officer reads beside the events: compared with the records themselves."""
 APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
+FILTERS = {
+    "cases": "CaseFilter",
+    "supervisionOrders": "SupervisionFilter",
+    "complaints": "ComplaintFilter",
+    "spotCheckItems": "SpotCheckItemFilter",
+    "auditEvents": "AuditFilter",
+}
+"""Roots that take a filter."""
 UNFILTERED = ("since", "until", "shown")
 NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
 REQUIRED = {
@@ -70,6 +78,7 @@ class Facts:
     divisions: list[str]
     digests: list[str] = dataclasses.field(default_factory=list)
     doors: list[str] = dataclasses.field(default_factory=list)
+    complaints: list[str] = dataclasses.field(default_factory=list)
 
     def keys(self) -> dict[tuple[str, str], list[str]]:
         """By type and key field, what a gateway may refer to."""
@@ -256,7 +265,11 @@ class Maker:
         if name in ("case", "supervisionOrder"):
             key, known = {"case": ("caseNo", facts.cases)}.get(name, ("orderNo", facts.orders))
             return {key: self._var("String!", rng.choices(known or ["none"], k=4))}
-        if name in ("cases", "supervisionOrders", "auditEvents"):
+        if name == "complaint":
+            return {"complaintNo": self._var("String!", [*facts.complaints, "none"])}
+        if name == "spotChecks":
+            return self._page()
+        if name in FILTERS:
             return self._some({"filter": self._filter(name)}) | self._page()
         return {}
 
@@ -287,11 +300,7 @@ class Maker:
         return self._var(name, self._rng.sample(values, min(3, len(values))))
 
     def _filter(self, root: str) -> str:
-        name = {
-            "cases": "CaseFilter",
-            "supervisionOrders": "SupervisionFilter",
-            "auditEvents": "AuditFilter",
-        }[root]
+        name = FILTERS[root]
         kind = self._schema.type_map[name]
         assert isinstance(kind, GraphQLInputObjectType)
         if root != "auditEvents" and self._rng.random() < 0.3:
