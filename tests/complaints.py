@@ -50,7 +50,7 @@ async def turned(
     complaint: Mapping[str, Any],
     name: str,
     selection: str = TURNED,
-    **more: object,
+    **more: Any,
 ) -> httpx.Response:
     """One act on a complaint as it is."""
     needed, beside = TURNS[name]
@@ -59,7 +59,7 @@ async def turned(
 
 
 async def complaint_after(
-    edge: Edge, account: str, complaint: Mapping[str, Any], name: str, **more: object
+    edge: Edge, account: str, complaint: Mapping[str, Any], name: str, **more: Any
 ) -> dict[str, Any]:
     """The complaint one act further."""
     answer = await turned(edge, account, complaint, name, **more)

@@ -41,7 +41,8 @@ OWNED = (
 )  # rows with an owner; the page takes 民政's
 BESIDE = {
     *("Complaint.filing", "Complaint.rehearing", "SpotCheck.drawing"),
-    *(turn.object for turn in (*TURNS.values(), *ITEM_TURNS.values())),
+    *(turn.object for turn in TURNS.values()),
+    *(turn.object for turn in ITEM_TURNS.values()),
 }
 """Objects of the acts on complaints and spot checks."""
 _OBJECT = re.compile(r"`([\w.]+)`")

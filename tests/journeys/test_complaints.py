@@ -80,7 +80,7 @@ async def stored(edge: Edge, number: str) -> dict[str, Any]:
 async def done_with(edge: Edge, row: dict[str, Any], outcome: str = "DISMISSED") -> dict[str, Any]:
     """The complaint answered, told and closed."""
     for account, name, _ in ROAD:
-        more = {"outcome": outcome} if name == "answerComplaint" else {}
+        more: dict[str, Any] = {"outcome": outcome} if name == "answerComplaint" else {}
         row = await complaint_after(edge, account, row, name, **more)
     return row
 
@@ -441,7 +441,7 @@ async def test_what_is_found_is_put_right_before_it_is_struck_off(edge: Edge, ti
     await closed_case(edge)
     check = await drawn(edge, 1, department="mca", division="532622205000")
     (item,) = check["items"]["nodes"]
-    found = {"inOrder": False, "finding": "缺少入户照片"}
+    found: dict[str, Any] = {"inOrder": False, "finding": "缺少入户照片"}
     item = (await acted(edge, OFFICE, item, "checkSpotCheckItem", **found))["item"]
     assert (item["state"], item["inOrder"]) == ("CHECKED", False)
     wanted = "... on NotRectified { message }"
@@ -464,7 +464,7 @@ async def test_what_is_found_is_put_right_before_it_is_struck_off(edge: Edge, ti
 async def test_what_is_in_order_is_struck_off_and_nothing_is_ordered(edge: Edge) -> None:
     await closed_case(edge)
     (item,) = (await drawn(edge, 1))["items"]["nodes"]
-    found = {"inOrder": True, "finding": "材料齐全"}
+    found: dict[str, Any] = {"inOrder": True, "finding": "材料齐全"}
     item = (await acted(edge, OFFICE, item, "checkSpotCheckItem", **found))["item"]
     given = {"itemNo": item["itemNo"], "version": item["version"], "reason": "补齐"}
     answer = await do(edge, OFFICE, "orderRectification", given, CHECKED)
