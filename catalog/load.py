@@ -57,6 +57,7 @@ class Catalog:
     limits: Limits
     routing: tuple[RoutingRule, ...]
     calendar: Workdays
+    illnesses: frozenset[str]
 
     def of_type(self, type_name: str) -> Dataset:
         """The data set a GraphQL type shows; KeyError if none."""
@@ -125,6 +126,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
             RoutingWords(items, departments, divisions.by_path, bases),
         ),
         calendar=_calendar(extra_dir, bases),
+        illnesses=_illnesses(read_toml(HERE / "illnesses.toml")),
     )
 
 
@@ -190,6 +192,13 @@ def _objects(table: Table, departments: Mapping[str, Department]) -> dict[str, A
         sharing = entry.choice("sharing", SharingKind)
         found[name] = AuthObject(name, entry.text("title"), provider, sharing)
         entry.done()
+    table.done()
+    return found
+
+
+def _illnesses(table: Table) -> frozenset[str]:
+    """What no public notice may say of anybody."""
+    found = frozenset((*table.texts("programme"), *table.texts("word")))
     table.done()
     return found
 

@@ -30,6 +30,10 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
         "未办理：公示期未满",
         {**MESSAGE, "until": ("String!", "公示截止时间，此后方可办理")},
     ),
+    "StampsMissing": (
+        "未办理：督办单缺少签收、办果或回报，不能销号",
+        {**MESSAGE, "missing": ("[String!]!", "缺少的时间：signed_at、result_at、reported_at")},
+    ),
     "ClueMissing": ("未办理：政府托举缺少风险线索编号", MESSAGE),
     "AppealNotUpheld": ("未办理：没有认定成立并已办结的申诉", MESSAGE),
     "NotNotified": ("未办理：尚未将最近一次答复告知本人", MESSAGE),
@@ -106,6 +110,31 @@ CASES: Mapping[str, Said] = {
         ("AppealNotUpheld",),
     ),
 }
+
+
+ORDER = {"orderNo": ("String!", "督办单号"), "version": CASE["version"]}
+SUPERVISION: Mapping[str, Said] = {
+    "issueSupervision": Said(
+        "交办督办单；催办单在超时后自动开立",
+        {
+            "caseNo": ("String!", "所督办的诉求编号"),
+            "kind": ("SupervisionKind!", "督办类别"),
+            "reason": ("SupervisionReason!", "督办事由"),
+            "note": ("String!", "督办说明"),
+            "deadline": ("Date", "办结期限，含当日；缺省按类别，重点与领导交办的须写明"),
+        },
+    ),
+    "signSupervision": Said("签收", ORDER),
+    "startSupervision": Said("开始办理，或退回后重新办理", ORDER),
+    "finishSupervision": Said("办果：登记办理结果", {**ORDER, "result": ("String!", "办理结果")}),
+    "reportSupervision": Said(
+        "回报：附办理材料", {**ORDER, "attachments": ("String!", "附件编号，多个以顿号隔开")}
+    ),
+    "reviewSupervision": Said("复核", ORDER),
+    "closeSupervision": Said("销号：须已签收、办果、回报", ORDER, ("StampsMissing",)),
+    "sendBackSupervision": Said("退回重办", {**ORDER, "reason": ("String!", "退回原因")}),
+}
+
 
 COMPLAINT = {
     "complaintNo": ("String!", "投诉编号"),
@@ -218,6 +247,16 @@ def mutation(kit: Kit) -> Any:
         },
     )
     kit.object(
+        "SupervisionChanged",
+        "督办单已变更",
+        {
+            "order": kit.changed(
+                "SupervisionOrder", "变更后的督办单", ChangedRow("supervision_order")
+            )
+        },
+    )
+    roots = {name: _command(kit, name, said, "CaseChanged") for name, said in CASES.items()}
+    kit.object(
         "ComplaintChanged",
         "投诉已变更",
         {
@@ -243,18 +282,18 @@ def mutation(kit: Kit) -> Any:
             )
         },
     )
-    roots = {
-        name: _command(kit, name, said, _changes(name))
-        for name, said in {**CASES, **COMPLAINTS, **SPOT_CHECKS}.items()
+    roots |= {
+        name: _command(kit, name, said, "SupervisionChanged") for name, said in SUPERVISION.items()
+    }
+    roots |= {
+        name: _command(kit, name, said, "ComplaintChanged") for name, said in COMPLAINTS.items()
+    }
+    drawing = {"drawSpotCheck": "SpotCheckDrawn"}
+    roots |= {
+        name: _command(kit, name, said, drawing.get(name, "SpotCheckItemChanged"))
+        for name, said in SPOT_CHECKS.items()
     }
     return kit.object("Mutation", "数据共享中心的变更入口；一次请求一个变更", roots)
-
-
-def _changes(name: str) -> str:
-    """The type of what a mutation has changed."""
-    if name in SPOT_CHECKS:
-        return "SpotCheckDrawn" if name == "drawSpotCheck" else "SpotCheckItemChanged"
-    return "ComplaintChanged" if name in COMPLAINTS else "CaseChanged"
 
 
 def _command(kit: Kit, name: str, said: Said, changed: str) -> Any:

@@ -63,6 +63,22 @@ def inputs(kit: Kit) -> None:
         },
     )
     kit.input(
+        "WorkOrderFilter",
+        "工单筛选条件，同时满足",
+        {
+            "node": ("CaseNode", "环节"),
+            "open": ("Boolean", "是否未结束"),
+            "late": ("Boolean", "是否超时"),
+            "dueBefore": ("DateTime", "在此时间以前到期；今日到期即明日零时以前"),
+            "division": ("DivisionCode", "该区划及其下级"),
+        },
+    )
+    kit.input(
+        "TimeoutFilter",
+        "超时记录筛选条件，同时满足",
+        {"node": ("CaseNode", "环节"), "division": ("DivisionCode", "该区划及其下级")},
+    )
+    kit.input(
         "ComplaintFilter",
         "投诉筛选条件，同时满足",
         {
@@ -153,6 +169,18 @@ def query(kit: Kit) -> Any:
         "divisions": root("[Division!]", "区划列表", "divisions", DIVISIONS),
         "case": root("Case", "按编号查诉求件", "case", BY_CASE_NO),
         "cases": root("CaseConnection", "诉求件列表，新的在前", "cases", _filter("CaseFilter")),
+        "workOrders": root(
+            "WorkOrderConnection",
+            "工单列表：待办、今日到期、超时，按开始时间",
+            "work_orders",
+            _filter("WorkOrderFilter"),
+        ),
+        "timeouts": root(
+            "TimeoutEventConnection",
+            "超时记录，新的在前；自动记录，只增不改",
+            "timeouts",
+            _filter("TimeoutFilter"),
+        ),
         "caseStats": root(
             "[CaseStat!]",
             "诉求件汇总。筛选同 cases；仅可汇总者不能筛选，且只能按固定汇总表的维度分组",

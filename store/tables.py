@@ -18,8 +18,10 @@ from store import (
     derived,
     documents,
     grants,
+    jobs,
     lookups,
     policy,
+    prints,
     rates,
     register,
     spot_checks,
@@ -44,9 +46,11 @@ __all__ = [
     "derived",
     "documents",
     "grants",
+    "jobs",
     "lookups",
     "metadata",
     "policy",
+    "prints",
     "rates",
     "register",
     "spot_checks",
@@ -57,11 +61,8 @@ __all__ = [
 ]
 
 FROZEN = (
-    archive.FROZEN,
-    audit.FROZEN,
-    changes.TRIGGERS,
-    work_orders.FROZEN,
-    complaints.FROZEN,
-    spot_checks.FROZEN,
+    *(archive.FROZEN, audit.FROZEN, changes.TRIGGERS),
+    *(work_orders.FROZEN, prints.FROZEN),
+    *(complaints.FROZEN, spot_checks.FROZEN),
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

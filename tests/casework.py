@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -38,6 +39,10 @@ class Time:
 
     def __call__(self) -> int:
         return now_us() + self.ahead_us
+
+    def now(self) -> datetime:
+        """The moment it shows."""
+        return datetime.fromtimestamp(self() / 1_000_000, UTC)
 
     def pass_days(self, days: int) -> None:
         """So many days later."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,16 @@ from domain.case import MACHINES, CaseAct, CaseState
 from domain.clock import due
 from domain.complaint import ComplaintKind, ComplaintOutcome, ComplaintState, effect
 from domain.machine import Fact, Step
-from resolvers.commands.command import Deed, Desk, Input, Refused, new_id, same_version, text
+from resolvers.commands.command import (
+    Deed,
+    Desk,
+    Input,
+    Refused,
+    day,
+    new_id,
+    same_version,
+    text,
+)
 from resolvers.commands.timing import Moving, notice_until, settle
 from resolvers.deed import Done, Told
 from store.cases import CaseRow, add_case, add_events, case_to_change, change_case, open_case_no
@@ -243,19 +252,22 @@ async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
     if late:
         values["overdue"] = True
     event = _event(desk, _lies(case), after, what.act) | {"note": note, "overdue": late}
-    event |= {column: _kept(name, given[name]) for name, column in what.keeps.items()}
+    event |= {column: _kept(name, given) for name, column in what.keeps.items()}
     await change_case(desk.connection, case, values)
     await add_events(desk.connection, case.id, [event])
     return _moved(case, str(event["id"]), after, tuple(values))
 
 
-def _kept(name: str, value: Any) -> Any:
+def _kept(name: str, given: Input) -> Any:
     """A number that makes sense, or a day. BadUserInput VARIABLE."""
+    if name.endswith("On"):
+        return day(given, name)
+    value: int = given[name]
     if name == "satisfaction" and value not in SATISFACTION:
         raise BadUserInput("满意度请用 1 到 5", reason="VARIABLE")
-    if isinstance(value, int) and value < 0:
+    if value < 0:
         raise BadUserInput("人数不能小于 0", reason="VARIABLE")
-    return date.fromisoformat(value) if name.endswith("On") else value
+    return value
 
 
 async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:

@@ -23,10 +23,16 @@ from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
 from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
+from resolvers.commands.supervision import SUPERVISION_COMMANDS
 from resolvers.deed import Done, Writing
 from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, begun, ended
 
-COMMANDS: Mapping[str, Deed] = {**CASE_COMMANDS, **COMPLAINT_COMMANDS, **SPOT_CHECK_COMMANDS}
+COMMANDS: Mapping[str, Deed] = {
+    **CASE_COMMANDS,
+    **SUPERVISION_COMMANDS,
+    **COMPLAINT_COMMANDS,
+    **SPOT_CHECK_COMMANDS,
+}
 """Every command by the name of its mutation."""
 
 

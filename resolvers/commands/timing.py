@@ -92,7 +92,8 @@ async def _end(desk: Desk, order: OpenOrder) -> bool:
     late = order.due_at is not None and order.due_at <= desk.now and order.node != Node.NOTICE
     if late:
         await record_timeout(desk.connection, order.id, desk.now)
-    await change_order(desk.connection, order.id, {"closed_at": desk.now, "void": void})
+    ended = {"closed_at": desk.now, "open": False, "void": void}
+    await change_order(desk.connection, order.id, ended)
     return late
 
 
@@ -144,6 +145,7 @@ def _order(desk: Desk, moving: Moving, node: Node, start: datetime) -> dict[str,
         "opened_at": start,
         "first_due_at": clock["due_at"],
         "closed_at": None,
+        "open": True,
         "void": False,
         "late": False,
     }

@@ -23,6 +23,8 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "case_stats": stats.case_stats,
     "supervision_order": cases.supervision_order,
     "supervision_orders": cases.supervision_orders,
+    "work_orders": cases.work_orders,
+    "timeouts": cases.timeouts,
     "complaint": complaints.complaint,
     "complaints": complaints.complaints,
     "spot_checks": complaints.spot_checks,

@@ -64,7 +64,8 @@ def test_nobody_chooses_an_order(county: County) -> None:
     assert names == {
         "by", "id", "code", "caseNo", "orderNo", "complaintNo", "name", "division", "filter",
         "level", "parent", "provider", "first", "after", "last", "before",
-        "input", "of", "actor", "since", "until", "count", "size", "seed", "idx", "representations", "area",
+        "input", "of", "actor", "since", "until", "count", "size", "seed", "idx",
+        "representations", "area",
     }  # fmt: skip
 
 

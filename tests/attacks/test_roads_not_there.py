@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 KNOWN = {
     "viewer", "citizen", "citizens", "household", "division", "divisions", "case", "cases",
-    "caseStats", "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
+    "caseStats", "workOrders", "timeouts",
+    "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
     "mySubjectAccess", "sources", "_entities", "_service",
@@ -32,6 +33,8 @@ CHANGED = {
     "fileComplaint", "assignComplaint", "answerComplaint", "notifyComplaint", "escalateComplaint",
     "closeComplaint", "drawSpotCheck", "checkSpotCheckItem", "orderRectification",
     "rectifySpotCheckItem", "closeSpotCheckItem",
+    "issueSupervision", "signSupervision", "startSupervision", "finishSupervision",
+    "reportSupervision", "reviewSupervision", "closeSupervision", "sendBackSupervision",
 }  # fmt: skip
 """Every mutation; `test_mutations.py` and `test_complaint_mutations.py` attack each."""
 
@@ -73,11 +76,13 @@ def test_persons_are_reached_by_the_roads_that_are_attacked(county: County) -> N
     }
     assert leading == {
         "Query.citizen", "Query.citizens", "Household.members", "Case.applicant",
-        "CitizenConnection.nodes", "CitizenEdge.node", "Query._entities",
+        "Complaint.complainant", "CitizenConnection.nodes", "CitizenEdge.node", "Query._entities",
     }  # fmt: skip
     text = " ".join(road.text for road in ROADS.values())
     assert [
-        f for f in ("citizen(", "citizens(", "members", "applicant", "_entities(") if f not in text
+        f
+        for f in ("citizen(", "citizens(", "members", "applicant", "_entities(", "complainant")
+        if f not in text
     ] == []
 
 

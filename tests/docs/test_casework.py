@@ -12,10 +12,12 @@ import pytest
 from domain.case import CaseState
 from domain.complaint import ComplaintState
 from domain.spot_check import SpotCheckState
+from domain.supervision import SupervisionState
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
 from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
-from schema.mutation import CASES, COMPLAINTS, REFUSALS, SPOT_CHECKS
+from resolvers.commands.supervision import SUPERVISION_COMMANDS
+from schema.mutation import CASES, COMPLAINTS, REFUSALS, SPOT_CHECKS, SUPERVISION
 
 PAGE = "docs/casework.md"
 _WORD = re.compile(r"[A-Z_]{6,}")
@@ -28,6 +30,14 @@ def test_every_mutation_has_its_line(page: Callable[[str], Any]) -> None:
     assert CASES.keys() == CASE_COMMANDS.keys()
     named = {word for *_, states in rows for word in _WORD.findall(states)}
     assert named == {state.value for state in CaseState}
+
+
+def test_every_act_on_an_order_has_its_line(page: Callable[[str], Any]) -> None:
+    rows = page(PAGE).rows("督办")
+    assert [first.strip("`") for first, *_ in rows] == list(SUPERVISION)
+    assert SUPERVISION.keys() == SUPERVISION_COMMANDS.keys()
+    named = {word for *_, states in rows for word in _WORD.findall(states)}
+    assert named == {state.value for state in SupervisionState} - {"DRAFT"}
 
 
 @pytest.mark.parametrize(

@@ -531,6 +531,32 @@ def orders(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     )
 
 
+def work_orders(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    found = inside(
+        tables,
+        "work_order",
+        given.get("division"),
+        node=code_of(given.get("node")),
+        open=given.get("open"),
+        late=given.get("late"),
+    )
+    if given.get("dueBefore") is None:
+        return found
+    before = datetime.fromisoformat(given["dueBefore"]).astimezone(UTC)
+    return [r for r in found if r["due_at"] and _utc(r["due_at"]) < before]
+
+
+def _utc(told: Any) -> datetime:
+    return datetime.fromisoformat(str(told)).replace(tzinfo=UTC)
+
+
+def timeouts(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    place, node = given.get("division"), code_of(given.get("node"))
+    return inside(tables, "timeout_event", place, node=node)
+
+
 def complaints(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     given = args.get("filter") or {}
     return inside(
@@ -600,6 +626,8 @@ ROOTS: Mapping[str, Root] = {
         "supervision_order", _equal("supervision_order", "order_no", "orderNo")
     ),
     "supervision_orders": Root("supervision_order", orders, listed=True),
+    "work_orders": Root("work_order", work_orders, listed=True),
+    "timeouts": Root("timeout_event", timeouts, listed=True),
     "complaint": Root("complaint", _equal("complaint", "complaint_no", "complaintNo")),
     "complaints": Root("complaint", complaints, listed=True),
     "spot_checks": Root("spot_check", lambda t, _: t.rows("spot_check"), listed=True),

@@ -1,7 +1,7 @@
 """Complaints, appeals and objections with their events; spot checks and their items.
 
 Revision ID: complaints
-Revises: casework
+Revises: prints
 
 Safe with the previous release running? Yes: it knows none of these tables.
 Reversible? Yes: complaints, events and spot checks are lost.
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "complaints"
-down_revision: str | None = "casework"
+down_revision: str | None = "prints"
 branch_labels: str | None = None
 depends_on: str | None = None
 
