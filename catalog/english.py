@@ -41,6 +41,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "END_USER": "X-End-User names nobody on the register with a household",
         "PRINT_SHOWS_MORE": "the stored print shows more than you may see; make your own",
         "QUOTA": "too many look-ups of persons; try again later",
+        "PLACED": "these rows lie in another database; they are read here and changed there",
         "STALE_POLICY": "the policy could not be checked, or changed meanwhile; try again later",
     },
     "CONFLICT": {

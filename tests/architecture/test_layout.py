@@ -17,7 +17,7 @@ TESTED = {
     "demo": ("hub/demo", "hub/demo/sources"),
     "departments": ("examples/departments",),
     "hub": ("hub", "hub/cli", "hub/edge", "hub/identity", "hub/printing", "hub/telemetry"),
-    "resolvers": ("resolvers", "resolvers/roots"),
+    "resolvers": ("resolvers", "resolvers/commands", "resolvers/roots"),
     "migrations": ("alembic/versions", "store"),
     "witness": ("hub/witness", "hub"),
 }

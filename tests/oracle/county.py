@@ -89,9 +89,11 @@ def damaged(site: Site, catalog: Catalog, bindings: Bindings, kinds: tuple[str, 
 
 def _unconstrained(connection: sqlite3.Connection, catalog: Catalog) -> None:
     tables = [(d.table,) for d in catalog.sources["hub"].datasets]
-    frozen = "SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = ?"
+    frozen = "SELECT name FROM sqlite_schema WHERE tbl_name = ? AND name LIKE '%_no_update'"
     for table in tables:
-        for (name,) in connection.execute(f"{frozen} AND name LIKE '%_no_update'", table).fetchall():
+        for (name,) in connection.execute(
+            f"{frozen} AND name LIKE '%_no_update'", table
+        ).fetchall():
             connection.execute(f"DROP TRIGGER {name}")
     connection.execute("PRAGMA writable_schema=ON")
     connection.executemany(
