@@ -18,6 +18,7 @@ from schema.bulletin import bulletin
 from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
+from schema.complaint import complaint, spot_check
 from schema.entities import entities, machinery, subgraph
 from schema.mutation import mutation
 from schema.query import inputs, query
@@ -34,7 +35,8 @@ def build(catalog: Catalog) -> Bindings:
     texts = scalars()
     kit.names |= texts | codes(catalog)
     words = (shared, division, catalogue, sources, audit, viewer)
-    for make in (*words, household, case, stats, supervision, citizen, bulletin):
+    office = (case, stats, supervision, complaint, spot_check)
+    for make in (*words, household, *office, citizen, bulletin):
         make(kit)
     inputs(kit)
     keys = entities(catalog)

@@ -12,6 +12,7 @@ BY_ID: Arguments = {"id": ("ID!", "全局标识")}
 BY_DIVISION: Arguments = {"code": ("DivisionCode!", "区划代码")}
 BY_CASE_NO: Arguments = {"caseNo": ("String!", "诉求编号")}
 BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
+BY_COMPLAINT_NO: Arguments = {"complaintNo": ("String!", "投诉编号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
 BY_NAME: Arguments = {"name": ("String!", "目录项代码")}
 BY_DIMENSIONS: Arguments = {
@@ -94,6 +95,27 @@ def inputs(kit: Kit) -> None:
             "quarter": ("String", "季度，如 2026-Q4"),
             "kind": ("BulletinGroup", "分组"),
             "list": ("RankingList", "榜"),
+        },
+    )
+    kit.input(
+        "ComplaintFilter",
+        "投诉筛选条件，同时满足",
+        {
+            "kind": ("ComplaintKind", "类别"),
+            "state": ("ComplaintState", "状态"),
+            "department": ("String", "承办部门代码"),
+            "division": ("DivisionCode", "该区划及其下级"),
+            "overdue": ("Boolean", "是否超时"),
+        },
+    )
+    kit.input(
+        "SpotCheckItemFilter",
+        "抽查件筛选条件，同时满足",
+        {
+            "state": ("SpotCheckState", "状态"),
+            "department": ("String", "承办部门代码"),
+            "division": ("DivisionCode", "该区划及其下级"),
+            "overdue": ("Boolean", "是否超期整改"),
         },
     )
     _audit_inputs(kit)
@@ -192,6 +214,17 @@ def query(kit: Kit) -> Any:
             "督办单列表，新的在前",
             "supervision_orders",
             _filter("SupervisionFilter"),
+        ),
+        "complaint": root("Complaint", "按编号查投诉", "complaint", BY_COMPLAINT_NO),
+        "complaints": root(
+            "ComplaintConnection", "投诉列表，新的在前", "complaints", _filter("ComplaintFilter")
+        ),
+        "spotChecks": root("SpotCheckConnection", "抽查列表，新的在前", "spot_checks"),
+        "spotCheckItems": root(
+            "SpotCheckItemConnection",
+            "抽查件列表，按编号先后",
+            "spot_check_items",
+            _filter("SpotCheckItemFilter"),
         ),
         "department": root("Department", "按代码查部门", "department", BY_CODE),
         "departments": root("[Department!]", "部门列表", "departments"),

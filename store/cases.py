@@ -108,6 +108,7 @@ class CaseRow:
     handling_dept: str
     filed_at: datetime
     overdue: bool
+    has_complaint: bool
 
 
 _ROW = [case_file.c[name] for name in CaseRow.__dataclass_fields__]

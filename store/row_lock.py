@@ -19,7 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 TOWN, COUNTY = "hub_reader_town", "hub_reader_county"
 REACH = "hub.reach"  # the session's setting: nine digits
-BY_PLACE = ("citizen", "household", "case_file", "case_event", "supervision_order")
+BY_PLACE = (
+    *("citizen", "household", "case_file", "case_event", "supervision_order"),
+    *("work_order", "timeout_event", "supervision_event"),
+    *("complaint", "complaint_event", "spot_check", "spot_check_item"),
+)
 OPEN = (
     *("division", "department", "dataset", "dataset_field"),
     *("monthly_bulletin", "bulletin_figure", "ranking_place"),

@@ -14,6 +14,7 @@ from store import (
     cases,
     changes,
     clients,
+    complaints,
     deeds,
     derived,
     documents,
@@ -24,6 +25,7 @@ from store import (
     prints,
     rates,
     register,
+    spot_checks,
     supervision,
     tallies,
     words,
@@ -41,6 +43,7 @@ __all__ = [
     "cases",
     "changes",
     "clients",
+    "complaints",
     "deeds",
     "derived",
     "documents",
@@ -52,6 +55,7 @@ __all__ = [
     "prints",
     "rates",
     "register",
+    "spot_checks",
     "supervision",
     "tallies",
     "words",
@@ -61,5 +65,6 @@ __all__ = [
 FROZEN = (
     *(archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS),
     *(work_orders.FROZEN, prints.FROZEN),
+    *(complaints.FROZEN, spot_checks.FROZEN),
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -12,6 +12,7 @@ from sqlalchemy import Boolean, Column, Date, DateTime, Table
 from sqlalchemy.engine import make_url
 
 from store.cases import case_event, case_file
+from store.complaints import complaint, complaint_event
 from store.engine import open_engine
 from store.register import citizen, household
 from store.supervision import supervision_order
@@ -19,7 +20,7 @@ from store.work_orders import timeout_event, work_order
 
 TABLES = (
     *(household, citizen, case_file, case_event, supervision_order),
-    *(work_order, timeout_event),
+    *(work_order, timeout_event, complaint, complaint_event),
 )  # parents first
 BY_DEEDS: Mapping[str, frozenset[str]] = {
     "case_file": frozenset({"version", "proxy_id", "proxy_relation", "consent_no", "clue_no"}),

@@ -22,14 +22,22 @@ from catalog.load import Catalog
 from catalog.placing import OWN
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
+from resolvers.commands.complaints import COMPLAINT_COMMANDS
+from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
 from resolvers.commands.supervision import SUPERVISION_COMMANDS
 from resolvers.deed import Done, Writing
 from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, begun, ended
 
-ORDERS = ("supervision_order", "supervision_event")
-COMMANDS: Mapping[str, Deed] = {**CASE_COMMANDS, **SUPERVISION_COMMANDS}
+COMMANDS: Mapping[str, Deed] = {
+    **CASE_COMMANDS,
+    **SUPERVISION_COMMANDS,
+    **COMPLAINT_COMMANDS,
+    **SPOT_CHECK_COMMANDS,
+}
 """Every command by the name of its mutation."""
-WRITTEN = ("case", "case_event", "work_order", "timeout_event", *ORDERS)
+ORDERS = ("supervision_order", "supervision_event")
+COMPLAINTS = ("complaint", "complaint_event", "spot_check", "spot_check_item")
+WRITTEN = ("case", "case_event", "work_order", "timeout_event", *ORDERS, *COMPLAINTS)
 """Data sets whose rows deeds write: where they are placed apart, nothing can be changed here."""
 
 

@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from catalog.items import FlowKind
+from catalog.limits import Limit, Unit
 from catalog.nodes import Node
+from catalog.procedures import Procedure, Step
 from catalog.workdays import ZONE
 from domain.case import CaseState
 from domain.clock import Clock, Due, Pause, PauseReason, due, reminder
@@ -166,3 +168,12 @@ def _clock(
         "due_confirmed": found is None or found.confirmed,
         "remind_at": remind,
     }
+
+
+# ---- procedures beside the case's ----------------------------------------------------------------
+
+
+def owed(desk: Desk, procedure: Procedure, step: Step) -> Due:
+    """Until when a step that begins now is owed, by the row of ``procedures.toml``."""
+    row = desk.catalog.procedures.limit(procedure, step, desk.now.astimezone(ZONE).date())
+    return due(desk.now, Limit(row.count, Unit(str(row.unit))), desk.catalog.calendar)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from resolvers.roots import audit, bulletins, cases, citizens, stats, words
+from resolvers.roots import audit, bulletins, cases, citizens, complaints, stats, words
 from resolvers.roots.root import Args, Root
 
 ROOTS: Mapping[str, Callable[[Args], Root]] = {
@@ -25,6 +25,10 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "supervision_orders": cases.supervision_orders,
     "work_orders": cases.work_orders,
     "timeouts": cases.timeouts,
+    "complaint": complaints.complaint,
+    "complaints": complaints.complaints,
+    "spot_checks": complaints.spot_checks,
+    "spot_check_items": complaints.spot_check_items,
     "case_events": cases.case_events,
     "supervision_events": cases.supervision_events,
     "case_counts": stats.case_counts,

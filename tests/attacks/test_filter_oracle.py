@@ -24,6 +24,16 @@ ROOTS: Mapping[str, tuple[str, str, Mapping[str, str | None]]] = {
     "cases": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "caseStats": ("case", "CaseFilter", {"department": "handling_dept", "division": "region_path"}),
     "supervisionOrders": ("supervision_order", "SupervisionFilter", {"division": "region_path"}),
+    "complaints": (
+        "complaint",
+        "ComplaintFilter",
+        {"department": "handling_dept", "division": "region_path"},
+    ),
+    "spotCheckItems": (
+        "spot_check_item",
+        "SpotCheckItemFilter",
+        {"department": "handling_dept", "division": "region_path"},
+    ),
     "auditEvents": (
         "audit_event",
         "AuditFilter",
@@ -68,7 +78,10 @@ def test_nothing_below_a_row_takes_a_condition(county: County) -> None:
         for name, field in kind.fields.items()
         if field.args and not kind.name.startswith("__")
     }
-    assert taken == {"Citizen.cases": pages, "Case.events": pages}
+    assert taken == {
+        "Citizen.cases": pages, "Case.events": pages,
+        "Complaint.events": pages, "SpotCheck.items": pages,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("wrong", ["5399", "5399%", "539922%", "' OR '1'='1", "_" * 18, "*"])

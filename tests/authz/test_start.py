@@ -22,8 +22,11 @@ LINE = "town,*,Citizen.basic,read,subtree,any,*,9999-12-31,allow,办法第六条
 
 DEEDS = {
     *("Case.filing", "Case.acceptance", "Case.verification", "Case.review", "Case.presenting"),
-    *("Case.approval", "Case.delivery", "Case.follow_up"),
+    *("Case.approval", "Case.delivery", "Case.follow_up", "Case.reopening"),
     *("SupervisionOrder.issuing", "SupervisionOrder.handling"),
+    *("Complaint.filing", "Complaint.assigning", "Complaint.answering", "Complaint.rehearing"),
+    *("Complaint.closing", "SpotCheck.drawing", "SpotCheckItem.checking"),
+    *("SpotCheckItem.rectifying", "SpotCheckItem.closing"),
 }
 """Objects that stand for acts: whoever may do one has the right to write it."""
 

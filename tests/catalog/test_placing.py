@@ -55,9 +55,10 @@ def test_the_offices_own_data_sets_can_be_placed_alone_and_together(catalog: Cat
     assert own == [
         *("citizen", "household", "case", "case_event", "supervision_order"),
         *("work_order", "timeout_event", "supervision_event"),
+        *("complaint", "complaint_event", "spot_check", "spot_check_item"),
     ]
     assert list(misplaced(catalog, {name: f"s_{name}" for name in own})) == []
-    assert [list(misplaced(catalog, {name: "elsewhere"})) for name in own] == [[]] * 8
+    assert [list(misplaced(catalog, {name: "elsewhere"})) for name in own] == [[]] * 12
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,8 @@ def test_the_offices_own_data_sets_can_be_placed_alone_and_together(catalog: Cat
             "xyz",
             "cases",
             "没有数据集 `xyz`，可以另放的是 citizen、household、case、case_event、"
-            "supervision_order、work_order、timeout_event、supervision_event",
+            "supervision_order、work_order、timeout_event、supervision_event、complaint、"
+            "complaint_event、spot_check、spot_check_item",
         ),
         (
             "min_living",

@@ -115,8 +115,12 @@ def damaged(site: Site, catalog: Catalog, bindings: Bindings, kinds: tuple[str, 
 
 def _unconstrained(connection: sqlite3.Connection, catalog: Catalog) -> None:
     tables = [(d.table,) for d in catalog.sources["hub"].datasets]
-    for frozen in bulletins.FROZEN.trigger_names("sqlite"):
-        connection.execute(f"DROP TRIGGER {frozen}")
+    frozen = "SELECT name FROM sqlite_schema WHERE tbl_name = ? AND name LIKE '%_no_update'"
+    for table in tables:
+        for (name,) in connection.execute(
+            f"{frozen} AND name LIKE '%_no_update'", table
+        ).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
     connection.execute("PRAGMA writable_schema=ON")
     connection.executemany(
         "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')"

@@ -557,6 +557,31 @@ def timeouts(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     return inside(tables, "timeout_event", place, node=node)
 
 
+def complaints(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "complaint",
+        given.get("division"),
+        kind=code_of(given.get("kind")),
+        state=code_of(given.get("state")),
+        overdue=given.get("overdue"),
+        handling_dept=given.get("department"),
+    )
+
+
+def items(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "spot_check_item",
+        given.get("division"),
+        state=code_of(given.get("state")),
+        overdue=given.get("overdue"),
+        handling_dept=given.get("department"),
+    )
+
+
 def divisions(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     above = path_of(tables, args.get("parent"))
     return tables.rows("division", level=code_of(args.get("level")), parent_path=above)
@@ -614,6 +639,10 @@ ROOTS: Mapping[str, Root] = {
     "bulletins": Root("monthly_bulletin", lambda t, _: t.rows("monthly_bulletin"), listed=True),
     "bulletin_figures": Root("bulletin_figure", _filtered("bulletin_figure"), listed=True),
     "rankings": Root("ranking_place", _filtered("ranking_place"), listed=True),
+    "complaint": Root("complaint", _equal("complaint", "complaint_no", "complaintNo")),
+    "complaints": Root("complaint", complaints, listed=True),
+    "spot_checks": Root("spot_check", lambda t, _: t.rows("spot_check"), listed=True),
+    "spot_check_items": Root("spot_check_item", items, listed=True),
     "audit_events": Root("audit_event", events, listed=True),
 }
 

@@ -48,6 +48,14 @@ OFFICERS = (
 """What only the officer reads beside the events: compared with the records themselves."""
 APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
+FILTERS = {
+    "cases": "CaseFilter",
+    "supervisionOrders": "SupervisionFilter",
+    "complaints": "ComplaintFilter",
+    "spotCheckItems": "SpotCheckItemFilter",
+    "auditEvents": "AuditFilter",
+}
+"""Roots that take a filter."""
 UNFILTERED = ("since", "until", "shown")
 FILTERS = {
     "cases": "CaseFilter",
@@ -77,6 +85,7 @@ class Facts:
     divisions: list[str]
     digests: list[str] = dataclasses.field(default_factory=list)
     doors: list[str] = dataclasses.field(default_factory=list)
+    complaints: list[str] = dataclasses.field(default_factory=list)
 
     def keys(self) -> dict[tuple[str, str], list[str]]:
         """By type and key field, what a gateway may refer to."""
@@ -263,7 +272,9 @@ class Maker:
         if name in ("case", "supervisionOrder"):
             key, known = {"case": ("caseNo", facts.cases)}.get(name, ("orderNo", facts.orders))
             return {key: self._var("String!", rng.choices(known or ["none"], k=4))}
-        if name == "bulletins":
+        if name == "complaint":
+            return {"complaintNo": self._var("String!", [*facts.complaints, "none"])}
+        if name in ("bulletins", "spotChecks"):
             return self._page()
         if name in FILTERS:
             return self._some({"filter": self._filter(name)}) | self._page()
