@@ -39,7 +39,9 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "REACH": "outside the area of your post",
         "OWNER": "belongs to another department",
         "END_USER": "X-End-User names nobody on the register with a household",
+        "PRINT_SHOWS_MORE": "the stored print shows more than you may see; make your own",
         "QUOTA": "too many look-ups of persons; try again later",
+        "PLACED": "these rows lie in another database; they are read here and changed there",
         "STALE_POLICY": "the policy could not be checked, or changed meanwhile; try again later",
     },
     "CONFLICT": {
@@ -60,6 +62,7 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "PERSON": "a person is named by 32 hex digits here",
         "FIELD": "a field is named like `Citizen.phone`",
         "SAMPLE": "a sample has 1 to 100 records, and the log must have some",
+        "UNDECIDED": "the case has no decision yet that could be printed",
         "CUBE": "you may see published tables alone: no further filter, no other dimensions",
     },
     "RATE_LIMITED": {

@@ -8,7 +8,7 @@
     ├── Forbidden                policy says no; names the office to ask (第二十一条第三项)
     ├── DocumentNotTrusted       a text nobody has approved, or approves no longer
     ├── DocumentUnknown          no document of this client has this id
-    ├── NotFound                 no such address or REST interface, or nothing of his to change
+    ├── NotFound                 no such address or REST interface, nothing to print or to change
     ├── Conflict                 changed meanwhile, not in that state, or another deed's key
     ├── BadUserInput             a value the asker sent is wrong
     ├── ParseFailed, ValidationFailed, TooComplex

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from catalog.bulletin import Edition, read_editions
 from catalog.datasets import Dataset, SourceSpec, Words, read_source, unique
 from catalog.departments import Department, read_department, read_departments
 from catalog.divisions import Divisions, load_divisions
@@ -57,6 +58,8 @@ class Catalog:
     limits: Limits
     routing: tuple[RoutingRule, ...]
     calendar: Workdays
+    illnesses: frozenset[str]
+    bulletins: tuple[Edition, ...] = ()
 
     def of_type(self, type_name: str) -> Dataset:
         """The data set a GraphQL type shows; KeyError if none."""
@@ -98,6 +101,9 @@ def load(extra_dir: Path | None = None) -> Catalog:
     procedures = read_procedures(read_toml(HERE / "procedures.toml"), departments, bases)
     titles["ServiceItem"] = "服务事项"
     codes["ServiceItem"] = {item.code: item.title for item in items.values()}
+    bulletins = read_editions(read_toml(HERE / "bulletin.toml"), bases)
+    titles["FigureCode"] = "通报指标"
+    codes["FigureCode"] = {f.code: f.title for one in bulletins for f in one.figures}
     folders = [HERE / "datasets", *([extra_dir] if extra_dir else [])]
     files = [read_toml(file) for folder in folders for file in sorted(folder.glob("*.toml"))]
     for file in files:
@@ -125,6 +131,8 @@ def load(extra_dir: Path | None = None) -> Catalog:
             RoutingWords(items, departments, divisions.by_path, bases),
         ),
         calendar=_calendar(extra_dir, bases),
+        illnesses=_illnesses(read_toml(HERE / "illnesses.toml")),
+        bulletins=bulletins,
     )
 
 
@@ -190,6 +198,13 @@ def _objects(table: Table, departments: Mapping[str, Department]) -> dict[str, A
         sharing = entry.choice("sharing", SharingKind)
         found[name] = AuthObject(name, entry.text("title"), provider, sharing)
         entry.done()
+    table.done()
+    return found
+
+
+def _illnesses(table: Table) -> frozenset[str]:
+    """What no public notice may say of anybody."""
+    found = frozenset((*table.texts("programme"), *table.texts("word")))
     table.done()
     return found
 

@@ -1,8 +1,8 @@
 """Limits, routes and staffing of the office's procedures: rows with a legal basis and dates.
 
 ``procedures.toml`` says how long, which way and how many; ``domain/`` says what is done then.
-A row is in force from its first day to the day before `until`; two rows for one thing never
-are at once, so a day has one answer.
+A row is in force from its first day to its last (`until`); two rows for one thing never are
+at once, so a day has one answer.
 """
 
 from __future__ import annotations
@@ -15,14 +15,7 @@ from typing import TypeVar
 
 from catalog.divisions import Level
 from catalog.table import Table
-
-
-class Footing(StrEnum):
-    """What a value stands on: its text, a text nobody has confirmed yet, or our own choice."""
-
-    CONFIRMED = "CONFIRMED"
-    TO_BE_CONFIRMED = "TO_BE_CONFIRMED"
-    DEFAULT = "DEFAULT"
+from catalog.validity import Ground, LegalBasis, read_ground
 
 
 class Unit(StrEnum):
@@ -109,24 +102,6 @@ class ChangeRoute(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class InForce:
-    """On what a row stands, and when: from `since` to the day before `until`."""
-
-    legal_basis: str
-    footing: Footing
-    since: date
-    until: date | None
-
-    def on(self, day: date) -> bool:
-        """Is the row in force on this Beijing day?"""
-        return self.since <= day and (self.until is None or day < self.until)
-
-    def meets(self, other: InForce) -> bool:
-        """Is there a day on which both are in force?"""
-        return self.on(other.since) or other.on(self.since)
-
-
-@dataclass(frozen=True, slots=True)
 class ProcedureLimit:
     """How long or how often. `amount` None: as the order itself says (`as_written`)."""
 
@@ -134,7 +109,7 @@ class ProcedureLimit:
     step: Step
     amount: int | None
     unit: Unit | None
-    force: InForce
+    ground: Ground
 
     @property
     def count(self) -> int:
@@ -150,7 +125,7 @@ class RouteRow:
 
     level: Level
     route: ChangeRoute
-    force: InForce
+    ground: Ground
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +135,7 @@ class StaffingRow:
     departments: tuple[str, ...]
     level: Level
     accounts: int
-    force: InForce
+    ground: Ground
 
 
 Row = TypeVar("Row", ProcedureLimit, RouteRow, StaffingRow)
@@ -195,11 +170,11 @@ class Procedures:
 
 def in_force(rows: Iterable[Row], day: date) -> tuple[Row, ...]:
     """The rows of a Beijing day."""
-    return tuple(row for row in rows if row.force.on(day))
+    return tuple(row for row in rows if row.ground.holds(day))
 
 
 def read_procedures(
-    table: Table, departments: Mapping[str, object], bases: Mapping[str, object]
+    table: Table, departments: Mapping[str, object], bases: Mapping[str, LegalBasis]
 ) -> Procedures:
     """``procedures.toml``, strictly: every step has a row, and no two of a thing meet."""
     limits = tuple(_limit(entry, bases) for entry in table.subs("limit", "step"))
@@ -212,14 +187,14 @@ def read_procedures(
         told = {row.step for row in limits if row.procedure is procedure}
         for step in sorted(steps - told):
             raise table.fail(f"limit[{procedure} {step}]", "is missing: add a row")
-    _alone(table, "limit", [(f"{row.procedure} {row.step}", row.force) for row in limits])
-    _alone(table, "change_route", [(row.level.value, row.force) for row in routes])
-    posts = [(f"{d} {row.level}", row.force) for row in staffing for d in row.departments]
+    _alone(table, "limit", [(f"{row.procedure} {row.step}", row.ground) for row in limits])
+    _alone(table, "change_route", [(row.level.value, row.ground) for row in routes])
+    posts = [(f"{d} {row.level}", row.ground) for row in staffing for d in row.departments]
     _alone(table, "staffing", posts)
     return Procedures(limits, routes, staffing)
 
 
-def _limit(entry: Table, bases: Mapping[str, object]) -> ProcedureLimit:
+def _limit(entry: Table, bases: Mapping[str, LegalBasis]) -> ProcedureLimit:
     procedure = entry.choice("procedure", Procedure)
     step = entry.choice("step", Step)
     if step not in STEPS[procedure]:
@@ -232,20 +207,20 @@ def _limit(entry: Table, bases: Mapping[str, object]) -> ProcedureLimit:
         amount, unit = _count(entry, "amount"), entry.choice("unit", Unit)
         if unit not in _UNITS.get(step, _LENGTHS):
             raise entry.fail("unit", f"`{unit}` does not count {step}")
-    found = ProcedureLimit(procedure, step, amount, unit, _force(entry, bases))
+    found = ProcedureLimit(procedure, step, amount, unit, read_ground(entry, bases))
     entry.done()
     return found
 
 
-def _route(entry: Table, bases: Mapping[str, object]) -> RouteRow:
+def _route(entry: Table, bases: Mapping[str, LegalBasis]) -> RouteRow:
     level, route = entry.choice("level", Level), entry.choice("route", ChangeRoute)
-    found = RouteRow(level, route, _force(entry, bases))
+    found = RouteRow(level, route, read_ground(entry, bases))
     entry.done()
     return found
 
 
 def _staffing(
-    entry: Table, departments: Mapping[str, object], bases: Mapping[str, object]
+    entry: Table, departments: Mapping[str, object], bases: Mapping[str, LegalBasis]
 ) -> StaffingRow:
     named = entry.texts("departments")
     for department in named:
@@ -254,7 +229,7 @@ def _staffing(
     if not named:
         raise entry.fail("departments", "is missing: name one or more")
     level, accounts = entry.choice("level", Level), _count(entry, "accounts")
-    found = StaffingRow(named, level, accounts, _force(entry, bases))
+    found = StaffingRow(named, level, accounts, read_ground(entry, bases))
     entry.done()
     return found
 
@@ -266,21 +241,10 @@ def _count(entry: Table, key: str) -> int:
     return value
 
 
-def _force(entry: Table, bases: Mapping[str, object]) -> InForce:
-    basis = entry.known("legal_basis", bases, "legal basis")
-    footing = entry.choice("standing", Footing)
-    since, until = entry.day("from"), entry.day("until")
-    if since is None:
-        raise entry.fail("from", "is missing: add the first day in force")
-    if until is not None and until <= since:
-        raise entry.fail("until", "must be later than `from`")
-    return InForce(basis, footing, since, until)
-
-
-def _alone(table: Table, key: str, rows: list[tuple[str, InForce]]) -> None:
-    for index, (name, force) in enumerate(rows):
+def _alone(table: Table, key: str, rows: list[tuple[str, Ground]]) -> None:
+    for index, (name, ground) in enumerate(rows):
         for other, earlier in rows[:index]:
-            if name == other and force.meets(earlier):
+            if name == other and ground.meets(earlier):
                 raise table.fail(f"{key}[{name}]", "stands twice for one day: end the earlier row")
 
 

@@ -97,6 +97,19 @@ def may_move(flow: FlowKind, before: CaseState, after: CaseState) -> bool:
     return after in TRANSITIONS[flow].get(before, frozenset())
 
 
+def has_notice(flow: FlowKind) -> bool:
+    """True if a case of this flow may stand on a public notice (公示)."""
+    return S.NOTICING in TRANSITIONS[flow]
+
+
+def is_decided(state: CaseState) -> bool:
+    """True if what is asked for has been answered: approved, refused, not accepted, or done."""
+    return state in _ANSWERED
+
+
+_ANSWERED = frozenset({S.APPROVED, S.DENIED, S.NOT_ACCEPTED, *_END})
+
+
 _WITHDRAWN = (S.WITHDRAWN, P.CITIZEN, Fact.REASON)
 _DELIBERATED = (S.DELIBERATING, P.TOWNSHIP, Fact.ATTENDANCE, Fact.VOTE)
 _NOTICE = (S.NOTICING, P.TOWNSHIP, Fact.NOTICE_FROM, Fact.NOTICE_UNTIL)

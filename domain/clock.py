@@ -9,7 +9,9 @@ A limit is used up by *counting time*:
 2. Time in a pause does not count. A pause is half-open, ``[start, end)``; without an end it
    lasts, and what it keeps from coming has no due moment.
 3. A limit in days is due at the end (24:00) of the day on which its last moment is used up,
-   so without a pause "1 working day" is the end of the next working day. A day limit is not
+   so without a pause "1 working day" is the end of the next working day. Midnight is the end
+   of a day, also as a start: two working days after a notice that ended on Monday at 24:00
+   are Tuesday and Wednesday (elsewhere as ``catalog/workdays.py::after``). A day limit is not
    moved when its last day is a holiday; only WORKING_DAY knows holidays.
 
 Two pauses that overlap stop the clock once. Every moment given is aware; every moment answered
@@ -53,7 +55,7 @@ class PauseReason(StrEnum):
     """Why a clock stands; nothing else stops one. Labels in ``codes.toml``."""
 
     RETURNED = "RETURNED"  # 补正: the citizen completes what is missing
-    NOTICING = "NOTICING"
+    NOTICING = "NOTICING"  # made by `noticing`: the notice, not the state NOTICING
     SOURCE_OUTAGE = "SOURCE_OUTAGE"  # proven by SourceHealth, for the node's own source
     EXTENSION = "EXTENSION"  # approved, once
 
@@ -182,6 +184,17 @@ def reminder(
     return min(at, before) if before > start else at
 
 
+def noticing(
+    posted: datetime, limit: Limit, calendar: Calendar, ended: datetime | None = None
+) -> Pause:
+    """The pause a notice is: its fixed length, or until an objection or withdrawal before that.
+
+    Not as long as the case stays in state NOTICING: who is slow to go on is on the clock again.
+    """
+    over = due(posted, limit, calendar).at
+    return Pause(PauseReason.NOTICING, posted, over if ended is None else min(over, ended))
+
+
 def overdue(due: Due | StoredDue | None, now: datetime) -> bool:
     """Is the limit past? Never while it has no end. Finishing later does not undo it (第十六条)."""
     return due is not None and now >= due.at
@@ -248,7 +261,7 @@ def _running(
         yield from _between(_utc(start), None, stops)
         return
     still = stops[-1][0] if stops and stops[-1][1] is None else None
-    day = _day_of(start) + DAY
+    day = _day_ending(start) + DAY
     while still is None or _start_of(day) < still:
         if unit is not Unit.WORKING_DAY or calendar.is_working(day):
             yield from _between(_start_of(day), _end_of(day), stops)
@@ -273,7 +286,7 @@ def _length(start: datetime, limit: Limit) -> timedelta:
         return limit.amount * _ELAPSED[limit.unit]
     if limit.unit in (Unit.DAY, Unit.WORKING_DAY):
         return limit.amount * DAY
-    first = _day_of(start)
+    first = _day_ending(start)
     return _last_day(first, limit) - first
 
 
@@ -299,7 +312,7 @@ def _confirmed(start: datetime, used_up: datetime, unit: Unit, calendar: Calenda
     if unit is not Unit.WORKING_DAY:
         return True
     # The last day's year is enough only if the years between are known, too.
-    first, last = _day_of(start) + DAY, _day_ending(used_up)
+    first, last = _day_ending(start) + DAY, _day_ending(used_up)
     years = {first.replace(year=y, day=1) for y in range(first.year, last.year + 1)}
     return all(calendar.confirmed(day) for day in years)
 
@@ -313,13 +326,9 @@ def _utc(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-def _day_of(at: datetime) -> date:
-    return _utc(at).astimezone(ZONE).date()
-
-
 def _day_ending(at: datetime) -> date:
     """The day a moment lies in; midnight belongs to the day that ends."""
-    return _day_of(at - datetime.resolution)
+    return (_utc(at) - datetime.resolution).astimezone(ZONE).date()
 
 
 def _start_of(day: date) -> datetime:

@@ -82,3 +82,13 @@ def draw(seed: str, population: Iterable[str], size: int) -> tuple[str, ...]:
 def lot(seed: str, key: str) -> str:
     """The lot of a key: 64 hexadecimal digits."""
     return sha256(f"{seed}\n{key}".encode()).hexdigest()
+
+
+def roll(population: Iterable[str]) -> str:
+    """The population as it is kept: its keys, sorted, a line feed after each."""
+    return "".join(f"{key}\n" for key in sorted(set(population)))
+
+
+def digest(population: Iterable[str]) -> str:
+    """What the population was: the SHA-256 of its roll in UTF-8, 64 hexadecimal digits."""
+    return sha256(roll(population).encode()).hexdigest()

@@ -41,8 +41,10 @@ from hub.edge.contract import CONTRACT, Contract
 from hub.edge.elsewhere import Elsewhere, guarded
 from hub.edge.endpoint import Endpoint
 from hub.edge.pace import Pace, bounds_of
+from hub.edge.printing import Printing
 from hub.edge.rest import OpenApi, Rest
 from hub.edge.trusted import TrustedDocuments
+from hub.edge.verifying import Verifying
 from hub.edge.websocket import WebSocket
 from hub.identity import oauth
 from hub.identity.asking import Askers
@@ -51,10 +53,12 @@ from hub.identity.end_users import EndUsers
 from hub.identity.outsiders import outsiders
 from hub.identity.proxies import Proxies
 from hub.identity.tokens import Tokens
+from hub.jobs import Jobs
 from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
 from hub.placing import catalogue
 from hub.policy import version_in
+from hub.printing.making import VERIFY, Prints
 from hub.proofs import NAME, Proofs
 from hub.rejects import Rejects
 from hub.release import Release
@@ -70,6 +74,7 @@ from resolvers.answer import Engine
 from resolvers.commands.office import Office
 from resolvers.cursor import Cursors
 from resolvers.disputes import Disputes
+from resolvers.document import Documents
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
 from resolvers.roots.root import Words
@@ -142,7 +147,9 @@ def assemble(
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     if settings.oauth_enabled and not tokens.issues:
         raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
+    deeds, log_writer = Deeds(store), process_writer()
     disputes = Disputes(partial(disputed, store, DISPUTED))
+    now = partial(_moment, clock)
     outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
     setting = Setting(
         words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
@@ -156,20 +163,13 @@ def assemble(
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
         watch=telemetry.watch,
-        commands=Office(
-            Deeds(store),
-            catalog,
-            subjects.token,
-            tokens_of(subjects),
-            disputes,
-            clock=lambda: datetime.fromtimestamp(clock() / SECOND_US, UTC),
-        ),
+        commands=Office(deeds, catalog, subjects.token, tokens_of(subjects), disputes, clock=now),
         disputes=disputes,
     )
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(
         store,
-        process_writer(),
+        log_writer,
         log_id(settings),
         clock,
         wait_s=settings.audit_wait_s,
@@ -180,6 +180,7 @@ def assemble(
     engine = Engine(bindings, setting, DOCUMENT_LIMITS, costs=limits.COSTS)
     examiner = Examiner(bindings, setting, DOCUMENT_LIMITS, engine.documents)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
+    release = Release(log, subjects, quorum, sandbox=demo)
     hub = Hub(
         settings=settings,
         catalog=catalog,
@@ -204,7 +205,17 @@ def assemble(
         log=log,
         quorum=quorum,
         cosigning=Cosigning(store, log, witnesses(settings), quorum),
-        release=Release(log, subjects, quorum, sandbox=demo),
+        release=release,
+        prints=Prints(
+            store,
+            catalog,
+            release,
+            Documents(bindings.schema, DOCUMENT_LIMITS),  # the engine's counts what is asked
+            url=settings.print_url,
+            wait_s=settings.audit_wait_s,
+            sandbox=demo,
+            clock=clock,
+        ),
         signer=signer_of(
             settings,
             store,
@@ -213,6 +224,7 @@ def assemble(
         ),
         rejects=Rejects(log),
         runs=Runs(),
+        jobs=Jobs(deeds, catalog, log, log_writer, clock=now),
         changes=Changes(where(settings, secrets)),
         notes=Notes(store, keys.audit),
         pace=Pace(Rates(store), bounds_of(settings)),
@@ -220,6 +232,10 @@ def assemble(
     )
     figures.told(hub)
     return hub
+
+
+def _moment(clock: Callable[[], int]) -> datetime:
+    return datetime.fromtimestamp(clock() / SECOND_US, UTC)
 
 
 def tokens_of(subjects: SubjectTokens) -> Callable[[str], list[bytes]]:
@@ -267,6 +283,8 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
         asyncio.create_task(hub.cosigning.follow(), name="witnesses"),
         asyncio.create_task(hub.changes.follow(), name="changes"),
     ]
+    if hub.settings.jobs_enabled:
+        tasks.append(asyncio.create_task(hub.jobs.follow(), name="jobs"))
     try:
         yield hub
     finally:
@@ -332,6 +350,8 @@ def create_app(hub: Hub) -> ASGIApp:
             Route(GRAPHQL, graphql),  # all methods: 405 is the endpoint's own
             Route("/api/rest/{name}/{version}", Rest(hub)),
             Route("/api/openapi.json", OpenApi(hub)),
+            Route("/print/{what}", Printing(hub)),
+            Route(f"{VERIFY}/{{code}}", Verifying(hub)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             *oauth.routes(hub),

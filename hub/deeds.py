@@ -62,6 +62,7 @@ class Deed:
     kind: Kind = Kind.POLICY_CHANGED
     ref: str = ""
     about: dict[str, str | int | bool] = field(default_factory=dict)
+    purpose: str = "admin"
 
 
 Change = Callable[[AsyncConnection], Awaitable[int]]
@@ -113,7 +114,7 @@ def _draft(deed: Deed, post: HeldPost, version: int) -> Draft:
         post_area=post.region_path,
         area=post.region_path,
         op=Op(name=deed.what, type="command", vars=about),
-        purpose="admin",
+        purpose=deed.purpose,
         policy=str(version),
         ref=deed.ref,
     )

@@ -10,9 +10,10 @@ import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from audit.log import AuditLog
 from audit.quorum import Quorum
@@ -63,12 +64,43 @@ _ADDED: Mapping[int, tuple[tuple[bytes, bytes], ...]] = {
     401: ((b"www-authenticate", b"Bearer"),),
     405: ((b"allow", b"POST"),),
 }
+_AS_PAGE = (
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"vary", b"Accept, Authorization, Origin"),
+)
 _EMPTY = 204
 RETRY = "retryAfter"  # seconds; in an error's extensions and in its head
 CONTRACT = "Schema_sdl"  # how the record names the operation of who fetches the SDL
 SANDBOX = ((b"x-sandbox", b"true"),)
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Bytes of a page and the policy that a browser keeps for it."""
+
+    body: bytes
+    csp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What is printed of an answer: its number and digest. `copy`: it was printed before."""
+
+    COPY: ClassVar[str] = "print.copy"
+
+    number: str
+    sha256: str
+    copy: bool = False
+
+    def told(self) -> dict[str, str | bool]:
+        """As it stands in the record of the READ."""
+        told: dict[str, str | bool] = {"print.number": self.number, "print.sha256": self.sha256}
+        return told | {self.COPY: True} if self.copy else told
 
 
 @dataclass(slots=True)
@@ -79,8 +111,8 @@ class Visit:
     `intent`, `stream`: of an emergency, of a subscription, where its INTENT stands; `run`: how
     many consecutive id numbers (`runs.py`), known after the answer. `trusted`: the approved
     document that is asked; `free`: a text nobody has approved, which the record says where
-    documents are watched. `road`: the digest of ``X-Road-Id``; `told`: headers of its answer,
-    whatever that will be.
+    documents are watched. `road`: the digest of ``X-Road-Id``; `paper`: what of the answer is
+    printed; `told`: headers of its answer, whatever that will be.
     """
 
     request_id: str
@@ -96,6 +128,7 @@ class Visit:
     free: bool = False
     stream: str = ""
     road: str = ""
+    paper: Paper | None = None
     told: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -183,6 +216,38 @@ class Release:
         if body is None:
             return Sent(304, headers, b"")
         return Sent(200, [*headers, (b"content-length", b"%d" % len(body))], body)
+
+    async def printed(self, answer: Answer, visit: Visit, connection: AsyncConnection) -> Receipt:
+        """The record of an answer that is printed, in the transaction that keeps the print.
+
+        It holds once that has been committed. AuditUnavailable.
+        """
+        self._quorum.demand()
+        return await self._log.append_in(connection, self._draft(answer.disclosure, visit))
+
+    async def copied(self, answer: Answer, visit: Visit) -> Receipt:
+        """The record of an answer in whose place a stored print is shown. AuditUnavailable."""
+        self._quorum.demand()
+        return await self._log.append(self._draft(answer.disclosure, visit))
+
+    def page(
+        self,
+        page: Page,
+        visit: Visit,
+        receipt: Receipt | None,
+        *added: tuple[bytes, bytes],
+        status: int = 200,
+    ) -> Sent:
+        """A page: a print whose record is there, or one that tells nothing of anybody."""
+        headers = [
+            *_AS_PAGE,
+            (b"content-security-policy", page.csp),
+            *_named_in_headers(visit, receipt),
+            (b"content-length", b"%d" % len(page.body)),
+            *added,
+            *self._marks,
+        ]
+        return Sent(status, headers, page.body)
 
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
@@ -390,7 +455,8 @@ def _safe_vars(variables: Sequence[tuple[str, str]]) -> dict[str, str]:
 def _beside(visit: Visit) -> dict[str, str | int | bool]:
     """What the record tells of an operation beside its variables; GraphQL has no name with a dot.
 
-    A trusted document has its name (the operation's) and its version, a text that is none a mark.
+    A trusted document has its name (the operation's) and its version, a text that is none a mark,
+    a print its number and its digest.
     """
     told: dict[str, str | int | bool] = {"run": visit.run} if visit.run else {}
     if visit.road:
@@ -399,6 +465,8 @@ def _beside(visit: Visit) -> dict[str, str | int | bool]:
         told["doc.version"] = visit.trusted.version
     if visit.free:
         told["doc.free"] = True
+    if visit.paper is not None:
+        told |= visit.paper.told()
     return told
 
 

@@ -58,6 +58,7 @@ _WITH_PASSWORD = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s]*:[^/\s]*@")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://\S+\Z")
 _HTTP = re.compile(r"https?://[^\s/]+\S*\Z")
 _SYSLOG = re.compile(r"(?:udp|tcp)://[^\s/:@]+:\d{1,5}\Z|unix:///\S+\Z")
+_PUBLIC = re.compile(r"https?://(?=[^/])[^\s?#@]{1,200}\Z")  # it is printed, and in a QR code
 _WEB = re.compile(r"https?://[^\s/]\S*\Z")
 _SOURCE = re.compile(r"[a-z][a-z0-9_]*\Z")
 _STORES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")
@@ -95,6 +96,7 @@ class Settings:
     keys_dir: Path
     store_url: str = field(repr=False)
     store_row_lock: bool
+    jobs_enabled: bool
     host: str
     port: int
     issuer: str
@@ -131,6 +133,7 @@ class Settings:
     running_system: int
     running_gateway: int
     cors_origins: tuple[str, ...]
+    print_url: str | None
     alerts_webhook_url: str | None = field(repr=False)
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
@@ -359,10 +362,12 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "audit.signer_file": full["audit.signer_file"] or keys_dir / "signer.json",
         "store.url": full["store.url"] or f"sqlite+aiosqlite:///{data_dir / 'store.sqlite'}",
         "store.row_lock": _locked(full, demo),
+        "jobs.enabled": not demo if full["jobs.enabled"] is None else full["jobs.enabled"],
         "audit.archive_dir": full["audit.archive_dir"] or data_dir / "archive",
         "issuer": full["issuer"] or "https://demo.invalid",
         "oauth.enabled": demo if full["oauth.enabled"] is None else full["oauth.enabled"],
         "oauth.url": full["oauth.url"] or full["issuer"] or "https://demo.invalid",
+        "print.url": full["print.url"] or ("https://demo.invalid" if demo else None),
         "documents.person": full["documents.person"] or _documents(demo),
         "documents.system": full["documents.system"] or _documents(demo),
         "synthetic": demo if full["synthetic"] is None else full["synthetic"],
@@ -596,6 +601,7 @@ SETTINGS: Mapping[str, Setting] = {
         f"请写以 {' 或 '.join(_STORES)} 开头的地址",
     ),
     "store.row_lock": Setting("store_row_lock", _flag, "请写 1 或 0"),
+    "jobs.enabled": Setting("jobs_enabled", _flag, "请写 1 或 0"),
     "host": Setting("host", _text, "请写监听地址，如 127.0.0.1", "127.0.0.1"),
     "port": Setting("port", _whole(0, 65_535), "请写 0 到 65535 之间的端口", PORT),
     "issuer": Setting("issuer", _text, "请写令牌签发方的名称"),
@@ -689,6 +695,11 @@ SETTINGS: Mapping[str, Setting] = {
     },
     "cors.origins": Setting(
         "cors_origins", _origins, "请写网页的来源，如 https://主机，以空格分隔，不带路径", ()
+    ),
+    "print.url": Setting(
+        "print_url",
+        _matching(_PUBLIC.match),
+        "请写群众可以访问的地址，如 https://hub.example.cn，不带参数",
     ),
     "alerts.webhook_url": Setting(
         "alerts_webhook_url",

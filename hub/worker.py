@@ -20,8 +20,10 @@ from hub.edge.trusted import TrustedDocuments
 from hub.identity.asking import Askers
 from hub.identity.outsiders import Outsider
 from hub.identity.tokens import Tokens
+from hub.jobs import Jobs
 from hub.keys import Keys
 from hub.notes import Notes
+from hub.printing.making import Prints
 from hub.rejects import Rejects
 from hub.release import Release
 from hub.runs import Runs
@@ -52,8 +54,10 @@ class Hub:
     cosigning: Cosigning
     signer: Signer
     release: Release
+    prints: Prints
     rejects: Rejects
     runs: Runs
+    jobs: Jobs
     changes: Changes
     notes: Notes
     pace: Pace

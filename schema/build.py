@@ -14,9 +14,11 @@ from catalog.load import Catalog
 from resolvers.binding import Binding, Bindings
 from schema.audit import audit
 from schema.bound import Kit
+from schema.bulletin import bulletin
 from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
+from schema.complaint import complaint, spot_check
 from schema.correction import correction
 from schema.entities import entities, machinery, subgraph
 from schema.mutation import mutation
@@ -34,7 +36,8 @@ def build(catalog: Catalog) -> Bindings:
     texts = scalars()
     kit.names |= texts | codes(catalog)
     words = (shared, division, catalogue, sources, audit, viewer)
-    for make in (*words, household, case, stats, supervision, correction, citizen):
+    office = (case, stats, supervision, complaint, spot_check, correction)
+    for make in (*words, household, *office, citizen, bulletin):
         make(kit)
     inputs(kit)
     keys = entities(catalog)

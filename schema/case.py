@@ -32,9 +32,42 @@ def case(kit: Kit) -> None:
                 "督办单",
                 EdgeTo("supervision_order", "id", "case_id", many=True),
             ),
+            "workOrders": kit.edge(
+                "[WorkOrder!]",
+                "工单，每个环节一张",
+                EdgeTo("work_order", "id", "case_id", many=True),
+            ),
+            "timeouts": kit.edge(
+                "[TimeoutEvent!]",
+                "超时记录；事后办结也不抹去",
+                EdgeTo("timeout_event", "id", "case_id", many=True),
+            ),
+            "complaints": kit.edge(
+                "[Complaint!]",
+                "投诉、申诉与权益异议",
+                EdgeTo("complaint", "id", "case_id", many=True),
+            ),
             "access": kit.access(),
         },
     )
+    for name, title in (("work_order", "工单"), ("timeout_event", "超时记录")):
+        dataset = kit.catalog.datasets[name]
+        kit.rows(
+            dataset,
+            {
+                "case": kit.edge("Case", "所属诉求件", EdgeTo("case", "case_id", "id", many=False)),
+                "department": kit.edge(
+                    "Department",
+                    "承办部门",
+                    EdgeTo("department", "handler_dept", "code", many=False),
+                ),
+                "division": kit.edge(
+                    "Division", "所在区划", EdgeTo("division", "region_path", "path", many=False)
+                ),
+                "access": kit.access(),
+            },
+        )
+        connection(kit, dataset.type, title)
     kit.rows(
         kit.catalog.datasets["case_event"],
         {
@@ -56,7 +89,13 @@ def supervision(kit: Kit) -> None:
             "department": kit.edge(
                 "Department", "承办部门", EdgeTo("department", "handling_dept", "code", many=False)
             ),
+            "events": kit.edge(
+                "[SupervisionEvent!]",
+                "督办事件，按时间先后",
+                EdgeTo("supervision_event", "id", "order_id", many=True),
+            ),
             "access": kit.access(),
         },
     )
+    kit.rows(kit.catalog.datasets["supervision_event"], {"access": kit.access()})
     connection(kit, "SupervisionOrder", "督办单")

@@ -19,11 +19,6 @@ from schema.bound import Arguments, Kit
 CASE = {"caseNo": ("String!", "诉求编号"), "version": ("Int!", "您所见的版本；已变动则不办理")}
 MESSAGE = {"message": ("String!", "原因与应当怎么办")}
 
-CORRECTION = {
-    "correctionNo": ("String!", "校核编号"),
-    "version": ("Int!", "您所见的版本；已变动则不办理"),
-}
-
 REFUSALS: Mapping[str, tuple[str, Arguments]] = {
     "AlreadyFiled": (
         "未办理：此人同一事项已有在办的诉求件",
@@ -35,7 +30,16 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
         "未办理：公示期未满",
         {**MESSAGE, "until": ("String!", "公示截止时间，此后方可办理")},
     ),
+    "StampsMissing": (
+        "未办理：督办单缺少签收、办果或回报，不能销号",
+        {**MESSAGE, "missing": ("[String!]!", "缺少的时间：signed_at、result_at、reported_at")},
+    ),
     "ClueMissing": ("未办理：政府托举缺少风险线索编号", MESSAGE),
+    "AppealNotUpheld": ("未办理：没有认定成立并已办结的申诉", MESSAGE),
+    "NotNotified": ("未办理：尚未将最近一次答复告知本人", MESSAGE),
+    "AlreadyEscalated": ("未办理：已提级一次", MESSAGE),
+    "NothingToDraw": ("未办理：此范围当月没有办结的诉求件", MESSAGE),
+    "NotRectified": ("未办理：检查发现问题而尚未整改", MESSAGE),
     "CorrectionOpen": (
         "未办理：此项数据已有在办的校核",
         {**MESSAGE, "correctionNo": ("String!", "在办的校核编号")},
@@ -104,8 +108,131 @@ CASES: Mapping[str, Said] = {
         {**_with("result", "回访情况"), "satisfaction": ("Int!", "满意度，1 到 5，5 为非常满意")},
     ),
     "withdrawCase": Said("撤回；作出决定以后不能撤回", _with("reason", "撤回原因")),
+    "reopenCase": Said(
+        "重新办理：依据认定成立并已办结的申诉，一件申诉只能据以重新办理一次",
+        {**_with("reason", "重新办理的理由"), "appealNo": ("String!", "申诉的投诉编号")},
+        ("AppealNotUpheld",),
+    ),
 }
 
+
+ORDER = {"orderNo": ("String!", "督办单号"), "version": CASE["version"]}
+SUPERVISION: Mapping[str, Said] = {
+    "issueSupervision": Said(
+        "交办督办单；催办单在超时后自动开立",
+        {
+            "caseNo": ("String!", "所督办的诉求编号"),
+            "kind": ("SupervisionKind!", "督办类别"),
+            "reason": ("SupervisionReason!", "督办事由"),
+            "note": ("String!", "督办说明"),
+            "deadline": ("Date", "办结期限，含当日；缺省按类别，重点与领导交办的须写明"),
+        },
+    ),
+    "signSupervision": Said("签收", ORDER),
+    "startSupervision": Said("开始办理，或退回后重新办理", ORDER),
+    "finishSupervision": Said("办果：登记办理结果", {**ORDER, "result": ("String!", "办理结果")}),
+    "reportSupervision": Said(
+        "回报：附办理材料", {**ORDER, "attachments": ("String!", "附件编号，多个以顿号隔开")}
+    ),
+    "reviewSupervision": Said("复核", ORDER),
+    "closeSupervision": Said("销号：须已签收、办果、回报", ORDER, ("StampsMissing",)),
+    "sendBackSupervision": Said("退回重办", {**ORDER, "reason": ("String!", "退回原因")}),
+}
+
+
+COMPLAINT = {
+    "complaintNo": ("String!", "投诉编号"),
+    "version": ("Int!", "您所见的版本；已变动则不办理"),
+}
+
+COMPLAINTS: Mapping[str, Said] = {
+    "fileComplaint": Said(
+        "登记投诉、申诉或权益异议；所涉诉求件随即标明有投诉",
+        {
+            "kind": ("ComplaintKind!", "类别"),
+            "caseNo": ("String", "所涉诉求编号；投诉与申诉必填"),
+            "citizen": ("ID", "本人的标识；权益异议不涉及诉求件时填写，与诉求编号只填一项"),
+            "body": ("String!", "投诉内容"),
+        },
+    ),
+    "assignComplaint": Said(
+        "转办：交由一个部门答复",
+        {
+            **COMPLAINT,
+            "department": ("String!", "答复部门的代码；乡镇答复的填 rev"),
+            "opinion": ("String!", "交办意见"),
+        },
+    ),
+    "answerComplaint": Said(
+        "答复并认定是否成立；提级以后由办公室答复",
+        {
+            **COMPLAINT,
+            "answer": ("String!", "答复内容"),
+            "outcome": ("ComplaintOutcome!", "是否成立"),
+        },
+    ),
+    "notifyComplaint": Said(
+        "将答复告知本人",
+        {
+            **COMPLAINT,
+            "channel": ("NotificationChannel!", "告知方式"),
+            "note": ("String!", "告知情况：何时、向谁、有何凭据"),
+        },
+    ),
+    "escalateComplaint": Said(
+        "提级：本人对答复不满意，限一次",
+        {**COMPLAINT, "reason": ("String!", "不满意的理由")},
+        ("AlreadyEscalated",),
+    ),
+    "closeComplaint": Said(
+        "办结；须已将最近一次答复告知本人",
+        {**COMPLAINT, "opinion": ("String!", "办结意见")},
+        ("NotNotified",),
+    ),
+}
+
+ITEM = {
+    "itemNo": ("String!", "抽查件编号"),
+    "version": ("Int!", "您所见的版本；已变动则不办理"),
+}
+
+SPOT_CHECKS: Mapping[str, Said] = {
+    "drawSpotCheck": Said(
+        "随机抽查：从当月办结的诉求件中按种子抽取",
+        {
+            "seed": ("String!", "种子：一行文字，应在总体确定之前公开"),
+            "size": ("Int!", "抽取件数，1 到 200"),
+            "month": ("Month!", "办结月份"),
+            "department": ("String", "只抽此部门承办的；缺省不限"),
+            "division": ("DivisionCode", "只抽该区划及其下级的；缺省为全县"),
+        },
+        ("NothingToDraw",),
+    ),
+    "checkSpotCheckItem": Said(
+        "检查一件",
+        {
+            **ITEM,
+            "inOrder": ("Boolean!", "检查无问题"),
+            "finding": ("String!", "检查情况"),
+        },
+    ),
+    "orderRectification": Said("责令整改", {**ITEM, "reason": ("String!", "整改要求")}),
+    "rectifySpotCheckItem": Said(
+        "整改完成",
+        {
+            **ITEM,
+            "rootCause": ("String!", "问题根源"),
+            "measure": ("String!", "整改措施"),
+        },
+    ),
+    "closeSpotCheckItem": Said("销号：检查无问题，或已整改", ITEM, ("NotRectified",)),
+}
+
+
+CORRECTION = {
+    "correctionNo": ("String!", "校核编号"),
+    "version": ("Int!", "您所见的版本；已变动则不办理"),
+}
 
 CORRECTIONS: Mapping[str, Said] = {
     "fileCorrection": Said(
@@ -139,7 +266,7 @@ CORRECTIONS: Mapping[str, Said] = {
         "登记告知本人",
         {
             **CORRECTION,
-            "means": ("NotificationMeans!", "告知方式"),
+            "channel": ("NotificationChannel!", "告知方式"),
             "told": ("String!", "告知内容"),
         },
     ),
@@ -179,9 +306,51 @@ def mutation(kit: Kit) -> Any:
             "event": kit.changed("CorrectionEvent", "此次校核事件", ChangedRow("correction_event")),
         },
     )
-    areas = {"CaseChanged": CASES, "CorrectionChanged": CORRECTIONS}
+    kit.object(
+        "SupervisionChanged",
+        "督办单已变更",
+        {
+            "order": kit.changed(
+                "SupervisionOrder", "变更后的督办单", ChangedRow("supervision_order")
+            )
+        },
+    )
+    kit.object(
+        "ComplaintChanged",
+        "投诉已变更",
+        {
+            "complaint": kit.changed(
+                "Complaint", "变更后的投诉；不在您可见范围时为空", ChangedRow("complaint")
+            ),
+            "event": kit.changed("ComplaintEvent", "此次办理记录", ChangedRow("complaint_event")),
+        },
+    )
+    kit.object(
+        "SpotCheckDrawn",
+        "已抽取",
+        {"spotCheck": kit.changed("SpotCheck", "此次抽查", ChangedRow("spot_check"))},
+    )
+    kit.object(
+        "SpotCheckItemChanged",
+        "抽查件已变更",
+        {
+            "item": kit.changed(
+                "SpotCheckItem",
+                "变更后的抽查件；不在您可见范围时为空",
+                ChangedRow("spot_check_item"),
+            )
+        },
+    )
+    drawing = {"drawSpotCheck": "SpotCheckDrawn"}
+    areas = {
+        "CaseChanged": CASES,
+        "SupervisionChanged": SUPERVISION,
+        "ComplaintChanged": COMPLAINTS,
+        "SpotCheckItemChanged": SPOT_CHECKS,
+        "CorrectionChanged": CORRECTIONS,
+    }
     roots = {
-        name: _command(kit, name, said, changed)
+        name: _command(kit, name, said, drawing.get(name, changed))
         for changed, area in areas.items()
         for name, said in area.items()
     }

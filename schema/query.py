@@ -12,6 +12,7 @@ BY_ID: Arguments = {"id": ("ID!", "全局标识")}
 BY_DIVISION: Arguments = {"code": ("DivisionCode!", "区划代码")}
 BY_CASE_NO: Arguments = {"caseNo": ("String!", "诉求编号")}
 BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
+BY_COMPLAINT_NO: Arguments = {"complaintNo": ("String!", "投诉编号")}
 BY_CORRECTION_NO: Arguments = {"correctionNo": ("String!", "校核编号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
 BY_NAME: Arguments = {"name": ("String!", "目录项代码")}
@@ -60,6 +61,62 @@ def inputs(kit: Kit) -> None:
             "state": ("SupervisionState", "督办状态"),
             "kind": ("SupervisionKind", "督办类别"),
             "division": ("DivisionCode", "该区划及其下级"),
+        },
+    )
+    kit.input(
+        "WorkOrderFilter",
+        "工单筛选条件，同时满足",
+        {
+            "node": ("CaseNode", "环节"),
+            "open": ("Boolean", "是否未结束"),
+            "late": ("Boolean", "是否超时"),
+            "dueBefore": ("DateTime", "在此时间以前到期；今日到期即明日零时以前"),
+            "division": ("DivisionCode", "该区划及其下级"),
+        },
+    )
+    kit.input(
+        "TimeoutFilter",
+        "超时记录筛选条件，同时满足",
+        {"node": ("CaseNode", "环节"), "division": ("DivisionCode", "该区划及其下级")},
+    )
+    kit.input(
+        "BulletinFigureFilter",
+        "通报指标筛选条件，同时满足",
+        {
+            "month": ("String", "月份，如 2026-10"),
+            "kind": ("BulletinGroup", "分组"),
+            "code": ("String", "分组代码"),
+            "figure": ("FigureCode", "指标"),
+        },
+    )
+    kit.input(
+        "RankingFilter",
+        "红黑榜筛选条件，同时满足",
+        {
+            "quarter": ("String", "季度，如 2026-Q4"),
+            "kind": ("BulletinGroup", "分组"),
+            "list": ("RankingList", "榜"),
+        },
+    )
+    kit.input(
+        "ComplaintFilter",
+        "投诉筛选条件，同时满足",
+        {
+            "kind": ("ComplaintKind", "类别"),
+            "state": ("ComplaintState", "状态"),
+            "department": ("String", "承办部门代码"),
+            "division": ("DivisionCode", "该区划及其下级"),
+            "overdue": ("Boolean", "是否超时"),
+        },
+    )
+    kit.input(
+        "SpotCheckItemFilter",
+        "抽查件筛选条件，同时满足",
+        {
+            "state": ("SpotCheckState", "状态"),
+            "department": ("String", "承办部门代码"),
+            "division": ("DivisionCode", "该区划及其下级"),
+            "overdue": ("Boolean", "是否超期整改"),
         },
     )
     kit.input(
@@ -141,6 +198,18 @@ def query(kit: Kit) -> Any:
         "divisions": root("[Division!]", "区划列表", "divisions", DIVISIONS),
         "case": root("Case", "按编号查诉求件", "case", BY_CASE_NO),
         "cases": root("CaseConnection", "诉求件列表，新的在前", "cases", _filter("CaseFilter")),
+        "workOrders": root(
+            "WorkOrderConnection",
+            "工单列表：待办、今日到期、超时，按开始时间",
+            "work_orders",
+            _filter("WorkOrderFilter"),
+        ),
+        "timeouts": root(
+            "TimeoutEventConnection",
+            "超时记录，新的在前；自动记录，只增不改",
+            "timeouts",
+            _filter("TimeoutFilter"),
+        ),
         "caseStats": root(
             "[CaseStat!]",
             "诉求件汇总。筛选同 cases；仅可汇总者不能筛选，且只能按固定汇总表的维度分组",
@@ -155,6 +224,17 @@ def query(kit: Kit) -> Any:
             "督办单列表，新的在前",
             "supervision_orders",
             _filter("SupervisionFilter"),
+        ),
+        "complaint": root("Complaint", "按编号查投诉", "complaint", BY_COMPLAINT_NO),
+        "complaints": root(
+            "ComplaintConnection", "投诉列表，新的在前", "complaints", _filter("ComplaintFilter")
+        ),
+        "spotChecks": root("SpotCheckConnection", "抽查列表，新的在前", "spot_checks"),
+        "spotCheckItems": root(
+            "SpotCheckItemConnection",
+            "抽查件列表，按编号先后",
+            "spot_check_items",
+            _filter("SpotCheckItemFilter"),
         ),
         "correction": root("Correction", "按编号查数据校核", "correction", BY_CORRECTION_NO),
         "corrections": root(
@@ -181,10 +261,29 @@ def query(kit: Kit) -> Any:
             "audit_events",
             _filter("AuditFilter"),
         ),
+        **_bulletin_roots(kit),
         **_audit_roots(kit),
         **gateways(kit),
     }
     return kit.object("Query", "数据共享中心的查询入口", roots)
+
+
+def _bulletin_roots(kit: Kit) -> dict[str, Any]:
+    return {
+        "bulletins": kit.root("MonthlyBulletinConnection", "月度通报，新的在前", "bulletins"),
+        "bulletinFigures": kit.root(
+            "BulletinFigureConnection",
+            "月度通报的指标，新的月份在前",
+            "bulletin_figures",
+            _filter("BulletinFigureFilter"),
+        ),
+        "rankings": kit.root(
+            "RankingPlaceConnection",
+            "季度红黑榜，新的季度在前，按名次",
+            "rankings",
+            _filter("RankingFilter"),
+        ),
+    }
 
 
 def _audit_roots(kit: Kit) -> dict[str, Any]:

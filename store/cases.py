@@ -108,6 +108,7 @@ class CaseRow:
     handling_dept: str
     filed_at: datetime
     overdue: bool
+    has_complaint: bool
 
 
 _ROW = [case_file.c[name] for name in CaseRow.__dataclass_fields__]
@@ -168,3 +169,9 @@ async def add_events(
     seq = found.scalar_one_or_none() or 0
     rows = [{**event, "case_id": case_id, "seq": seq + n} for n, event in enumerate(events, 1)]
     await connection.execute(insert(case_event), rows)
+
+
+async def mark_overdue(connection: AsyncConnection, case_id: str) -> None:
+    """A node of the case was late. Its version stays: nobody has decided anything."""
+    changed = update(case_file).where(case_file.c.id == case_id, case_file.c.overdue.is_(False))
+    await connection.execute(changed.values(overdue=True))

@@ -21,9 +21,14 @@ TOWN, COUNTY = "hub_reader_town", "hub_reader_county"
 REACH = "hub.reach"  # the session's setting: nine digits
 BY_PLACE = (
     *("citizen", "household", "case_file", "case_event", "supervision_order"),
+    *("work_order", "timeout_event", "supervision_event"),
+    *("complaint", "complaint_event", "spot_check", "spot_check_item"),
     *("correction", "correction_event", "correction_reader"),
 )
-OPEN = ("division", "department", "dataset", "dataset_field")
+OPEN = (
+    *("division", "department", "dataset", "dataset_field"),
+    *("monthly_bulletin", "bulletin_figure", "ranking_place"),
+)
 WHOLE_COUNTY = (
     *("audit_event", "audit_subject", "audit_rollup_hour", "audit_alert", "audit_head"),
     *(

@@ -1,6 +1,15 @@
-"""督办单: 交必办、办必果、果必报 (办法第十八条)."""
+"""督办单: 交必办、办必果、果必报 (办法第十八条), and what was done to each.
+
+`node` and `triggers`: of an URGE, the case's node it is about and the work orders that were late,
+one a line. Events are only ever added.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from sqlalchemy import (
     Boolean,
@@ -9,13 +18,21 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     String,
     Table,
     Text,
+    false,
+    func,
+    insert,
+    select,
+    update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
+from store.work_orders import utc
 
 supervision_order = Table(
     "supervision_order",
@@ -34,6 +51,14 @@ supervision_order = Table(
     Column("closed_at", DateTime(timezone=True)),
     Column("expired", Boolean, nullable=False),
     Column("note", Text),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("node", String(16)),
+    Column("triggers", Text, nullable=False, server_default=""),
+    Column("send_backs", Integer, nullable=False, server_default="0"),
+    Column("escalated", Boolean, nullable=False, server_default=false()),
+    Column("sent_back_at", DateTime(timezone=True)),
+    Column("result", Text),
+    Column("attachments", Text),
     Column("applicant_uid", BYTES, nullable=False),
     Column("household_id", BYTES),
     Column("region_path", PATH, nullable=False),
@@ -42,3 +67,112 @@ supervision_order = Table(
     Index("ix_supervision_order_region", "region_path", "issued_at", "id"),
     Index("ix_supervision_order_township", TOWNSHIP, "issued_at", "id"),
 )
+
+supervision_event = Table(
+    "supervision_event",
+    metadata,
+    Column("id", BYTES, primary_key=True),
+    Column("order_id", BYTES, ForeignKey("supervision_order.id"), nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("act", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("post", String(64), nullable=False),
+    Column("note", Text),
+    Column("applicant_uid", BYTES, nullable=False),
+    Column("household_id", BYTES),
+    Column("region_path", PATH, nullable=False),
+    Column("handling_dept", BYTES, nullable=False),
+    CheckConstraint(PATH_SHAPE, name="region_path"),
+    Index("ix_supervision_event_order", "order_id", "seq"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """What a command needs to know of an order before it changes it; moments are aware."""
+
+    id: str
+    order_no: str
+    case_id: str
+    kind: str
+    state: str
+    version: int
+    node: str | None
+    triggers: str
+    send_backs: int
+    due_at: datetime
+    signed_at: datetime | None
+    result_at: datetime | None
+    reported_at: datetime | None
+    sent_back_at: datetime | None
+    expired: bool
+    escalated: bool
+    applicant_uid: str
+    household_id: str | None
+    region_path: str
+    handling_dept: str
+
+
+_ROW = [supervision_order.c[name] for name in OrderRow.__dataclass_fields__]
+
+
+def _row(row: Any) -> OrderRow:
+    values: list[Any] = [utc(v) if isinstance(v, datetime) else v for v in row]
+    return OrderRow(*values)
+
+
+async def order_to_change(connection: AsyncConnection, order_no: str) -> OrderRow | None:
+    """The order of this number, locked until the transaction ends; None if there is none."""
+    asked = select(*_ROW).where(supervision_order.c.order_no == order_no).with_for_update()
+    row = (await connection.execute(asked)).one_or_none()
+    return None if row is None else _row(row)
+
+
+async def open_urges(connection: AsyncConnection, case_id: str, ended: str) -> list[OrderRow]:
+    """The orders of kind URGE of a case that are not in the state `ended`, locked."""
+    of = supervision_order.c
+    asked = select(*_ROW).where(of.case_id == case_id, of.kind == "URGE", of.state != ended)
+    found = await connection.execute(asked.order_by(of.issued_at).with_for_update())
+    return [_row(row) for row in found]
+
+
+async def add_order(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+    """A new order."""
+    await connection.execute(insert(supervision_order).values(**values))
+
+
+async def change_supervision(
+    connection: AsyncConnection, order: OrderRow, values: Mapping[str, Any]
+) -> None:
+    """Change an order that is locked; its version moves on by one."""
+    of = supervision_order.c
+    changed = update(supervision_order).where(of.id == order.id, of.version == order.version)
+    done = await connection.execute(changed.values(**values, version=order.version + 1))
+    if done.rowcount != 1:
+        raise RuntimeError("a locked order has changed")
+
+
+async def add_supervision_event(
+    connection: AsyncConnection, order_id: str, event: Mapping[str, Any]
+) -> None:
+    """Add an event after those the order has."""
+    of = supervision_event.c
+    last = await connection.scalar(select(func.max(of.seq)).where(of.order_id == order_id))
+    row = {**event, "order_id": order_id, "seq": (last or 0) + 1}
+    await connection.execute(insert(supervision_event).values(**row))
+
+
+async def late_orders(
+    connection: AsyncConnection, now: datetime, ended: str, after: str, most: int
+) -> list[OrderRow]:
+    """Open orders past their limit with a key behind `after`, by key; `most` of them."""
+    of = supervision_order.c
+    asked = (
+        select(*_ROW)
+        .where(of.due_at <= now, of.state != ended, of.id > after)
+        .order_by(of.id)
+        .limit(most)
+        .with_for_update()
+    )
+    return [_row(row) for row in await connection.execute(asked)]

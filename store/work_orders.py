@@ -56,6 +56,7 @@ work_order = Table(
     Column("first_due_at", _AT),
     Column("remind_at", _AT),
     Column("closed_at", _AT),
+    Column("open", Boolean, nullable=False),
     Column("void", Boolean, nullable=False),
     Column("late", Boolean, nullable=False),
     Column("applicant_uid", BYTES, nullable=False),
@@ -63,9 +64,9 @@ work_order = Table(
     Column("region_path", PATH, nullable=False),
     Column("handling_dept", BYTES, nullable=False),
     CheckConstraint(PATH_SHAPE, name="region_path"),
-    Index("ix_work_order_region", "region_path", "due_at", "id"),
-    Index("ix_work_order_township", TOWNSHIP, "due_at", "id"),
-    Index("ix_work_order_due", "closed_at", "due_at"),
+    Index("ix_work_order_region", "region_path", "opened_at", "id"),
+    Index("ix_work_order_township", TOWNSHIP, "opened_at", "id"),
+    Index("ix_work_order_due", "open", "due_at"),
 )
 
 work_pause = Table(
@@ -105,6 +106,8 @@ reminder = Table(
     PrimaryKeyConstraint("work_order_id", "kind"),
 )
 
+BEFORE, DEPARTMENT = "BEFORE", "DEPARTMENT"
+"""Kinds of reminders: the handler before the limit, his department a day after it."""
 FROZEN = Frozen(("timeout_event",), "timeout_refuse", "what was overdue stays recorded")
 
 
@@ -138,7 +141,7 @@ async def open_orders(connection: AsyncConnection, case_id: str) -> list[OpenOrd
     columns = [work_order.c[name] for name in OpenOrder.__dataclass_fields__]
     found = await connection.execute(
         select(*columns)
-        .where(work_order.c.case_id == case_id, work_order.c.closed_at.is_(None))
+        .where(work_order.c.case_id == case_id, work_order.c.open.is_(True))
         .order_by(work_order.c.opened_at)
         .with_for_update()
     )
@@ -198,3 +201,70 @@ async def record_timeout(connection: AsyncConnection, order_id: str, now: dateti
         return False
     await change_order(connection, order_id, {"late": True})
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class LateOrder:
+    """A work order past its limit that nobody has recorded yet, with the rights of its row."""
+
+    id: str
+    case_id: str
+    node: str
+    due_at: datetime
+    applicant_uid: str
+    household_id: str | None
+    region_path: str
+    handling_dept: str
+
+
+async def unrecorded(connection: AsyncConnection, now: datetime, most: int) -> list[LateOrder]:
+    """Open work orders past their limit that are not recorded as late; `most` of them, by key.
+
+    A notice is nobody's delay.
+    """
+    of = work_order.c
+    asked = (
+        select(*(of[name] for name in LateOrder.__dataclass_fields__))
+        .where(of.open.is_(True), of.due_at <= now, of.late.is_(False), of.node != "NOTICE")
+        .order_by(of.id)
+        .limit(most)
+        .with_for_update()
+    )
+    return [LateOrder(*row) for row in await connection.execute(asked)]
+
+
+async def unreminded(
+    connection: AsyncConnection, now: datetime, most: int
+) -> list[tuple[str, datetime]]:
+    """Open work orders whose handler is to be reminded and has not been: key and moment."""
+    of = work_order.c
+    told = select(reminder.c.work_order_id).where(reminder.c.kind == BEFORE)
+    asked = (
+        select(of.id, of.remind_at)
+        .where(of.open.is_(True), of.remind_at <= now, of.id.not_in(told))
+        .order_by(of.id)
+        .limit(most)
+    )
+    return [(row.id, utc(row.remind_at)) for row in await connection.execute(asked)]
+
+
+async def department_unreminded(
+    connection: AsyncConnection, before: datetime, most: int
+) -> list[tuple[str, datetime]]:
+    """Open late work orders due before a moment whose department has not been reminded."""
+    of = work_order.c
+    told = select(reminder.c.work_order_id).where(reminder.c.kind == DEPARTMENT)
+    asked = (
+        select(of.id, of.due_at)
+        .where(of.open.is_(True), of.late.is_(True), of.due_at <= before, of.id.not_in(told))
+        .order_by(of.id)
+        .limit(most)
+    )
+    return [(row.id, utc(row.due_at)) for row in await connection.execute(asked)]
+
+
+async def remind(connection: AsyncConnection, order_id: str, kind: str, at: datetime) -> bool:
+    """Note a reminder; False if it was noted before."""
+    made = _INSERT[connection.dialect.name](reminder)
+    row = made.values(work_order_id=order_id, kind=kind, at=at).on_conflict_do_nothing()
+    return (await connection.execute(row)).rowcount == 1

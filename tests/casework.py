@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from audit.batch import now_us
+from resolvers.commands.office import Office
+from resolvers.disputes import Disputes
+from store.deeds import Deeds
 from tests.trusted import Edge
 
 VILLAGE, TOWN, NEIGHBOUR, DEPT = (
@@ -38,6 +42,10 @@ class Time:
 
     def __call__(self) -> int:
         return now_us() + self.ahead_us
+
+    def now(self) -> datetime:
+        """The moment it shows."""
+        return datetime.fromtimestamp(self() / 1_000_000, UTC)
 
     def pass_days(self, days: int) -> None:
         """So many days later."""
@@ -88,3 +96,20 @@ async def filed(edge: Edge, item: str = "EXTREME_POVERTY") -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()["data"]["done"]["case"]
     return found
+
+
+def office_of(edge: Edge, digest: Callable[[str], str], time: Time) -> Office:
+    """An office over the edge's store that nothing disputed is asked of."""
+    return Office(
+        Deeds(edge.hub.store),
+        edge.hub.catalog,
+        digest,
+        lambda _: [],
+        Disputes(nothing_disputed),
+        clock=time.now,
+    )
+
+
+async def nothing_disputed() -> Iterable[tuple[str, str]]:
+    """No value is disputed."""
+    return ()

@@ -18,7 +18,7 @@ TEXTS: Mapping[str, Mapping[str, object]] = {
     "acceptCorrection": {"opinion": "材料齐全"},
     "decideCorrection": {"decision": "UPHELD", "reason": "经核，发放系统录入有误"},
     "confirmCorrection": {"asOf": "2026-11-01"},
-    "notifyCorrection": {"means": "PHONE", "told": "已更正，本月起按新标准发放"},
+    "notifyCorrection": {"channel": "PHONE", "told": "已更正，本月起按新标准发放"},
     "extendCorrection": {"reason": "须调阅纸质档案"},
 }
 """What some mutations take beside number and version."""

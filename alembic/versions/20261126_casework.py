@@ -10,6 +10,8 @@ Reversible? Yes: texts of events, receipts and the last numbers are lost.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,7 +24,7 @@ depends_on: str | None = None
 BYTES = sa.String(length=64, collation="C").with_variant(sa.String(length=64), "sqlite")
 AT = sa.DateTime(timezone=True)
 PROXY = (("proxy_id", None), ("proxy_relation", 32), ("consent_no", 64), ("clue_no", 64))
-FACTS = (
+FACTS: tuple[tuple[str, sa.types.TypeEngine[Any]], ...] = (
     ("attendance", sa.Integer()),
     ("votes_for", sa.Integer()),
     ("satisfaction", sa.Integer()),
@@ -60,8 +62,8 @@ def upgrade() -> None:
         op.execute(cases.update().where(cases.c.item.in_(items)).values(flow=flow))
     op.add_column("case_event", sa.Column("act", sa.String(16), nullable=True))
     op.add_column("case_event", sa.Column("note", sa.Text(), nullable=True))
-    for column, kind in FACTS:
-        op.add_column("case_event", sa.Column(column, kind, nullable=True))
+    for fact, number in FACTS:
+        op.add_column("case_event", sa.Column(fact, number, nullable=True))
     _work_orders()
     op.create_table(
         "deed_receipt",
@@ -127,6 +129,7 @@ def _work_orders() -> None:
         sa.Column("first_due_at", AT, nullable=True),
         sa.Column("remind_at", AT, nullable=True),
         sa.Column("closed_at", AT, nullable=True),
+        sa.Column("open", sa.Boolean(), nullable=False),
         sa.Column("void", sa.Boolean(), nullable=False),
         sa.Column("late", sa.Boolean(), nullable=False),
         *_rights(),
@@ -135,9 +138,9 @@ def _work_orders() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_work_order")),
     )
     op.create_index(op.f("ix_work_order_case_id"), "work_order", ["case_id"])
-    op.create_index("ix_work_order_region", "work_order", ["region_path", "due_at", "id"])
-    op.create_index("ix_work_order_township", "work_order", [TOWNSHIP, "due_at", "id"])
-    op.create_index("ix_work_order_due", "work_order", ["closed_at", "due_at"])
+    op.create_index("ix_work_order_region", "work_order", ["region_path", "opened_at", "id"])
+    op.create_index("ix_work_order_township", "work_order", [TOWNSHIP, "opened_at", "id"])
+    op.create_index("ix_work_order_due", "work_order", ["open", "due_at"])
     op.create_table(
         "work_pause",
         sa.Column("work_order_id", BYTES, nullable=False),

@@ -1,7 +1,7 @@
 """数据校核: corrections with their events, and who was told of what had been read.
 
 Revision ID: corrections
-Revises: casework
+Revises: complaints
 
 Safe with the previous release running? Yes: it knows none of these tables.
 Reversible? Yes: the corrections are lost.
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "corrections"
-down_revision: str | None = "casework"
+down_revision: str | None = "complaints"
 branch_labels: str | None = None
 depends_on: str | None = None
 

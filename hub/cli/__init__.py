@@ -20,7 +20,10 @@ VERBS = {
     "policy": ("policy", "改动权限策略，签署并留痕"),
     "client": ("client", "应用：部门系统与网关的登记、密钥与停用"),
     "documents": ("documents", "受信查询：登记、查看、批准、停用、比较"),
+    "print": ("print", "打印件：核验、查留存；由文件生成公示"),
+    "bulletin": ("bulletin", "月度通报与季度红黑榜：冻结、查看、核验、调整、排名"),
     "audit": ("audit", "核验访问审计日志"),
+    "job": ("job", "定时任务：超时记录、提醒、督办升级、到期清理"),
     "source": ("source", "数据源：列出、探测、核对、新写、载入送达的文件"),
     "doctor": ("doctor", "检查运行环境，逐项说明如何处理"),
     "config": ("config", "查看设置及其来源"),
@@ -40,7 +43,8 @@ class Verbs(click.Group):
         if cmd_name not in VERBS:
             return None
         module = importlib.import_module(f"hub.cli.{VERBS[cmd_name][0]}")
-        command: click.Command = getattr(module, cmd_name)
+        # A verb that is a name of Python's own stands there with a line after it.
+        command: click.Command = getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_")
         return command
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from adapters.crosswalk import to_foreign
 from catalog.load import Catalog, load
 from catalog.states import CodeScheme
-from hub.demo import cases, orders, register
+from hub.demo import cases, complaints, orders, register, work
 from hub.demo.files import RowFile, Rows
 from hub.demo.people import Household, Numbers, Person, villagers
 from hub.demo.places import Place, places
@@ -41,6 +41,10 @@ REGISTER_SHEETS = (
     cases.CASE,
     cases.EVENT,
     orders.ORDER,
+    work.WORK,
+    work.TIMEOUT,
+    complaints.COMPLAINT,
+    complaints.EVENT,
 )
 
 
@@ -176,6 +180,10 @@ class Making:
             "case_file": [],
             "case_event": [],
             "supervision_order": [],
+            "work_order": [],
+            "timeout_event": [],
+            "complaint": [],
+            "complaint_event": [],
         }
         rng = self.rng("cases", village.place.path)
         applicants = [e for h, p, e in people if _may_apply(h, p)]
@@ -202,6 +210,12 @@ class Making:
         case = cases.build_case(wish, entry, village, dept, rng, self.seed)
         found["case_file"].append(case.row())
         found["case_event"] += case.event_rows(self.seed)
+        opened, late = work.rows(case, self.catalog, self.seed)
+        found["work_order"] += opened
+        found["timeout_event"] += late
+        complained, done = complaints.rows(case, self.catalog, self.seed)
+        found["complaint"] += complained
+        found["complaint_event"] += done
         order = orders.order_row(case, rng, self.seed) if case.wish.order else None
         if order:
             found["supervision_order"].append(order)

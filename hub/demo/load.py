@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,26 @@ from sqlalchemy import Boolean, Column, Date, DateTime, Table
 from sqlalchemy.engine import make_url
 
 from store.cases import case_event, case_file
+from store.complaints import complaint, complaint_event
 from store.engine import open_engine
 from store.register import citizen, household
 from store.supervision import supervision_order
+from store.work_orders import timeout_event, work_order
 
-TABLES = (household, citizen, case_file, case_event, supervision_order)  # parents first
-BY_DEEDS = frozenset(
-    {
-        *("version", "proxy_id", "proxy_relation", "consent_no", "clue_no"),
-        *("act", "note", "attendance", "votes_for", "satisfaction", "done_on"),
-    }
-)
+TABLES = (
+    *(household, citizen, case_file, case_event, supervision_order),
+    *(work_order, timeout_event, complaint, complaint_event),
+)  # parents first
+BY_DEEDS: Mapping[str, frozenset[str]] = {
+    "case_file": frozenset({"version", "proxy_id", "proxy_relation", "consent_no", "clue_no"}),
+    "case_event": frozenset({"act", "note", "attendance", "votes_for", "satisfaction", "done_on"}),
+    "supervision_order": frozenset(
+        {
+            *("version", "node", "triggers", "send_backs", "escalated"),
+            *("sent_back_at", "result", "attachments"),
+        }
+    ),
+}
 """Columns that only deeds fill: the county's cases were there before."""
 CHUNK = 20_000  # rows in memory at a time: about 20 MB
 
@@ -113,4 +122,5 @@ def _names(table: Table) -> str:
 
 
 def _filled(table: Table) -> list[Column[Any]]:
-    return [column for column in table.columns if column.name not in BY_DEEDS]
+    later = BY_DEEDS.get(table.name, frozenset())
+    return [column for column in table.columns if column.name not in later]

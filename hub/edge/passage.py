@@ -100,14 +100,16 @@ class Passage:
         lost = sent.code == AuditUnavailable.code  # then nothing of the answer has left
         return self.ended(sent, "FAILED" if lost else answer.disclosure.outcome)
 
-    async def asked(self, question: Question, known: Known) -> Answer:
+    async def asked(self, question: Question, known: Known, *, ours: bool = False) -> Answer:
         """The answer of the Plan; not yet recorded, so not to be shown.
 
+        `ours`: the text is the program's own, reviewed with it; nobody else's is taken so.
         HubError for a document that is not there or may not be asked, before it is read at all.
         """
-        question = self._writing(await self.settled(question, known))
+        if not ours:
+            question = self._writing(await self.settled(question, known))
         hub, visit = self._hub, self.visit
-        hub.telemetry.metrics.asked(trusted=visit.trusted is not None, free=visit.free)
+        hub.telemetry.metrics.asked(trusted=ours or visit.trusted is not None, free=visit.free)
         # An event was not asked for just now: its subscription has its own bound.
         event = question.changed is not None
         slot = nullcontext() if event else hub.pace.running(known.gate.asker)

@@ -21,6 +21,8 @@ from hub.identity.asking import Headers, Known
 from hub.worker import Hub
 from resolvers.answer import Answer, Question, unasked, withheld
 
+KEYWORD = "mutation"  # no mutation is written without it
+
 
 async def answered(
     hub: Hub, question: Question, headers: Headers, known: Known
@@ -29,7 +31,7 @@ async def answered(
 
     Never raises a HubError: what stands in the way is the answer.
     """
-    if question.writing is not None and await hub.engine.writes(question):
+    if await _writes(hub, question):
         try:
             if not await _in_force(hub, known):
                 known = await recognised(hub, headers)
@@ -59,6 +61,13 @@ async def recognised(hub: Hub, headers: Headers) -> Known:
 async def ask(hub: Hub, question: Question, known: Known) -> Answer:
     """The answer under the asker's own Gate."""
     return await hub.engine.answer(question, known.gate, known.context)
+
+
+async def _writes(hub: Hub, question: Question) -> bool:
+    """Is it a mutation? Most texts do not even hold the word, and are not looked up for it."""
+    if question.writing is None or KEYWORD not in question.query:
+        return False
+    return await hub.engine.writes(question)
 
 
 async def _in_force(hub: Hub, known: Known) -> bool:

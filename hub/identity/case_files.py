@@ -1,7 +1,6 @@
-"""A case, or an order of supervision about one, by its number: what ``X-Case-No`` names.
+"""A case, an order of supervision, a complaint, by its number: what ``X-Case-No`` names.
 
-Both narrow the rights to the household the case is about; each is looked for where its data set
-lies.
+Each narrows the rights to the household it is about; each is looked for where its data set lies.
 """
 
 from __future__ import annotations
@@ -18,11 +17,13 @@ from adapters.databases.database import Database
 from adapters.resilience import Guard
 from catalog.errors import SourceUnavailable
 from store.cases import case_file
+from store.complaints import complaint
 from store.supervision import supervision_order
 
 NUMBERED: Mapping[str, tuple[Table, str, str]] = {
     "case": (case_file, "case_no", "Case.basic"),
     "supervision_order": (supervision_order, "order_no", "SupervisionOrder.basic"),
+    "complaint": (complaint, "complaint_no", "Complaint.basic"),
 }
 """Data set -> its table, its number's column, the object that must be readable: first match."""
 
@@ -52,11 +53,11 @@ class CaseFiles:
     """Asks the databases the numbered data sets lie in, under their deadlines and breakers."""
 
     def __init__(self, sources: Mapping[str, Lying]) -> None:
-        """`sources`: data set -> source, of both in NUMBERED."""
+        """`sources`: data set -> source, of all in NUMBERED."""
         self._asked = [(sources[name], *_asking(sources[name], name)) for name in NUMBERED]
 
     async def find(self, number: str) -> Filed | None:
-        """Case or order, None if there is neither of that number. SourceUnavailable."""
+        """Case, order or complaint; None if there is none of that number. SourceUnavailable."""
         for source, text, what in self._asked:
             ask = partial(source.database.fetch, text, [number])
             try:

@@ -9,9 +9,9 @@ department that handles it (`catalog/objects.toml`, `authz/policy.csv`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -20,11 +20,22 @@ from catalog.items import FlowKind, ServiceItem
 from catalog.workdays import ZONE
 from domain.case import MACHINES, CaseAct, CaseState
 from domain.clock import due
+from domain.complaint import ComplaintKind, ComplaintOutcome, ComplaintState, effect
 from domain.machine import Fact, Step
-from resolvers.commands.command import Deed, Desk, Input, Refused, new_id, same_version, text
+from resolvers.commands.command import (
+    Deed,
+    Desk,
+    Input,
+    Refused,
+    day,
+    new_id,
+    same_version,
+    text,
+)
 from resolvers.commands.timing import Moving, notice_until, settle
 from resolvers.deed import Done, Told
 from store.cases import CaseRow, add_case, add_events, case_to_change, change_case, open_case_no
+from store.complaints import change_complaint, complaint_to_change
 from store.deeds import next_number
 from store.register import Person, person_of
 
@@ -44,6 +55,7 @@ class Move:
 
     `facts`: what the act needs of the machine's facts and is always given with this mutation.
     `decision`: the text is the conclusion. `keeps`: further inputs by the event's columns.
+    `finds`: looks up what only the hub can know; Refused if it is not so.
     """
 
     act: CaseAct
@@ -52,6 +64,18 @@ class Move:
     facts: tuple[Fact, ...] = ()
     decision: bool = False
     keeps: Mapping[str, str] = field(default_factory=dict)
+    finds: Callable[[Desk, CaseRow, Input], Awaitable[None]] | None = None
+
+
+async def _upheld(desk: Desk, case: CaseRow, given: Input) -> None:
+    """An appeal about this case was upheld and is closed; it takes effect now, and once."""
+    row = await complaint_to_change(desk.connection, given["appealNo"])
+    if row is None or row.case_id != case.id or row.reopened_at is not None:
+        raise Refused("AppealNotUpheld", message="没有可据以重新办理的申诉：请核对申诉编号")
+    outcome = None if row.outcome is None else ComplaintOutcome(row.outcome)
+    if effect(ComplaintKind(row.kind), ComplaintState(row.state), outcome) is not A.REOPEN:
+        raise Refused("AppealNotUpheld", message="须为认定成立并已办结的申诉，方可重新办理")
+    await change_complaint(desk.connection, row, {"reopened_at": desk.now})
 
 
 A = CaseAct
@@ -100,6 +124,9 @@ MOVES: Mapping[str, Move] = {
         keeps={"satisfaction": "satisfaction"},
     ),
     "withdrawCase": Move(A.WITHDRAW, "Case.filing", REASON, (Fact.REASON,)),
+    "reopenCase": Move(
+        A.REOPEN, "Case.reopening", REASON, (Fact.REASON, Fact.UPHELD_APPEAL), finds=_upheld
+    ),
 }
 """Mutation -> its act. A denial is an act of its own: it is told in writing within three days."""
 SATISFACTION = range(1, 6)  # 非常不满意 … 非常满意
@@ -110,9 +137,7 @@ SATISFACTION = range(1, 6)  # 非常不满意 … 非常满意
 
 async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
     """File a case and route it. NotFound for an applicant who is none of the asker's."""
-    person = await person_of(desk.connection, given["applicant"])
-    if person is None or not desk.knows(person):
-        raise NotFound("没有此人员：请核对标识")
+    person = await seen_person(desk, given["applicant"])
     item = desk.catalog.items[given["item"].value]
     flow = _flow(item, bool(given.get("urgent")))
     desk.demand("Case.filing", person.region_path, item.department)
@@ -149,6 +174,14 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
     await settle(desk, Moving(case_id, item.code, flow, None, S.ROUTED, place))
     told = Told("", case_no, person.region_path, "", S.ROUTED, ("state",), person.citizen_uid)
     return Done("CaseChanged", {"case": case_id, "event": str(filed_event["id"])}), told
+
+
+async def seen_person(desk: Desk, id_: str) -> Person:
+    """The person of this global id; NotFound for none and for one who is none of the asker's."""
+    person = await person_of(desk.connection, id_)
+    if person is None or not desk.knows(person):
+        raise NotFound("没有此人员：请核对标识")
+    return person
 
 
 def _flow(item: ServiceItem, urgent: bool) -> FlowKind:
@@ -194,38 +227,43 @@ async def _number(desk: Desk) -> str:
 
 async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
     """One act on a case: NotFound, Forbidden, Conflict VERSION or STATE, Refused."""
-    case = await _case(desk, given)
+    case = await seen_case(desk, given["caseNo"])
     desk.demand(what.object, case.region_path, case.handling_dept)
     same_version(given, case.version)
     after = await _after(desk, case, what.act, what.facts)
     note = text(given, *what.text)
+    if what.finds is not None:
+        await what.finds(desk, case, given)
     values: dict[str, Any] = {"state": after}
     if what.decision:
         values["decision"] = note
-    if after in ENDS:
-        values["closed_at"] = desk.now
+    if after in ENDS or after is S.REOPENED:
+        values["closed_at"] = desk.now if after in ENDS else None
     late = await settle(desk, _moving(case, after, _lies(case)))
     if late:
         values["overdue"] = True
     event = _event(desk, _lies(case), after, what.act) | {"note": note, "overdue": late}
-    event |= {column: _kept(name, given[name]) for name, column in what.keeps.items()}
+    event |= {column: _kept(name, given) for name, column in what.keeps.items()}
     await change_case(desk.connection, case, values)
     await add_events(desk.connection, case.id, [event])
     return _moved(case, str(event["id"]), after, tuple(values))
 
 
-def _kept(name: str, value: Any) -> Any:
+def _kept(name: str, given: Input) -> Any:
     """A number that makes sense, or a day. BadUserInput VARIABLE."""
+    if name.endswith("On"):
+        return day(given, name)
+    value: int = given[name]
     if name == "satisfaction" and value not in SATISFACTION:
         raise BadUserInput("满意度请用 1 到 5", reason="VARIABLE")
-    if isinstance(value, int) and value < 0:
+    if value < 0:
         raise BadUserInput("人数不能小于 0", reason="VARIABLE")
-    return date.fromisoformat(value) if name.endswith("On") else value
+    return value
 
 
 async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:
     """To the department of another item: the citizen files once (第十一条第一项)."""
-    case = await _case(desk, given)
+    case = await seen_case(desk, given["caseNo"])
     desk.demand("Case.acceptance", case.region_path, case.handling_dept)
     same_version(given, case.version)
     await _after(desk, case, A.TRANSFER, (Fact.REASON, Fact.GOES_TO))
@@ -251,9 +289,9 @@ async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:
     return _moved(case, str(gone["id"]), S.ROUTED, tuple(values))
 
 
-async def _case(desk: Desk, given: Input) -> CaseRow:
+async def seen_case(desk: Desk, case_no: str) -> CaseRow:
     """The case, locked; NotFound for none and for one that he may not read alike."""
-    case = await case_to_change(desk.connection, given["caseNo"])
+    case = await case_to_change(desk.connection, case_no)
     if case is None or not desk.sees(
         "case", case.region_path, case.handling_dept, case.household_id
     ):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from secrets import token_hex
 from typing import Any
 
@@ -97,6 +97,14 @@ def text(given: Input, name: str, title: str) -> str:
     if not value or len(value) > TEXT:
         raise BadUserInput(f"请填写{title}，最多 {TEXT} 字", reason="VARIABLE")
     return value
+
+
+def day(given: Input, name: str) -> date:
+    """A day that was given. BadUserInput VARIABLE."""
+    try:
+        return date.fromisoformat(given[name])
+    except ValueError:
+        raise BadUserInput("日期请写作 2026-11-30", reason="VARIABLE") from None
 
 
 def same_version(given: Input, version: int) -> None:

@@ -28,6 +28,7 @@ from domain.correction import MACHINE, CorrectionAct, CorrectionState
 from domain.machine import Fact
 from domain.machine import Refused as Impossible
 from domain.machine import Step as Taken
+from resolvers.commands.cases import seen_person
 from resolvers.commands.command import Deed, Desk, Input, Refused, new_id, same_version, text
 from resolvers.deed import Done, Told
 from store.corrections import (
@@ -43,7 +44,7 @@ from store.corrections import (
     records_of_requests,
 )
 from store.deeds import next_number
-from store.register import Person, person_of
+from store.register import Person
 from store.work_orders import utc
 
 S, D = CorrectionState, CorrectionAct
@@ -75,12 +76,12 @@ class Move:
 
 REASON = ("reason", "理由")
 MOVES: Mapping[str, Move] = {
-    "acceptCorrection": Move(D.ACCEPT, "Correction.acceptance", ("opinion", "受理意见")),
+    "acceptCorrection": Move(D.ACCEPT, "Correction.handling", ("opinion", "受理意见")),
     # The value and the person stand in the row; the provider, by the catalogue, too.
-    "flagCorrection": Move(D.FLAG, "Correction.acceptance", None, (Fact.DISPUTED_VALUE,)),
-    "assignCorrection": Move(D.ASSIGN, "Correction.assignment", None, (Fact.GOES_TO,)),
-    "investigateCorrection": Move(D.INVESTIGATE, "Correction.investigation"),
-    "closeCorrection": Move(D.CLOSE, "Correction.conclusion"),
+    "flagCorrection": Move(D.FLAG, "Correction.handling", None, (Fact.DISPUTED_VALUE,)),
+    "assignCorrection": Move(D.ASSIGN, "Correction.handling", None, (Fact.GOES_TO,)),
+    "investigateCorrection": Move(D.INVESTIGATE, "Correction.decision"),
+    "closeCorrection": Move(D.CLOSE, "Correction.handling"),
 }
 """Mutation -> its act, of those that change nothing beside the state."""
 DECISIONS: Mapping[str, tuple[CorrectionAct, Fact]] = {
@@ -94,9 +95,9 @@ OBJECTS: Mapping[str, str] = {
     "fileCorrection": "Correction.filing",
     "decideCorrection": "Correction.decision",
     "confirmCorrection": "Correction.decision",
-    "replayCorrection": "Correction.conclusion",
-    "notifyCorrection": "Correction.conclusion",
-    "extendCorrection": "Correction.assignment",
+    "replayCorrection": "Correction.handling",
+    "notifyCorrection": "Correction.handling",
+    "extendCorrection": "Correction.handling",
 }
 """Mutation -> the object that its asker must be allowed to write."""
 DISPUTING = frozenset({"flagCorrection", "decideCorrection", "confirmCorrection"})
@@ -108,9 +109,7 @@ DISPUTING = frozenset({"flagCorrection", "decideCorrection", "confirmCorrection"
 
 async def file(desk: Desk, given: Input) -> tuple[Done, Told]:
     """A request about one value. NotFound for a person who is none of the asker's."""
-    person = await person_of(desk.connection, given["citizen"])
-    if person is None or not desk.knows(person):
-        raise NotFound("没有此人员：请核对标识")
+    person = await seen_person(desk, given["citizen"])
     coordinate = str(given["coordinate"])
     dataset = _disputable(desk, coordinate)
     desk.demand(OBJECTS["fileCorrection"], person.region_path, dataset.provider)
@@ -192,11 +191,11 @@ async def confirm(desk: Desk, given: Input) -> tuple[Done, Told]:
 
 
 async def notify(desk: Desk, given: Input) -> tuple[Done, Told]:
-    """The citizen was told: by what means, and what."""
+    """The citizen was told: by what channel, and what."""
     row = await _row(desk, "notifyCorrection", given)
     taken = _taken(row, D.NOTIFY, (Fact.CHANNEL,))
     note = text(given, "told", "告知内容")
-    return await _changed(desk, row, taken, note, {"notified_by": given["means"].value})
+    return await _changed(desk, row, taken, note, {"notified_by": given["channel"].value})
 
 
 async def extend(desk: Desk, given: Input) -> tuple[Done, Told]:

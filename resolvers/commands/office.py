@@ -17,17 +17,33 @@ from typing import Any
 import orjson
 
 from authz.gate import Gate
-from catalog.errors import Conflict, SourceUnavailable
+from catalog.errors import Conflict, Forbidden, SourceUnavailable
 from catalog.load import Catalog
+from catalog.placing import OWN
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
+from resolvers.commands.complaints import COMPLAINT_COMMANDS
 from resolvers.commands.corrections import CORRECTION_COMMANDS, DISPUTING
+from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
+from resolvers.commands.supervision import SUPERVISION_COMMANDS
 from resolvers.deed import Done, Writing
 from resolvers.disputes import Disputes
 from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, begun, ended
 
-COMMANDS: Mapping[str, Deed] = {**CASE_COMMANDS, **CORRECTION_COMMANDS}
+COMMANDS: Mapping[str, Deed] = {
+    **CASE_COMMANDS,
+    **SUPERVISION_COMMANDS,
+    **COMPLAINT_COMMANDS,
+    **SPOT_CHECK_COMMANDS,
+    **CORRECTION_COMMANDS,
+}
 """Every command by the name of its mutation."""
+ORDERS = ("supervision_order", "supervision_event")
+COMPLAINTS = ("complaint", "complaint_event", "spot_check", "spot_check_item")
+CORRECTIONS = ("correction", "correction_event", "correction_reader")
+CASES = ("case", "case_event", "work_order", "timeout_event")
+WRITTEN = (*CASES, *ORDERS, *COMPLAINTS, *CORRECTIONS)
+"""Data sets whose rows deeds write: where they are placed apart, nothing can be changed here."""
 
 
 def _now() -> datetime:
@@ -61,6 +77,11 @@ class Office:
         Conflict IDEMPOTENCY for the key of another deed; SourceUnavailable BUSY if the store has
         no room for a writer; whatever the command raises.
         """
+        placed = [name for name in WRITTEN if self._catalog.datasets[name].source != OWN]
+        if placed:
+            title = self._catalog.datasets[placed[0]].title
+            said = f"“{title}”存放在另一个数据库，本中枢只能查询，请在存放处办理"
+            raise Forbidden(said, reason="PLACED")
         given = arguments["input"]
         receipt = Receipt(gate.asker.principal_id, writing.key, self._digest(name, given))
         try:

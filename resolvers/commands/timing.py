@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from catalog.items import FlowKind
+from catalog.limits import Limit, Unit
 from catalog.nodes import Node
+from catalog.procedures import Procedure, Step
 from catalog.workdays import ZONE
 from domain.case import CaseState
 from domain.clock import Clock, Due, Pause, PauseReason, due, reminder
@@ -90,7 +92,8 @@ async def _end(desk: Desk, order: OpenOrder) -> bool:
     late = order.due_at is not None and order.due_at <= desk.now and order.node != Node.NOTICE
     if late:
         await record_timeout(desk.connection, order.id, desk.now)
-    await change_order(desk.connection, order.id, {"closed_at": desk.now, "void": void})
+    ended = {"closed_at": desk.now, "open": False, "void": void}
+    await change_order(desk.connection, order.id, ended)
     return late
 
 
@@ -142,6 +145,7 @@ def _order(desk: Desk, moving: Moving, node: Node, start: datetime) -> dict[str,
         "opened_at": start,
         "first_due_at": clock["due_at"],
         "closed_at": None,
+        "open": True,
         "void": False,
         "late": False,
     }
@@ -164,3 +168,12 @@ def _clock(
         "due_confirmed": found is None or found.confirmed,
         "remind_at": remind,
     }
+
+
+# ---- procedures beside the case's ----------------------------------------------------------------
+
+
+def owed(desk: Desk, procedure: Procedure, step: Step) -> Due:
+    """Until when a step that begins now is owed, by the row of ``procedures.toml``."""
+    row = desk.catalog.procedures.limit(procedure, step, desk.now.astimezone(ZONE).date())
+    return due(desk.now, Limit(row.count, Unit(str(row.unit))), desk.catalog.calendar)

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from resolvers.roots import audit, cases, citizens, corrections, stats, words
+from resolvers.roots import (
+    audit,
+    bulletins,
+    cases,
+    citizens,
+    complaints,
+    corrections,
+    stats,
+    words,
+)
 from resolvers.roots.root import Args, Root
 
 ROOTS: Mapping[str, Callable[[Args], Root]] = {
@@ -23,9 +32,18 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "case_stats": stats.case_stats,
     "supervision_order": cases.supervision_order,
     "supervision_orders": cases.supervision_orders,
+    "work_orders": cases.work_orders,
+    "timeouts": cases.timeouts,
+    "complaint": complaints.complaint,
+    "complaints": complaints.complaints,
+    "spot_checks": complaints.spot_checks,
+    "spot_check_items": complaints.spot_check_items,
     "case_events": cases.case_events,
     "supervision_events": cases.supervision_events,
     "case_counts": stats.case_counts,
+    "bulletins": bulletins.bulletins,
+    "bulletin_figures": bulletins.bulletin_figures,
+    "rankings": bulletins.rankings,
     "correction": corrections.correction,
     "corrections": corrections.corrections,
     "correction_readers": corrections.correction_readers,

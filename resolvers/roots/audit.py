@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from adapters.contract import REGION, Bucket, Count, GroupKey, Measure
@@ -26,6 +25,7 @@ from resolvers.roots.root import (
     among,
     equals,
     given,
+    moment,
     within,
 )
 
@@ -154,17 +154,9 @@ def _between(args: Args, *path: str, column: str = "at") -> tuple[Given, ...]:
     return tuple(found)
 
 
-def _instant(value: Any, _words: Words) -> int:
+def _instant(value: Any, words: Words) -> int:
     """µs UTC of an ISO instant with its offset."""
-    try:
-        at = datetime.fromisoformat(str(value))
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise BadUserInput(
-            "时间须为带时区的 ISO 8601，如 2026-11-26T08:00:00+08:00", reason="DATE_TIME"
-        )
-    return int(at.timestamp() * 1_000_000)
+    return int(moment(value, words).timestamp() * 1_000_000)
 
 
 def _shown(args: Args) -> tuple[Given, ...]:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from authz.lens import Mode
-from resolvers.roots.root import CHANGED, Args, Given, Root, as_is, equals, within
+from resolvers.roots.root import (
+    CHANGED,
+    Args,
+    Given,
+    Root,
+    as_is,
+    equals,
+    given,
+    moment,
+    within,
+)
 
 
 def case(args: Args) -> Root:
@@ -43,6 +53,34 @@ def supervision_orders(args: Args) -> Root:
             *within(args, "filter", "division"),
         ),
     )
+
+
+def work_orders(args: Args) -> Root:
+    """Work orders by node, open or not, late or not, what is due before a moment, and division."""
+    return Root(
+        "work_order",
+        Mode.LIST,
+        (
+            *equals(args, "node", "filter", "node"),
+            *equals(args, "open", "filter", "open"),
+            *equals(args, "late", "filter", "late"),
+            *_before(args, "dueAt", "filter", "dueBefore"),
+            *within(args, "filter", "division"),
+        ),
+    )
+
+
+def timeouts(args: Args) -> Root:
+    """What was overdue, by node and division."""
+    return Root(
+        "timeout_event",
+        Mode.LIST,
+        (*equals(args, "node", "filter", "node"), *within(args, "filter", "division")),
+    )
+
+
+def _before(args: Args, column: str, *path: str) -> tuple[Given, ...]:
+    return (Given(column, "lt", path, moment),) if given(args, *path) else ()
 
 
 def case_events(args: Args) -> Root:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, NoReturn
 
@@ -80,6 +81,19 @@ class Root:
 def as_is(value: Any, _words: Words) -> Any:
     """The value itself; an enumeration's stored code."""
     return value.value if isinstance(value, Enum) else value
+
+
+def moment(value: Any, _words: Words) -> datetime:
+    """An ISO instant with its offset, as UTC; BadUserInput DATE_TIME for any other text."""
+    try:
+        at = datetime.fromisoformat(str(value))
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None:
+        raise BadUserInput(
+            "时间须为带时区的 ISO 8601，如 2026-11-26T08:00:00+08:00", reason="DATE_TIME"
+        )
+    return at.astimezone(UTC)
 
 
 def given(args: Args, *path: str) -> bool:

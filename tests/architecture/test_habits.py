@@ -250,6 +250,9 @@ class Habit:
         ]
 
 
+ARITHMETIC = ("domain/tally.py", "domain/clock.py", "domain/bulletin.py", "domain/notice.py")
+"""Of the office's rules, what reckons: numbers there are no limits."""
+
 HABITS = [
     Habit(
         "the environment is read by the settings alone",
@@ -359,14 +362,16 @@ HABITS = [
         ("domain/case.py", "DAYS = 7"),
         within=("domain/",),
         # What may be published is arithmetic of tables and months; its limits are `tally_rule`.
-        but=("domain/tally.py",),
+        # A clock knows how long a day is, a bulletin what it rounds to, a notice how long a number
+        # is that names somebody; what the office limits is a row for each of them.
+        but=ARITHMETIC,
     ),
     Habit(
         "no length of time is a literal in the office's rules, not even one day",
         holds_number,
         ("domain/case.py", "late = timedelta(days=1)"),
         within=("domain/",),
-        but=("domain/tally.py",),
+        but=ARITHMETIC,
     ),
     Habit(
         "the office's rules do not wait",

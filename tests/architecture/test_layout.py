@@ -16,8 +16,8 @@ TESTED = {
     "audit": ("audit", "audit/verify"),
     "demo": ("hub/demo", "hub/demo/sources"),
     "departments": ("examples/departments",),
-    "hub": ("hub", "hub/cli", "hub/edge", "hub/identity", "hub/telemetry"),
-    "resolvers": ("resolvers", "resolvers/roots"),
+    "hub": ("hub", "hub/cli", "hub/edge", "hub/identity", "hub/printing", "hub/telemetry"),
+    "resolvers": ("resolvers", "resolvers/commands", "resolvers/roots"),
     "migrations": ("alembic/versions", "store"),
     "witness": ("hub/witness", "hub"),
 }

@@ -22,6 +22,7 @@ from authz.gate import Gate
 from authz.post import Asker
 from authz.roles import pairs, parents_of, roles
 from bench.served import Served, serving
+from hub.demo.complaints import complaint_no
 from hub.demo.planted import Demonstration
 from hub.demo.site import Site
 from resolvers.answer import Answer, Engine, Question
@@ -47,6 +48,11 @@ class Person(Demonstration):
     """A person to show, and by which digest subgraphs name him."""
 
     digest: str
+
+    @property
+    def complaint_no(self) -> str:
+        """The number of his case's complaint."""
+        return complaint_no(self.overdue_case_no)
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,11 @@ ROADS: Mapping[str, Road] = {
         "query($order_no: String!) { supervisionOrder(orderNo: $order_no)"
         " { case { applicant { %s } } } }",
         ("order_no",),
+    ),
+    "relation of a complaint": Road(
+        "query($complaint_no: String!) { complaint(complaintNo: $complaint_no)"
+        " { complainant { %s } } }",
+        ("complaint_no",),
     ),
     "relations to and fro": Road(
         "query($case_no: String!) { case(caseNo: $case_no) { applicant { household { members {"

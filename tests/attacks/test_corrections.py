@@ -85,7 +85,7 @@ async def test_nobody_moves_what_he_does_not_see_nor_learns_that_it_is_there(
             if name == "confirmCorrection":
                 given["asOf"] = "2026-11-01"
             if name == "notifyCorrection":
-                given["means"] = "SMS"
+                given["channel"] = "SMS"
             answers.append(await act(edge, account, name, given, X_Purpose=purpose))
         assert [a.status_code for a in answers] == [404, 404], name
         assert {code(a) for a in answers} == {("NOT_FOUND", None)}
@@ -142,12 +142,11 @@ async def test_nothing_is_corrected_for_another_purpose(edge: Edge) -> None:
         edge, TOWN, "submitCase", filing(edge), "... on CaseChanged { case { caseNo } }"
     )
     assert (answer.status_code, code(answer)[0]) == (403, "FORBIDDEN")
-    wanted = "query($no: String!) { correction(correctionNo: $no) { text access { field state } } }"
-    shown = await asked(edge, TOWN, wanted, "aid.file", no=number)
-    assert shown["data"]["correction"] == {
-        "text": None,
-        "access": [{"field": "text", "state": "DENIED"}],
-    }
+    wanted = "query($no: String!) { correction(correctionNo: $no) { text } }"
+    shown = await asked(edge, TOWN, wanted, CORRECT, no=number)
+    assert shown["data"]["correction"] == {"text": "金额与存折不符"}
+    hidden = await asked(edge, TOWN, wanted, "aid.file", no=number)
+    assert hidden["data"]["correction"] is None
 
 
 async def test_who_has_seen_another_version_is_told_which_it_is(edge: Edge) -> None:

@@ -62,15 +62,18 @@ def test_nobody_chooses_an_order(county: County) -> None:
         for argument in field.args
     }
     assert names == {
-        "by", "id", "code", "caseNo", "orderNo", "name", "division", "filter", "level", "parent",
-        "provider", "first", "after", "last", "before",
-        "of", "actor", "since", "until", "count", "size", "seed", "idx", "representations", "area",
-        "correctionNo",
+        "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "name",
+        "division", "filter", "level", "parent", "provider", "first", "after", "last", "before",
+        "input", "of", "actor", "since", "until", "count", "size", "seed", "idx",
+        "representations", "area",
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["citizen", "household", "case", "case_event",
-                                  "supervision_order", "audit_event"])  # fmt: skip
+                                  "supervision_order", "audit_event", "complaint",
+                                  "complaint_event", "spot_check", "spot_check_item",
+                                  "correction", "correction_event",
+                                  "correction_reader"])  # fmt: skip
 def test_a_list_stands_in_an_order_everybody_may_know(county: County, name: str) -> None:
     """By place, time of an open column or number; never by a column that is masked for anyone."""
     dataset = county.desk.catalog.datasets[name]

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 KNOWN = {
     "viewer", "citizen", "citizens", "household", "division", "divisions", "case", "cases",
-    "caseStats", "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
+    "caseStats", "workOrders", "timeouts",
+    "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
     "mySubjectAccess", "sources", "_entities", "_service",
+    "bulletins", "bulletinFigures", "rankings",
+    "complaint", "complaints", "spotChecks", "spotCheckItems",
     "correction", "corrections", "correctionReaders",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
@@ -28,12 +31,17 @@ SUBSCRIBED = {"caseEvents", "supervisionEvents", "caseCounts"}
 CHANGED = {
     "submitCase", "acceptCase", "returnCase", "rejectCase", "transferCase", "visitCase",
     "deliberateCase", "publishCase", "objectToCase", "reviewCase", "presentCase", "approveCase",
-    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase",
+    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase", "reopenCase",
+    "fileComplaint", "assignComplaint", "answerComplaint", "notifyComplaint", "escalateComplaint",
+    "closeComplaint", "drawSpotCheck", "checkSpotCheckItem", "orderRectification",
+    "rectifySpotCheckItem", "closeSpotCheckItem",
+    "issueSupervision", "signSupervision", "startSupervision", "finishSupervision",
+    "reportSupervision", "reviewSupervision", "closeSupervision", "sendBackSupervision",
     "fileCorrection", "acceptCorrection", "flagCorrection", "assignCorrection",
     "investigateCorrection", "decideCorrection", "confirmCorrection", "replayCorrection",
     "notifyCorrection", "closeCorrection", "extendCorrection",
 }  # fmt: skip
-"""Every mutation; `test_mutations.py` and `test_corrections.py` attack each."""
+"""Every mutation: `test_mutations.py`, `test_complaint_mutations.py` and `test_corrections.py`."""
 
 DOCUMENTS = {
     "node": '{ node(id: "x") { id } }',
@@ -73,11 +81,13 @@ def test_persons_are_reached_by_the_roads_that_are_attacked(county: County) -> N
     }
     assert leading == {
         "Query.citizen", "Query.citizens", "Household.members", "Case.applicant",
-        "CitizenConnection.nodes", "CitizenEdge.node", "Query._entities",
+        "Complaint.complainant", "CitizenConnection.nodes", "CitizenEdge.node", "Query._entities",
     }  # fmt: skip
     text = " ".join(road.text for road in ROADS.values())
     assert [
-        f for f in ("citizen(", "citizens(", "members", "applicant", "_entities(") if f not in text
+        f
+        for f in ("citizen(", "citizens(", "members", "applicant", "_entities(", "complainant")
+        if f not in text
     ] == []
 
 

@@ -14,8 +14,6 @@ from catalog.errors import CatalogError
 from catalog.load import load
 from catalog.procedures import (
     ChangeRoute,
-    Footing,
-    InForce,
     Procedure,
     Procedures,
     Step,
@@ -24,6 +22,7 @@ from catalog.procedures import (
     read_procedures,
 )
 from catalog.table import Table
+from catalog.validity import Ground, LegalStanding
 
 FILE = Path(__file__).parents[2] / "catalog" / "procedures.toml"
 DAY = date(2026, 11, 1)
@@ -77,16 +76,16 @@ def test_the_limits_are_the_designs() -> None:
 def test_only_the_corrections_limit_waits_for_the_legal_office() -> None:
     catalog = load()
     waiting = [
-        (row.step.value, row.force.legal_basis)
+        (row.step.value, row.ground.legal_basis)
         for row in catalog.procedures.limits
-        if row.force.footing is Footing.TO_BE_CONFIRMED
+        if row.ground.standing is LegalStanding.TO_BE_CONFIRMED
     ]
     assert waiting == [("CORRECT", "DECREE_809"), ("EXTEND", "DECREE_809")]
     assert not catalog.legal_bases["DECREE_809"].confirmed
     # No length is in the Measures themselves: theirs are defaults of this product.
-    assert {row.force.footing for row in catalog.procedures.limits} == {
-        Footing.DEFAULT,
-        Footing.TO_BE_CONFIRMED,
+    assert {row.ground.standing for row in catalog.procedures.limits} == {
+        LegalStanding.DEFAULT,
+        LegalStanding.TO_BE_CONFIRMED,
     }
 
 
@@ -108,17 +107,17 @@ def test_an_order_that_says_its_limit_itself_has_no_count() -> None:
         _ = key.count
 
 
-def test_a_row_is_in_force_from_its_first_day_to_the_day_before_its_end() -> None:
-    row = InForce("MEASURES_ART_18", Footing.DEFAULT, date(2026, 1, 1), date(2026, 3, 1))
+def test_a_row_is_in_force_from_its_first_day_to_its_last() -> None:
+    row = Ground("MEASURES_ART_18", LegalStanding.DEFAULT, date(2026, 1, 1), date(2026, 2, 28))
     days = [date(2025, 12, 31), date(2026, 1, 1), date(2026, 2, 28), date(2026, 3, 1)]
-    assert [row.on(day) for day in days] == [False, True, True, False]
+    assert [row.holds(day) for day in days] == [False, True, True, False]
 
 
 def test_a_new_value_takes_over_on_its_day_and_the_old_one_is_kept() -> None:
     data = written()
     old = next(row for row in data["limit"] if row["step"] == "SIGN")
     data["limit"].append(old | {"amount": 2, "from": date(2027, 1, 1)})
-    old["until"] = date(2027, 1, 1)
+    old["until"] = date(2026, 12, 31)
     procedures = reading(data)
     asked = (Procedure.SUPERVISION, Step.SIGN)
     assert procedures.limit(*asked, date(2026, 12, 31)).count == 1
@@ -171,12 +170,18 @@ CHANGED: dict[str, tuple[str, int, dict[str, Any], str]] = {
     "as written and an amount": ("limit", 3, {"amount": 1}, "limit[KEY].amount: is unknown"),
     "an unknown basis": ("limit", 0, {"legal_basis": "NOPE"}, "limit[SIGN].legal_basis: `NOPE`"),
     "an unknown standing": ("limit", 0, {"standing": "SURE"}, "limit[SIGN].standing: `SURE`"),
+    "a law's value of a law nobody has confirmed": (
+        "limit",
+        17,
+        {"standing": "STATUTORY"},
+        "limit[CORRECT].standing: `DECREE_809` is not confirmed",
+    ),
     "no first day": ("limit", 0, {"from": None}, "limit[SIGN].from: is missing"),
     "an end before the beginning": (
         "limit",
         0,
-        {"until": date(2022, 7, 18)},
-        "limit[SIGN].until: must be later than `from`",
+        {"until": date(2022, 7, 17)},
+        "limit[SIGN].until: lies before `from`",
     ),
     "a word nobody knows": ("limit", 0, {"note": "x"}, "limit[SIGN].note: is unknown"),
     "a department nobody knows": (
@@ -225,6 +230,11 @@ def test_two_limits_of_a_step_on_one_day_are_refused() -> None:
     data = written()
     data["limit"].append(data["limit"][0] | {"amount": 2, "from": date(2027, 1, 1)})
     line = "procedures.toml: limit[SUPERVISION SIGN]: stands twice for one day"
+    assert refused(data).startswith(line)
+    # The last day of one and the first of the next must not be the same.
+    data = written()
+    data["limit"].append(data["limit"][0] | {"amount": 2, "from": date(2027, 1, 1)})
+    data["limit"][0]["until"] = date(2027, 1, 1)
     assert refused(data).startswith(line)
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from catalog.items import FlowKind
 from catalog.load import load
-from domain.case import MACHINES, TRANSITIONS, CaseAct, CaseState, may_move, path
+from domain.case import (
+    MACHINES,
+    TRANSITIONS,
+    CaseAct,
+    CaseState,
+    has_notice,
+    is_decided,
+    may_move,
+    path,
+)
 from domain.machine import Fact, Refused, Step, Why
 from tests.domain.walks import GIVEN, Table, agrees, moves, read, walk
 
@@ -221,3 +230,22 @@ def test_nobody_goes_on_before_the_notice_has_run(flow: FlowKind, act: CaseAct) 
 @pytest.mark.parametrize("words", [S, CaseAct])
 def test_the_words_are_the_code_tables(words: type[StrEnum]) -> None:
     assert list(load().codes[words.__name__]) == [word.value for word in words]
+
+
+def test_the_states_are_the_code_tables() -> None:
+    assert list(load().codes["CaseState"]) == [state.value for state in S]
+
+
+def test_a_case_is_decided_once_it_is_answered() -> None:
+    assert {state for state in S if is_decided(state)} == {
+        S.APPROVED,
+        S.DENIED,
+        S.NOT_ACCEPTED,
+        S.DELIVERING,
+        S.CLOSED,
+        S.FOLLOWED_UP,
+    }
+
+
+def test_flows_with_a_public_notice_are_those_of_the_design() -> None:
+    assert [flow for flow in FlowKind if has_notice(flow)] == [FlowKind.F1, FlowKind.F4]

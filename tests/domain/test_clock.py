@@ -26,6 +26,7 @@ from domain.clock import (
     due,
     elapsed,
     late_by,
+    noticing,
     overdue,
     reminder,
     to_store,
@@ -110,6 +111,12 @@ def by_days(start: date, amount: int, unit: Unit, calendar: Days) -> date:
     return day
 
 
+def counted_from(start: datetime) -> date:
+    """The day that does not count; midnight is the end of the day before."""
+    here = start.astimezone(ZONE)
+    return here.date() - timedelta(days=(here.hour, here.minute) == (0, 0))
+
+
 def by_hours(start: datetime, limit: Limit, calendar: Days, pauses: list[Pause]) -> datetime:
     """Due by walking whole hours; start and pauses must lie on whole hours."""
     hour, used = start, 0
@@ -117,7 +124,7 @@ def by_hours(start: datetime, limit: Limit, calendar: Days, pauses: list[Pause])
     while used < wanted:
         day = hour.astimezone(ZONE).date()
         counts = limit.unit is HOURS or (
-            day > start.astimezone(ZONE).date() and (limit.unit is DAYS or calendar.is_working(day))
+            day > counted_from(start) and (limit.unit is DAYS or calendar.is_working(day))
         )
         stopped = any(p.start <= hour and (p.end is None or hour < p.end) for p in pauses)
         used += counts and not stopped
@@ -135,13 +142,13 @@ def test_three_years_day_by_day_with_their_moved_days() -> None:
         day = date(2025, 1, 1) + timedelta(days=number)
         start = datetime(day.year, day.month, day.day, number % 24, number % 60, tzinfo=ZONE)
         for amount in (1, 2, 3, 5, 10, 20):
-            end = by_days(day, amount, W, REFERENCE)
+            end = by_days(counted_from(start), amount, W, REFERENCE)
             found = due(start, Limit(amount, W), CALENDAR)
             assert found.at == datetime(end.year, end.month, end.day, tzinfo=ZONE) + timedelta(1)
             assert found.confirmed is (end.year < 2027)
             checked += 1
         natural = due(start, Limit(7, DAYS), CALENDAR)
-        assert natural.at.astimezone(ZONE).date() == day + timedelta(days=8)
+        assert natural.at.astimezone(ZONE).date() == counted_from(start) + timedelta(days=8)
         assert natural.confirmed
     assert checked == 6_570
 
@@ -168,7 +175,10 @@ def test_a_working_day_ends_where_the_catalogue_ends_it() -> None:
         ("2026-11-27 16:55", 10, MINUTES, "2026-11-27 17:05"),
         ("2026-11-27 23:00", 2, HOURS, "2026-11-28 01:00"),
         ("2026-02-13 17:00", 1, W, "2026-02-15 00:00"),  # Saturday 14th is worked
-        ("2026-02-14 00:00", 1, W, "2026-02-25 00:00"),  # the day of the start never counts
+        ("2026-02-14 00:01", 1, W, "2026-02-25 00:00"),  # the day of the start never counts
+        ("2026-02-14 00:00", 1, W, "2026-02-15 00:00"),  # midnight ends the day before
+        ("2026-12-01 00:00", 1, Unit.MONTH_END, "2027-01-01 00:00"),
+        ("2026-12-01 00:00", 1, Unit.MONTH, "2026-12-31 00:00"),
         ("2026-02-13 23:59", 3, W, "2026-02-26 00:00"),
         ("2026-10-01 10:00", 7, DAYS, "2026-10-09 00:00"),
         ("2026-01-31 10:00", 1, Unit.MONTH, "2026-03-01 00:00"),
@@ -275,6 +285,18 @@ def test_a_notice_keeps_its_length_whatever_happens() -> None:
         span(NOTICING, "2026-11-23 15:00", None),
     ]
     assert told(due(start, limit, CALENDAR, pauses, Clock.NOTICE)) == "2026-12-01 00:00"
+
+
+def test_who_is_slow_after_a_notice_is_on_the_clock_again() -> None:
+    posted, limit = at("2026-11-23 15:00"), Limit(7, DAYS)
+    whole = span(NOTICING, "2026-11-23 15:00", "2026-12-01 00:00")
+    assert noticing(posted, limit, CALENDAR) == whole
+    assert noticing(posted, limit, CALENDAR, at("2026-12-09 09:00")) == whole
+    objected = span(NOTICING, "2026-11-23 15:00", "2026-11-25 09:00")
+    assert noticing(posted, limit, CALENDAR, at("2026-11-25 09:00")) == objected
+    # The township's review starts at the notice's end, though the state is still NOTICING.
+    review = due(at("2026-12-01 00:00"), Limit(2, W), CALENDAR, [whole])
+    assert told(review) == "2026-12-03 00:00"
 
 
 def test_notice_days_do_not_count_in_the_procedure() -> None:

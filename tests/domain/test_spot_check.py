@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from catalog.load import load
 from domain.machine import Fact, Refused, Why
-from domain.spot_check import MACHINE, SpotCheckAct, SpotCheckState, draw, lot
+from domain.spot_check import MACHINE, SpotCheckAct, SpotCheckState, digest, draw, lot, roll
 from tests.domain.walks import agrees, moves, read, walk
 
 TABLE = read("""
@@ -97,6 +97,14 @@ def test_who_is_not_drawn_changes_nothing_by_leaving(seed: str, keys: list[str],
 def test_a_seed_of_two_lines_and_a_negative_size_are_refused(seed: str, size: int) -> None:
     with pytest.raises(ValueError, match=r"^a (seed|sample) "):
         draw(seed, CASES, size)
+
+
+def test_the_digest_is_what_sha256sum_says_of_the_sorted_keys() -> None:
+    told = "911169ddaaf146af"
+    assert roll(["b", "a", "b"]) == "a\nb\n"
+    assert digest(["b", "a", "b"]) == digest(("a", "b"))
+    assert digest(["b", "a"])[:16] == told
+    assert digest([]) == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 
 @pytest.mark.parametrize("words", [S, D])

@@ -73,7 +73,7 @@ class Door:
         address = self.engine.url.render_as_string(hide_password=False)
         self.database = open_database(address, statement_s=1)
         here = Here("hub", Guard("hub"), self.database)
-        self.cases = CaseFiles({"case": here, "supervision_order": here})
+        self.cases = CaseFiles(dict.fromkeys(("case", "supervision_order", "complaint"), here))
         self.citizens = EndUsers(here)
         self.askers = Askers(
             self.engine,

@@ -15,6 +15,7 @@ from adapters.resilience import THRESHOLD, Guard
 from catalog.errors import SourceUnavailable
 from hub.identity.case_files import CaseFiles, Filed
 from store.cases import case_file
+from store.complaints import complaint
 from store.engine import open_engine
 from store.migrate import upgrade
 from store.register import citizen
@@ -22,6 +23,7 @@ from store.supervision import supervision_order
 
 pytestmark = pytest.mark.anyio
 NUMBER, HOMELESS, ORDER = "SQ20260001001", "SQ20260001002", "DB20260001001"
+OBJECTION = "TS2026-000001"
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Here:
 
 def files_of(database: Database, guard: Guard) -> CaseFiles:
     here = Here(guard.name, guard, database)
-    return CaseFiles({"case": here, "supervision_order": here})
+    return CaseFiles(dict.fromkeys(("case", "supervision_order", "complaint"), here))
 
 
 async def _file(url: str) -> None:
@@ -82,10 +84,27 @@ async def _file(url: str) -> None:
         "region_path": "532622205",
         "handling_dept": "mca",
     }
+    objection = {
+        "id": "t1",
+        "complaint_no": OBJECTION,
+        "kind": "PRIVACY_OBJECTION",
+        "version": 1,
+        "state": "RECEIVED",
+        "received_at": datetime(2026, 11, 2, tzinfo=UTC),
+        "due_confirmed": True,
+        "overdue": False,
+        "body": "查看不当",
+        "applicant_id": "p",
+        "applicant_uid": "u",
+        "household_id": "h2",
+        "region_path": "532622205",
+        "handling_dept": "rev",
+    }
     async with engine.begin() as connection:
         await connection.execute(insert(citizen), [person])
         await connection.execute(insert(case_file), cases)
         await connection.execute(insert(supervision_order), [order])
+        await connection.execute(insert(complaint), [objection])
     await engine.dispose()
 
 
@@ -107,6 +126,10 @@ async def test_a_case_is_where_it_was_filed_who_handles_it_and_whose_household(
 
 async def test_an_order_is_named_by_its_own_number(files: CaseFiles) -> None:
     assert await files.find(ORDER) == Filed("SupervisionOrder.basic", "532622205", "mca", "h1")
+
+
+async def test_a_complaint_is_named_by_its_own_number(files: CaseFiles) -> None:
+    assert await files.find(OBJECTION) == Filed("Complaint.basic", "532622205", "rev", "h2")
 
 
 @pytest.mark.parametrize("number", ["SQ20269999999", "", "' OR 1=1 --"])

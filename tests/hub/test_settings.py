@@ -514,3 +514,21 @@ def test_what_would_let_strangers_in_is_one_line(
 ) -> None:
     (line,) = complaints(production(tmp_path) | variables)
     assert said in line
+
+
+def test_the_address_on_papers_is_the_operators_to_give(tmp_path: Path) -> None:
+    assert load_settings(DEMO).print_url == "https://demo.invalid"
+    given = DEMO | {"HUB_PRINT_URL": "https://hub.example.cn/desk"}
+    assert load_settings(given).print_url == "https://hub.example.cn/desk"
+    for wrong in (
+        "hub.example.cn",
+        "https://a@b",
+        "https://b?x=1",
+        "https://b#x",
+        "https://" + "b" * 300,
+    ):
+        with pytest.raises(SettingsError, match=r"print\.url"):
+            load_settings(DEMO | {"HUB_PRINT_URL": wrong})
+    named = {"HUB_ISSUER": "https://issuer.invalid", "HUB_DATA_DIR": str(tmp_path)}
+    production = load_settings(named | {"HUB_STORE_URL": "sqlite+aiosqlite:///x"})
+    assert production.print_url is None  # the issuer may be another house's

@@ -27,6 +27,7 @@ from resolvers.binding import Bindings
 from resolvers.execute import Setting
 from resolvers.scale import Limits
 from schema.build import build
+from store.engine import single
 from tests.oracle.comparison import (
     Leaves,
     differing,
@@ -34,7 +35,7 @@ from tests.oracle.comparison import (
     told_by_hub,
     without_cursors,
 )
-from tests.oracle.county import NULL, copied, damaged, logged
+from tests.oracle.county import NULL, copied, damaged, logged, published
 from tests.oracle.oracle import Asking, Oracle
 from tests.oracle.rights import Judge
 from tests.oracle.rows import Tables, insurance_code
@@ -227,6 +228,11 @@ def benched(
 NewBench = Callable[..., contextlib.AbstractContextManager[Bench]]
 
 
+async def publish(url: str) -> None:
+    async with single(url) as conn:
+        await published(conn)
+
+
 @pytest.fixture(scope="session")
 def new_bench(
     site: Site,
@@ -241,6 +247,7 @@ def new_bench(
     def make(*kinds: str) -> Iterator[Bench]:
         copy = copied(site, tmp_path_factory.mktemp("oracle") / "site")
         logged(copy.folder / "store.sqlite")
+        runner.run(publish(copy.store_url))
         if kinds:
             assert damaged(copy, catalog, bindings, kinds) > 0
         with benched(copy, catalog, bindings, runner) as bench:
@@ -264,6 +271,7 @@ def dirty(new_bench: NewBench) -> Iterator[Bench]:
 
 
 @pytest.fixture
-def pg_bench(pg_desk: Desk, bench: Bench) -> Bench:
+def pg_bench(pg_desk: Desk, bench: Bench, pg_url: str, runner: asyncio.Runner) -> Bench:
     """The hub's own store in PostgreSQL; the oracle reads the files the rows came from."""
+    runner.run(publish(pg_url))
     return _bench(pg_desk.behind_a_gateway(), bench.oracle)

@@ -12,12 +12,17 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.datasets import Dataset, Field, FieldType
 from catalog.load import Catalog
 from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.binding import Bindings, EdgeTo
+from store import bulletins
+from store.bulletins import Bulletin, FigureRow, PlaceRow, Ranking
 
 NULL, ENUM, INT = "null", "enum", "int"
 """Kinds of damage: NULL where a value must be, a word no code table knows, beyond 32 bits."""
@@ -70,6 +75,27 @@ def logged(store: Path) -> None:
         )
 
 
+async def published(conn: AsyncConnection) -> None:
+    """Some bulletins, figures with and without a value, and places on the lists."""
+    at, who, sha = datetime(2026, 11, 3, tzinfo=UTC), "office-01", "a" * 64
+    groups = (("COUNTY", "532622000000"), ("TOWNSHIP", "532622205000"))
+    told = (("closed", "12", None), ("appeals", None, "NO_REGISTER"))
+    figures = [FigureRow(*group, *figure) for group in groups for figure in told]
+    for n in range(1, 10):
+        made = Bulletin(f"2026-{n:02d}", at, who, "E", sha, "b" * 64, "{}", "{}")
+        await bulletins.freeze(conn, made, ["[]"], figures)
+    places = [
+        place
+        for kind, code in (("TOWNSHIP", "532622205000"), ("DEPARTMENT", "mca"))
+        for place in (
+            PlaceRow(kind, code, 30, 1, "99.5000", "RED", None, "appeals"),
+            PlaceRow(kind, "none", 3, None, None, None, "TOO_FEW", "appeals"),
+        )
+    ]
+    for n in (1, 2, 3):
+        await bulletins.keep(conn, Ranking(f"2026-Q{n}", at, who, "E", sha, "{}"), places)
+
+
 def damaged(site: Site, catalog: Catalog, bindings: Bindings, kinds: tuple[str, ...]) -> int:
     """Spoil cells of the hub's own rows and of the departments'; how many."""
     rng, done = random.Random("damage"), 0
@@ -89,6 +115,12 @@ def damaged(site: Site, catalog: Catalog, bindings: Bindings, kinds: tuple[str, 
 
 def _unconstrained(connection: sqlite3.Connection, catalog: Catalog) -> None:
     tables = [(d.table,) for d in catalog.sources["hub"].datasets]
+    frozen = "SELECT name FROM sqlite_schema WHERE tbl_name = ? AND name LIKE '%_no_update'"
+    for table in tables:
+        for (name,) in connection.execute(
+            f"{frozen} AND name LIKE '%_no_update'", table
+        ).fetchall():
+            connection.execute(f"DROP TRIGGER {name}")
     connection.execute("PRAGMA writable_schema=ON")
     connection.executemany(
         "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')"

@@ -531,6 +531,57 @@ def orders(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     )
 
 
+def work_orders(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    found = inside(
+        tables,
+        "work_order",
+        given.get("division"),
+        node=code_of(given.get("node")),
+        open=given.get("open"),
+        late=given.get("late"),
+    )
+    if given.get("dueBefore") is None:
+        return found
+    before = datetime.fromisoformat(given["dueBefore"]).astimezone(UTC)
+    return [r for r in found if r["due_at"] and _utc(r["due_at"]) < before]
+
+
+def _utc(told: Any) -> datetime:
+    return datetime.fromisoformat(str(told)).replace(tzinfo=UTC)
+
+
+def timeouts(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    place, node = given.get("division"), code_of(given.get("node"))
+    return inside(tables, "timeout_event", place, node=node)
+
+
+def complaints(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "complaint",
+        given.get("division"),
+        kind=code_of(given.get("kind")),
+        state=code_of(given.get("state")),
+        overdue=given.get("overdue"),
+        handling_dept=given.get("department"),
+    )
+
+
+def items(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "spot_check_item",
+        given.get("division"),
+        state=code_of(given.get("state")),
+        overdue=given.get("overdue"),
+        handling_dept=given.get("department"),
+    )
+
+
 def corrections(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     given = args.get("filter") or {}
     return inside(
@@ -570,6 +621,14 @@ def _equal(dataset: str, column: str, argument: str) -> Callable[..., list[Row]]
     return lambda tables, args: tables.rows(dataset, **{column: args.get(argument)})
 
 
+def _filtered(dataset: str) -> Callable[..., list[Row]]:
+    def rows(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+        given = args.get("filter") or {}
+        return tables.rows(dataset, **{str(n): code_of(value) for n, value in given.items()})
+
+    return rows
+
+
 ROOTS: Mapping[str, Root] = {
     "citizen": Root("citizen", citizen, looked_up="idNumber"),
     "citizens": Root("citizen", lambda t, a: inside(t, "citizen", a.get("division")), listed=True),
@@ -586,6 +645,15 @@ ROOTS: Mapping[str, Root] = {
         "supervision_order", _equal("supervision_order", "order_no", "orderNo")
     ),
     "supervision_orders": Root("supervision_order", orders, listed=True),
+    "work_orders": Root("work_order", work_orders, listed=True),
+    "timeouts": Root("timeout_event", timeouts, listed=True),
+    "bulletins": Root("monthly_bulletin", lambda t, _: t.rows("monthly_bulletin"), listed=True),
+    "bulletin_figures": Root("bulletin_figure", _filtered("bulletin_figure"), listed=True),
+    "rankings": Root("ranking_place", _filtered("ranking_place"), listed=True),
+    "complaint": Root("complaint", _equal("complaint", "complaint_no", "complaintNo")),
+    "complaints": Root("complaint", complaints, listed=True),
+    "spot_checks": Root("spot_check", lambda t, _: t.rows("spot_check"), listed=True),
+    "spot_check_items": Root("spot_check_item", items, listed=True),
     "correction": Root("correction", _equal("correction", "correction_no", "correctionNo")),
     "corrections": Root("correction", corrections, listed=True),
     "correction_readers": Root(

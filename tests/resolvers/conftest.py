@@ -262,6 +262,7 @@ def facts_of(site: Site, catalog: Catalog) -> Facts:
             column("SELECT code FROM division ORDER BY path"),
             column(f"SELECT citizen_uid FROM citizen WHERE {zhelai} ORDER BY id LIMIT 40"),
             column(f"SELECT household_no FROM household WHERE {zhelai} ORDER BY id LIMIT 30"),
+            column("SELECT complaint_no FROM complaint ORDER BY id LIMIT 10"),
         )
 
 

@@ -50,7 +50,22 @@ CORRECTING = ("correction", "corrections", "correctionReaders")
 """The county has none of these; asked in journeys and attacks of their own."""
 APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS, *CORRECTING)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
+FILTERS = {
+    "cases": "CaseFilter",
+    "supervisionOrders": "SupervisionFilter",
+    "complaints": "ComplaintFilter",
+    "spotCheckItems": "SpotCheckItemFilter",
+    "auditEvents": "AuditFilter",
+}
+"""Roots that take a filter."""
 UNFILTERED = ("since", "until", "shown")
+FILTERS = {
+    "cases": "CaseFilter",
+    "supervisionOrders": "SupervisionFilter",
+    "auditEvents": "AuditFilter",
+    "bulletinFigures": "BulletinFigureFilter",
+    "rankings": "RankingFilter",
+}
 NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
 REQUIRED = {
     "ID!": "nobody",
@@ -72,6 +87,7 @@ class Facts:
     divisions: list[str]
     digests: list[str] = dataclasses.field(default_factory=list)
     doors: list[str] = dataclasses.field(default_factory=list)
+    complaints: list[str] = dataclasses.field(default_factory=list)
 
     def keys(self) -> dict[tuple[str, str], list[str]]:
         """By type and key field, what a gateway may refer to."""
@@ -258,7 +274,11 @@ class Maker:
         if name in ("case", "supervisionOrder"):
             key, known = {"case": ("caseNo", facts.cases)}.get(name, ("orderNo", facts.orders))
             return {key: self._var("String!", rng.choices(known or ["none"], k=4))}
-        if name in ("cases", "supervisionOrders", "auditEvents"):
+        if name == "complaint":
+            return {"complaintNo": self._var("String!", [*facts.complaints, "none"])}
+        if name in ("bulletins", "spotChecks"):
+            return self._page()
+        if name in FILTERS:
             return self._some({"filter": self._filter(name)}) | self._page()
         return {}
 
@@ -289,14 +309,10 @@ class Maker:
         return self._var(name, self._rng.sample(values, min(3, len(values))))
 
     def _filter(self, root: str) -> str:
-        name = {
-            "cases": "CaseFilter",
-            "supervisionOrders": "SupervisionFilter",
-            "auditEvents": "AuditFilter",
-        }[root]
+        name = FILTERS[root]
         kind = self._schema.type_map[name]
         assert isinstance(kind, GraphQLInputObjectType)
-        if root != "auditEvents" and self._rng.random() < 0.3:
+        if root in ("cases", "supervisionOrders") and self._rng.random() < 0.3:
             wholes: list[Any] = [{}, {"division": HOME}, {"state": None}]
             wholes += [{"state": "CLOSED"}, {"division": HOME, "state": None}]
             return self._var(name, wholes)
@@ -311,7 +327,12 @@ class Maker:
         if kind == "Boolean":
             return self._var(kind, [True, False], self._rng.choice(["", "true"]))
         if kind == "String":
-            words = {"actor": ["lab", "office-01"], "purpose": ["report", "audit"]}
+            words = {
+                "actor": ["lab", "office-01"],
+                "purpose": ["report", "audit"],
+                "month": ["2026-08", "2026-09"],
+                "quarter": ["2026-Q3", "2026-Q4"],
+            }
             return self._var(kind, words.get(name, ["mca", "hou", "rev"]))
         return self._enum(kind)
 

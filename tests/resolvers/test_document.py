@@ -185,7 +185,7 @@ def test_a_division_code_may_stand_in_the_text(documents: Documents) -> None:
         ("{ divisions { ...F } }", "没有片段 `F`"),
         ("query($a: Int) { viewer { account } }", "变量 `$a` 没有用到"),
         ("{ cases(first: $a) { totalCount } }", "变量 `$a` 没有定义"),
-        ("mutation { x }", "接口不提供 mutation 操作"),
+        ("mutation { x }", "类型 `Mutation` 没有字段 `x`"),
         ("{ viewer @once { account } }", "没有指令 `@once`"),
     ],
 )

@@ -13,9 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store import migrate
 from store.cases import case_event, case_file
+from store.complaints import complaint, complaint_event
 from store.engine import open_engine
 from store.register import citizen, household
 from store.row_lock import BY_PLACE, COUNTY, OPEN, REACH, TOWN, is_locked, lock
+from store.spot_checks import spot_check, spot_check_item
 from store.supervision import supervision_order
 
 pytestmark = [pytest.mark.anyio, pytest.mark.postgres]
@@ -47,6 +49,25 @@ def _rows(number: int, place: str) -> dict[str, dict[str, object]]:
             "reason": "OVERDUE", "state": "ISSUED", "issued_at": AT, "due_at": AT,
             "expired": False,
         },
+        "complaint": own | {
+            "id": f"t{number}", "complaint_no": f"TS{number}", "kind": "COMPLAINT", "version": 1,
+            "state": "RECEIVED", "received_at": AT, "due_confirmed": True, "overdue": False,
+            "body": "内容", "applicant_id": f"p{number}",
+        },
+        "complaint_event": own | {
+            "id": f"u{number}", "complaint_id": f"t{number}", "seq": 1, "state": "RECEIVED",
+            "at": AT, "post": "town", "overdue": False,
+        },
+        "spot_check": {
+            "id": f"s{number}", "check_no": f"CC{number}", "month": "2026-10", "seed": "种子",
+            "size": 1, "population": f"SQ{number}\n", "population_size": 1,
+            "population_digest": "0" * 64, "drawn_at": AT, "post": "office", "region_path": place,
+        },
+        "spot_check_item": own | {
+            "id": f"i{number}", "item_no": f"CC{number}-001", "spot_check_id": f"s{number}",
+            "case_id": f"c{number}", "seq": 1, "lot": "0" * 64, "version": 1, "state": "DRAWN",
+            "drawn_at": AT, "due_confirmed": True, "overdue": False,
+        },
     }  # fmt: skip
 
 
@@ -55,7 +76,9 @@ async def locked(pg_url: str, anyio_backend: str) -> AsyncIterator[AsyncConnecti
     """A connection of the owner to a store with a row of each kind in five places, locked."""
     await asyncio.to_thread(migrate.upgrade, pg_url)
     engine = open_engine(pg_url, pool_size=2)
-    tables = {t.name: t for t in (citizen, case_file, case_event, supervision_order)}
+    own = (citizen, case_file, case_event, supervision_order)
+    later = (complaint, complaint_event, spot_check, spot_check_item)
+    tables = {t.name: t for t in (*own, *later)}
     async with engine.begin() as connection:
         assert not await is_locked(connection)
         for number, place in enumerate(PLACES):
@@ -81,7 +104,10 @@ async def _seen(connection: AsyncConnection, table: str) -> set[str]:
     return {row[0] for row in await connection.execute(text(f"SELECT region_path FROM {table}"))}
 
 
-FILLED = ("citizen", "case_file", "case_event", "supervision_order")
+FILLED = (
+    *("citizen", "case_file", "case_event", "supervision_order"),
+    *("complaint", "complaint_event", "spot_check", "spot_check_item"),
+)
 
 
 @pytest.mark.parametrize("table", FILLED)

@@ -1,0 +1,143 @@
+"""What happens by itself when time passes: lateness is recorded, people are reminded.
+
+第十六条 and 第十七条. Each sweep works off one batch in one transaction and says how many it did;
+it is called until it does none. What is done leaves a row that the next sweep sees, so that a run
+missed for a day is made up for, and one that is broken off or made twice does nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from catalog.load import Catalog
+from catalog.workdays import ZONE
+from domain.clock import due
+from domain.supervision import SupervisionAct, SupervisionKind, SupervisionState, Urge, urged
+from resolvers.commands.command import new_id
+from resolvers.commands.supervision import PLACE, flagged, kind_until, new_order, number
+from store.cases import mark_overdue
+from store.deeds import forget
+from store.supervision import (
+    OrderRow,
+    add_order,
+    add_supervision_event,
+    change_supervision,
+    late_orders,
+    open_urges,
+)
+from store.work_orders import (
+    BEFORE,
+    DEPARTMENT,
+    LateOrder,
+    department_unreminded,
+    record_timeout,
+    remind,
+    unrecorded,
+    unreminded,
+)
+
+BATCH = 200  # rows of one transaction: a tenth of a second, in which nobody else writes
+SYSTEM = "system"  # the post of what happens by itself
+FIRST = ""  # before every key
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeper:
+    """One batch's transaction, the catalogue, and the moment it is done at."""
+
+    connection: Any
+    catalog: Catalog
+    now: datetime
+
+
+async def overdue(at: Sweeper) -> int:
+    """超时自动记录: a timeout event for each work order past its limit, an urge to its handler."""
+    found = await unrecorded(at.connection, at.now, BATCH)
+    for late in found:
+        await record_timeout(at.connection, late.id, at.now)
+        await mark_overdue(at.connection, late.case_id)
+        await _urge(at, late)
+    return len(found)
+
+
+async def _urge(at: Sweeper, late: LateOrder) -> None:
+    """One open URGE per node: a second trigger adds to it (领域设计 1.8)."""
+    rows = await open_urges(at.connection, late.case_id, SupervisionState.CLOSED)
+    by = {_urged(row): row for row in rows}
+    before, after = urged(by, late.node, late.id)
+    if before is after:
+        return
+    triggers = "\n".join(after.triggers)
+    if before is not None:
+        await change_supervision(at.connection, by[before], {"triggers": triggers})
+        return
+    kind = SupervisionKind.URGE
+    until = kind_until(at.catalog, at.now, kind)
+    assert until is not None  # noqa: S101  the catalogue has a length for it
+    place = {name: getattr(late, name) for name in PLACE}
+    row = new_order(at.now, late.case_id, kind, "OVERDUE", until, place)
+    row |= {"order_no": await number(at.connection, at.now), "note": "办理超时，请限期办结并回报"}
+    await add_order(at.connection, row | {"node": late.node, "triggers": triggers})
+    event = {**place, "id": new_id(), "act": SupervisionAct.ISSUE, "at": at.now, "post": SYSTEM}
+    event |= {"state": SupervisionState.ISSUED, "note": None}
+    await add_supervision_event(at.connection, row["id"], event)
+
+
+def _urged(row: OrderRow) -> Urge:
+    triggers = tuple(row.triggers.split("\n")) if row.triggers else ()
+    return Urge(row.node or "", SupervisionState(row.state), triggers)
+
+
+async def reminders(at: Sweeper) -> int:
+    """延时提醒: the handler before the limit, his department some time after it."""
+    found = await unreminded(at.connection, at.now, BATCH)
+    for order_id, _ in found:
+        await remind(at.connection, order_id, BEFORE, at.now)
+    if found:
+        return len(found)
+    rule = at.catalog.limits.reminder(at.now.astimezone(ZONE).date())
+    if rule is None:
+        return 0
+    late = await department_unreminded(at.connection, at.now, BATCH)
+    ripe = [
+        order_id
+        for order_id, due_at in late
+        if due(due_at, rule.department_after, at.catalog.calendar).at <= at.now
+    ]
+    for order_id in ripe:
+        await remind(at.connection, order_id, DEPARTMENT, at.now)
+    return len(ripe)
+
+
+async def escalation(at: Sweeper) -> int:
+    """督办升级: orders past their limit are marked, and go to the leader when the rule says so."""
+    changed, after = 0, FIRST
+    while True:
+        rows = await late_orders(at.connection, at.now, SupervisionState.CLOSED, after, BATCH)
+        for row in rows:
+            now = flagged(at.catalog, at.now, row, row.send_backs)
+            new = {name: True for name in now if not getattr(row, name)}
+            if new:
+                await change_supervision(at.connection, row, new)
+                changed += 1
+        if len(rows) < BATCH or changed:
+            return changed
+        after = rows[-1].id
+
+
+async def expiry(at: Sweeper) -> int:
+    """到期清理: receipts of deeds that are a day old are of no more use."""
+    return await forget(at.connection, at.now)
+
+
+Sweep = Callable[[Sweeper], Awaitable[int]]
+SWEEPS: Mapping[str, Sweep] = {
+    "overdue": overdue,
+    "reminders": reminders,
+    "escalation": escalation,
+    "expiry": expiry,
+}
+"""Every job by its name."""
