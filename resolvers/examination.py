@@ -155,7 +155,7 @@ class Examination:
     @property
     def in_url(self) -> bool:
         """May the whole question stand in a URL (GET)?"""
-        return all(variable.in_url for variable in self.variables)
+        return self.operation == "query" and all(v.in_url for v in self.variables)
 
 
 class Examiner:

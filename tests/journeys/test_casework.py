@@ -295,3 +295,25 @@ async def test_numbers_have_no_gaps_and_no_doubles(edge: Edge) -> None:
         if (case := a.json()["data"]["done"].get("case")) is not None
     ]
     assert sorted(numbers) == [f"SQ2026-{n:06d}" for n in range(1, 6)]
+
+
+# ---- by REST -----------------------------------------------------------------------------------
+
+ACCEPTING = (
+    "mutation Accept($in: AcceptCaseInput!) { done: acceptCase(input: $in) "
+    "{ __typename ... on CaseChanged { case { state version } } } }"
+)
+
+
+async def test_an_approved_mutation_is_done_by_post_and_never_by_get(edge: Edge) -> None:
+    case = await filed(edge)
+    document = await edge.put(ACCEPTING)
+    given = {"in": {"caseNo": case["caseNo"], "version": 1, "opinion": "好"}}
+    read = await edge.rest(document.label, TOWN)
+    assert (read.status_code, read.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+    first = await edge.rest(document.label, TOWN, json_=given, Idempotency_Key="rest-000001")
+    again = await edge.rest(document.label, TOWN, json_=given, Idempotency_Key="rest-000001")
+    for answer in (first, again):
+        assert answer.json()["done"]["case"] == {"state": "ACCEPTED", "version": 2}
+    late = await edge.rest(document.label, TOWN, json_=given)
+    assert (late.status_code, late.json()["reason"]) == (409, "VERSION")
