@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from audit.log import AuditLog
 from audit.record import Draft, Kind, Op
 from catalog.errors import AuditUnavailable
 from catalog.load import Catalog
 from resolvers.commands.sweeps import SWEEPS, Sweeper
-from store.deeds import Deeds, StoreBusy
+from store.deeds import Deeds, StoreBusy, StoreDown
 from store.jobs import finish, give_back, take
 
 LOOK_S = 15.0  # between two looks at what is due
@@ -33,6 +32,8 @@ EVERY: Mapping[str, timedelta] = {
     "expiry": timedelta(hours=1),
 }
 """How often each job is done."""
+NOT_NOW = (StoreBusy, StoreDown, AuditUnavailable)
+"""What keeps a job from being done now; the next look does it."""
 _log = structlog.get_logger("hub.jobs")
 
 
@@ -71,13 +72,13 @@ class Jobs:
             for name in SWEEPS:
                 try:
                     await self.run(name)
-                except (SQLAlchemyError, OSError, StoreBusy, AuditUnavailable) as error:
+                except NOT_NOW as error:
                     _log.warning("job not done", job=name, exception=type(error).__name__)
 
     async def run(self, name: str, *, now: bool = False) -> Ran | None:
         """Do a job if it is due, or in any case `now`; None if it is not, or another has it.
 
-        SQLAlchemyError, OSError, StoreBusy, AuditUnavailable: the rest is done the next time.
+        StoreBusy, StoreDown, AuditUnavailable: the rest is done the next time.
         """
         every = timedelta() if now else EVERY[name]
         async with self._deeds.deed() as connection:
@@ -114,5 +115,5 @@ class Jobs:
         try:
             async with self._deeds.deed() as connection:
                 await give_back(connection, name, self._holder)
-        except (SQLAlchemyError, OSError, StoreBusy) as error:
+        except (StoreBusy, StoreDown) as error:
             _log.warning("lease not given back", job=name, exception=type(error).__name__)

@@ -29,13 +29,22 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.metadata import BYTES, metadata
 
 DAY_S = 24 * 3_600  # seconds a receipt is kept (protocol 1.5)
 WAIT_S = 8.0  # for the one writer of SQLite; an asker waits ten seconds at most
+OURS = (IntegrityError, ProgrammingError, DataError)
+"""What a statement of ours was wrong about; it says nothing of the store."""
+LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's word for lock_timeout
 _INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 deed_receipt = Table(
@@ -60,7 +69,11 @@ number_range = Table(
 
 
 class StoreBusy(Exception):
-    """The one writer of SQLite was not free in time."""
+    """The one writer of SQLite was not free in time, or a row stayed locked by somebody else."""
+
+
+class StoreDown(Exception):
+    """The store does not answer; nothing of the deed stays."""
 
 
 class OtherDeed(Exception):
@@ -77,20 +90,35 @@ class Receipt:
 
 
 class Deeds:
-    """The store's transactions for deeds; one per worker."""
+    """The store's transactions for deeds; one per worker. `wait_s` for whoever is before it."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, *, wait_s: float = WAIT_S) -> None:
+        self._engine, self._wait_s = engine, wait_s
         self._turn = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def deed(self) -> AsyncIterator[AsyncConnection]:
         """A transaction, committed at the end, rolled back if anything is raised.
 
-        StoreBusy if SQLite's one writer is not free within WAIT_S.
+        StoreBusy if another is in its way for too long, StoreDown if the store does not answer.
         """
+        try:
+            async with self._begun() as connection:
+                yield connection
+        except OURS:
+            raise
+        except DBAPIError as error:
+            locked = getattr(error.orig, "sqlstate", None) == LOCK_NOT_AVAILABLE
+            raise (StoreBusy if locked else StoreDown) from error
+        except OSError as error:
+            raise StoreDown from error
+
+    @contextlib.asynccontextmanager
+    async def _begun(self) -> AsyncIterator[AsyncConnection]:
         if self._engine.dialect.name != "sqlite":
             async with self._engine.begin() as connection:
+                limit = f"SET LOCAL lock_timeout = {int(self._wait_s * 1_000)}"
+                await connection.exec_driver_sql(limit)
                 yield connection
             return
         # One at a time: SQLite lets no second writer in, and does not queue those who wait.
@@ -100,13 +128,15 @@ class Deeds:
             await connection.commit()
 
     async def _write(self, connection: AsyncConnection) -> None:
-        end = asyncio.get_running_loop().time() + WAIT_S
+        end = asyncio.get_running_loop().time() + self._wait_s
         while True:
             try:
                 await connection.exec_driver_sql("BEGIN IMMEDIATE")
                 return
-            except OperationalError:
+            except OperationalError as error:
                 await connection.rollback()
+                if "locked" not in str(error.orig):
+                    raise
                 if asyncio.get_running_loop().time() > end:
                     raise StoreBusy from None
 

@@ -75,12 +75,13 @@ def _answering() -> Iterator[None]:
     from sqlalchemy.exc import SQLAlchemyError
 
     from catalog.errors import AuditUnavailable
+    from store.deeds import StoreBusy, StoreDown
 
     try:
         yield
     except AuditUnavailable as error:
         stop(f"{error}；已完成的部分有效", OPERATOR)
-    except (SQLAlchemyError, OSError):
+    except (SQLAlchemyError, OSError, StoreBusy, StoreDown):
         no_store()
 
 

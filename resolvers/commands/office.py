@@ -28,7 +28,7 @@ from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
 from resolvers.commands.supervision import SUPERVISION_COMMANDS
 from resolvers.deed import Done, Writing
 from resolvers.disputes import Disputes
-from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, begun, ended
+from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, StoreDown, begun, ended
 
 COMMANDS: Mapping[str, Deed] = {
     **CASE_COMMANDS,
@@ -75,7 +75,7 @@ class Office:
         """Do it, or give what came of it if it was done under this key before.
 
         Conflict IDEMPOTENCY for the key of another deed; SourceUnavailable BUSY if the store has
-        no room for a writer; whatever the command raises.
+        no room for a writer, DOWN if it does not answer; whatever the command raises.
         """
         placed = [name for name in WRITTEN if self._catalog.datasets[name].source != OWN]
         if placed:
@@ -94,6 +94,10 @@ class Office:
             ) from None
         except StoreBusy:
             raise SourceUnavailable("中枢繁忙，请稍后再试", reason="BUSY", source="hub") from None
+        except StoreDown:
+            raise SourceUnavailable(
+                "中枢自有库未能应答，请稍后再试", reason="DOWN", source="hub"
+            ) from None
         if name in DISPUTING:
             await self._disputes.announced()
         return done
