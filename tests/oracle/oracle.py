@@ -396,11 +396,15 @@ class Oracle:
             self._collect(kind, seen.nodes, info, known[key])
         return known[key]
 
-    def _collect(self, kind: GraphQLObjectType, nodes: Nodes, info: Info, to: Asked) -> None:
+    def _collect(
+        self, kind: GraphQLObjectType, nodes: Nodes, info: Info, to: Asked, *, edge: bool = False
+    ) -> None:
         for below in _selection(info).below(nodes, kind.name).values():
             here = below[0].name.value
-            if here in PAGED and here not in kind.fields:
-                self._collect(kind, below, info, to)  # the rows of one page are asked together
+            # Some rows have a column `node` (环节) of their own; an edge's `node` is the row.
+            if here in PAGED and (edge or here not in kind.fields):
+                # the rows of one page are asked together
+                self._collect(kind, below, info, to, edge=here == "edges")
                 continue
             binding = self._made.of(kind.name, here) if here in kind.fields else None
             if isinstance(binding, ColumnOf):
