@@ -144,5 +144,5 @@ async def test_every_case_has_one_outcome_and_every_loser_is_told(
             mine = select(table.c.state, table.c.version).where(table.c[number].in_(numbers))
             states = Counter(tuple(row) for row in await conn.execute(mine))
             assert states == {("CLOSED", 2): CASES}
-            closed = select(func.count()).where(event.c.act == "CLOSE")
+            closed = select(func.count()).where(event)
             assert await conn.scalar(closed) == CASES
