@@ -1,4 +1,4 @@
-"""What is under correction now, as one worker knows it (第十四条; ADR 0043).
+"""What is under correction now, as one worker knows it (第十四条; ADR 0042).
 
 The open disputes of the whole county are few, and whoever is shown a disputed value must know it.
 So a worker knows all of them: one statement when what it knows is older than AGE_S, none else. A

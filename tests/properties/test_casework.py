@@ -66,6 +66,7 @@ ITEMS = {
 TABLES: Mapping[FlowKind, Table] = {
     flow: acts(flow) for flow in FlowKind if flow is not FlowKind.F5
 }
+ONWARD = [n for n in sorted(WHO) if n not in ("withdrawCase", "rejectCase", "returnCase")]
 ENDED = {"CLOSED", "FOLLOWED_UP", "NOT_ACCEPTED", "WITHDRAWN"}
 WALKS, STEPS = 10, 40
 
@@ -176,7 +177,7 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: self.book)
     @rule(
         at=st.integers(0, 10**6),
-        name=st.sampled_from(sorted(MOVES)),
+        name=st.sampled_from(sorted(WHO)),
         fitting=st.sampled_from([True, True, True, False]),
         old=st.sampled_from([False, False, False, True]),
         crash=st.sampled_from(["", "", "before", "after"]),
@@ -185,7 +186,7 @@ class Walk(RuleBasedStateMachine):
         case = list(self.book.values())[at % len(self.book)]
         table = TABLES[case.flow]
         if fitting:  # an act that may be made, if there is one
-            may = [n for n in sorted(MOVES) if (case.state, MOVES[n].act.value) in table]
+            may = [n for n in sorted(WHO) if (case.state, MOVES[n].act.value) in table]
             if not may:
                 return
             name = may[at % len(may)]
@@ -212,12 +213,49 @@ class Walk(RuleBasedStateMachine):
         if done.kind == "NoticeRunning":
             assert "NOTICE_OVER" in row.needs
             return
-        case.state, case.version = row.after, case.version + 1
-        case.acts.append(MOVES[name].act.value)
-        self.met[name] += 1
-        self.last = (name, given, gate, key, done)
+        self._moved(case, name, (given, gate, key, done))
         if crash == "after":
             self.retries()
+
+    @precondition(lambda self: self.book)
+    @rule(at=st.integers(0, 10**6), far=st.integers(1, 9), dies=st.booleans(), stale=st.booleans())
+    def goes_on(self, at: int, far: int, *, dies: bool, stale: bool) -> None:
+        """One case some acts further on its way; a notice is waited for.
+
+        Each act may die before its commit first, or be tried on a version that is no more.
+        """
+        case = list(self.book.values())[at % len(self.book)]
+        for _ in range(far):
+            table = TABLES[case.flow]
+            may = [n for n in ONWARD if (case.state, MOVES[n].act.value) in table]
+            if not may:
+                return
+            name = may[at % len(may)]
+            if "NOTICE_OVER" in table[case.state, MOVES[name].act.value].needs:
+                self.time_passes(9)
+            given = {"caseNo": case.no, "version": case.version, MOVES[name].text[0]: "照办"}
+            given |= MORE.get(name, {})
+            gate, key = self.world.gate(WHO[name], case.item), self.world.key()
+            if dies:
+                with pytest.raises(Crashed):
+                    self._do(name, given, gate, key, dies=True)
+                self.met["died before the commit"] += 1
+            if stale:
+                with pytest.raises(Conflict):
+                    self._do(name, given | {"version": case.version + 1}, gate, self.world.key())
+                self.met["refused"] += 1
+            done = self._do(name, given, gate, key)
+            assert done.kind == "CaseChanged", (done, case)
+            self._moved(case, name, (given, gate, key, done))
+
+    def _moved(self, case: Booked, name: str, told: tuple[Any, ...]) -> None:
+        act = MOVES[name].act.value
+        case.state = TABLES[case.flow][case.state, act].after
+        case.version += 1
+        case.acts.append(act)
+        self.met[name] += 1
+        given, gate, key, done = told
+        self.last = (name, given, gate, key, done)
 
     @precondition(lambda self: self.last is not None)
     @rule()
@@ -321,6 +359,6 @@ def test_no_sequence_of_calls_retries_and_crashes_breaks_the_rules(world: World)
     )
     run_state_machine_as_test(Here, settings=profile)
     assert min(Here.met[what] for what in ("died before the commit", "retried", "refused")) > 3
-    assert sum(name in Here.met for name in MOVES) > 9
+    assert sum(name in Here.met for name in WHO) > 7
     late = world.run(world.rows(timeout_event))
     assert len(late) > 20
