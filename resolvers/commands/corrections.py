@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -29,7 +29,16 @@ from domain.machine import Fact
 from domain.machine import Refused as Impossible
 from domain.machine import Step as Taken
 from resolvers.commands.cases import seen_person
-from resolvers.commands.command import Deed, Desk, Input, Refused, new_id, same_version, text
+from resolvers.commands.command import (
+    Deed,
+    Desk,
+    Input,
+    Refused,
+    day,
+    new_id,
+    same_version,
+    text,
+)
 from resolvers.deed import Done, Told
 from store.corrections import (
     AccessRecord,
@@ -184,7 +193,7 @@ async def confirm(desk: Desk, given: Input) -> tuple[Done, Told]:
     """The provider's own system says otherwise as of a day, which is not to come."""
     row = await _row(desk, "confirmCorrection", given)
     taken = _taken(row, D.CORRECT, (Fact.SOURCE_AS_OF,))
-    as_of = date.fromisoformat(given["asOf"])
+    as_of = day(given, "asOf")
     if as_of > desk.now.astimezone(ZONE).date():
         raise BadUserInput("源头更正日期不能在将来", reason="VARIABLE")
     return await _changed(desk, row, taken, None, {"source_as_of": as_of})
@@ -326,8 +335,8 @@ async def _changed(
 
 
 def _limit(desk: Desk, step: Step) -> ProcedureLimit:
-    day = desk.now.astimezone(ZONE).date()
-    return desk.catalog.procedures.limit(Procedure.CORRECTION, step, day)
+    today = desk.now.astimezone(ZONE).date()
+    return desk.catalog.procedures.limit(Procedure.CORRECTION, step, today)
 
 
 def _due(desk: Desk, start: datetime, *steps: Step) -> datetime:

@@ -31,6 +31,7 @@ from domain.supervision import (
     escalation,
     flags,
 )
+from resolvers.commands.cases import seen_case
 from resolvers.commands.command import (
     Deed,
     Desk,
@@ -42,7 +43,6 @@ from resolvers.commands.command import (
     text,
 )
 from resolvers.deed import Done, Told
-from store.cases import case_to_change
 from store.deeds import next_number
 from store.supervision import (
     OrderRow,
@@ -95,11 +95,7 @@ _STAMPED: Mapping[Fact, str] = {
 
 async def issue(desk: Desk, given: Input) -> tuple[Done, Told]:
     """交办: an order about a case. NotFound for a case that is none of the asker's."""
-    case = await case_to_change(desk.connection, given["caseNo"])
-    if case is None or not desk.sees(
-        "case", case.region_path, case.handling_dept, case.household_id
-    ):
-        raise NotFound("没有此诉求件：请核对编号")
+    case = await seen_case(desk, given["caseNo"])
     desk.demand(ISSUING, case.region_path, case.handling_dept)
     kind = SupervisionKind(given["kind"].value)
     if kind is SupervisionKind.URGE:

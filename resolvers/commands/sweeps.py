@@ -16,6 +16,7 @@ from catalog.load import Catalog
 from catalog.workdays import ZONE
 from domain.clock import due
 from domain.supervision import SupervisionAct, SupervisionKind, SupervisionState, Urge, urged
+from resolvers.commands.cases import SYSTEM
 from resolvers.commands.command import new_id
 from resolvers.commands.supervision import PLACE, flagged, kind_until, new_order, number
 from store.cases import mark_overdue
@@ -40,7 +41,6 @@ from store.work_orders import (
 )
 
 BATCH = 200  # rows of one transaction: a tenth of a second, in which nobody else writes
-SYSTEM = "system"  # the post of what happens by itself
 FIRST = ""  # before every key
 
 
