@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from catalog.errors import BadUserInput, Conflict, NotFound
+from catalog.errors import BadUserInput, NotFound
 from catalog.items import FlowKind, ServiceItem
 from catalog.workdays import ZONE
 from domain.case import MACHINES, CaseAct, CaseState
@@ -28,7 +28,11 @@ from resolvers.commands.command import (
     Input,
     Refused,
     day,
+    event,
+    lies,
     new_id,
+    not_from_here,
+    numbered,
     same_version,
     text,
 )
@@ -36,7 +40,6 @@ from resolvers.commands.timing import Moving, notice_until, settle
 from resolvers.deed import Done, Told
 from store.cases import CaseRow, add_case, add_events, case_to_change, change_case, open_case_no
 from store.complaints import change_complaint, complaint_to_change
-from store.deeds import next_number
 from store.register import Person, person_of
 
 S = CaseState
@@ -146,7 +149,7 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
     filed = await open_case_no(desk.connection, person.id, item.code, tuple(OVER))
     if filed is not None:
         raise Refused("AlreadyFiled", message="此人同一事项已有在办的诉求件", caseNo=filed)
-    case_id, case_no = new_id(), await _number(desk)
+    case_id, case_no = new_id(), await numbered(desk.connection, desk.now, "case", NUMBERED)
     place = _place(person, item.department)
     await add_case(
         desk.connection,
@@ -217,11 +220,6 @@ def _seven_days(desk: Desk, item: ServiceItem) -> datetime | None:
     return None if rule is None else due(desk.now, rule.limit, desk.catalog.calendar).at
 
 
-async def _number(desk: Desk) -> str:
-    year = desk.now.astimezone(ZONE).year
-    return NUMBERED.format(year, await next_number(desk.connection, "case", year))
-
-
 # ---- moving ------------------------------------------------------------------------------------
 
 
@@ -239,14 +237,16 @@ async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
         values["decision"] = note
     if after in ENDS or after is S.REOPENED:
         values["closed_at"] = desk.now if after in ENDS else None
-    late = await settle(desk, _moving(case, after, _lies(case)))
+    place = lies(case)
+    flow = FlowKind(case.flow)
+    late = await settle(desk, Moving(case.id, case.item, flow, S(case.state), after, place))
     if late:
         values["overdue"] = True
-    event = _event(desk, _lies(case), after, what.act) | {"note": note, "overdue": late}
-    event |= {column: _kept(name, given) for name, column in what.keeps.items()}
+    added = _event(desk, place, after, what.act, note, late=late)
+    added |= {column: _kept(name, given) for name, column in what.keeps.items()}
     await change_case(desk.connection, case, values)
-    await add_events(desk.connection, case.id, [event])
-    return _moved(case, str(event["id"]), after, tuple(values))
+    await add_events(desk.connection, case.id, [added])
+    return _moved(case, str(added["id"]), after, tuple(values))
 
 
 def _kept(name: str, given: Input) -> Any:
@@ -272,11 +272,12 @@ async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:
     if item.code == case.item:
         raise BadUserInput("转办须改为另一事项", reason="VARIABLE")
     flow = _flow(item, urgent=False)
-    gone = _event(desk, _lies(case), S.TRANSFERRED, A.TRANSFER) | {"note": note}
-    place = _lies(case) | {"handling_dept": item.department}
+    before = lies(case)
+    place = before | {"handling_dept": item.department}
     routed = _event(desk, place, S.ROUTED, A.ROUTE) | {"post": SYSTEM}
     to = Moving(case.id, item.code, flow, S(case.state), S.ROUTED, place, anew=True)
     late = await settle(desk, to)
+    gone = _event(desk, before, S.TRANSFERRED, A.TRANSFER, note, late=late)
     values: dict[str, Any] = {
         "state": S.ROUTED,
         "item": item.code,
@@ -285,7 +286,7 @@ async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:
         "overdue": case.overdue or late,
     }
     await change_case(desk.connection, case, values)
-    await add_events(desk.connection, case.id, [gone | {"overdue": late}, routed])
+    await add_events(desk.connection, case.id, [gone, routed])
     return _moved(case, str(gone["id"]), S.ROUTED, tuple(values))
 
 
@@ -311,21 +312,12 @@ async def _after(desk: Desk, case: CaseRow, act: CaseAct, facts: Iterable[Fact])
         return step.after
     if Fact.NOTICE_OVER in step.missing:
         raise Refused("NoticeRunning", message="公示期未满，不能提前办理", until=_told(until))
-    raise Conflict(
-        "按办理流程，此刻不能这样办",
-        reason="STATE",
-        state=state,
-        allowed=[one.value for one in machine.open_to(state)],
-    )
+    raise not_from_here(state, machine.open_to(state))
 
 
 def _told(at: datetime | None) -> str | None:
     """A moment as the interface writes it."""
     return None if at is None else at.astimezone(ZONE).isoformat(timespec="seconds")
-
-
-def _moving(case: CaseRow, after: CaseState, place: Mapping[str, Any]) -> Moving:
-    return Moving(case.id, case.item, FlowKind(case.flow), S(case.state), after, place)
 
 
 def _moved(
@@ -345,29 +337,16 @@ def _place(person: Person, department: str) -> dict[str, Any]:
     }
 
 
-def _lies(case: CaseRow) -> dict[str, Any]:
-    return {
-        "applicant_uid": case.applicant_uid,
-        "household_id": case.household_id,
-        "region_path": case.region_path,
-        "handling_dept": case.handling_dept,
-    }
-
-
 def _event(
-    desk: Desk, place: Mapping[str, Any], state: CaseState, act: CaseAct | None
+    desk: Desk,
+    place: Mapping[str, Any],
+    state: CaseState,
+    act: CaseAct | None,
+    note: str | None = None,
+    *,
+    late: bool = False,
 ) -> dict[str, Any]:
-    return {
-        **dict.fromkeys(KEPT),
-        **place,
-        "id": new_id(),
-        "state": state,
-        "act": act,
-        "note": None,
-        "at": desk.now,
-        "post": desk.post,
-        "overdue": False,
-    }
+    return {**dict.fromkeys(KEPT), **event(desk, place, state, act, note), "overdue": late}
 
 
 CASE_COMMANDS: Mapping[str, Deed] = {

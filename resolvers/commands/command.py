@@ -7,7 +7,7 @@ rows is the Plan's to say.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from secrets import token_hex
@@ -17,9 +17,15 @@ from authz.gate import Gate
 from authz.lens import Mode, youngest_adult
 from catalog.errors import BadUserInput, Conflict, Forbidden
 from catalog.load import Catalog
+from catalog.workdays import ZONE
+from domain.machine import Fact, Stamps
 from resolvers.deed import Done, Told
+from store.deeds import next_number
 from store.register import Person
+from store.work_orders import utc
 
+PLACE = ("applicant_uid", "household_id", "region_path", "handling_dept")
+"""Whose a row is and where it lies: what rights to it are judged by."""
 TEXT = 2_000  # characters of an opinion, a reason or a result; a page has a thousand
 Input = Mapping[str, Any]
 
@@ -86,11 +92,6 @@ Deed = Callable[[Desk, Input], Awaitable[tuple[Done, Told]]]
 """Does one command. HubError or Refused: nothing of it stays."""
 
 
-def new_id() -> str:
-    """A row's key that says nothing."""
-    return token_hex(16)
-
-
 def text(given: Input, name: str, title: str) -> str:
     """A text that was given and is not empty. BadUserInput VARIABLE."""
     value = str(given.get(name) or "").strip()
@@ -111,3 +112,49 @@ def same_version(given: Input, version: int) -> None:
     """Conflict VERSION, unless the asker has seen the row as it is."""
     if given["version"] != version:
         raise Conflict("已被他人改动：请重新读取后再办", reason="VERSION", version=version)
+
+
+def not_from_here(
+    state: str, allowed: Iterable[str], said: str = "按办理流程，此刻不能这样办"
+) -> Conflict:
+    """The refusal of an act that the table does not list in this state, with those it does."""
+    acts = [str(one) for one in allowed]
+    return Conflict(said, reason="STATE", state=state, allowed=acts)
+
+
+# ---- rows --------------------------------------------------------------------------------------
+
+
+def new_id() -> str:
+    """A row's key that says nothing."""
+    return token_hex(16)
+
+
+async def numbered(connection: Any, now: datetime, kind: str, pattern: str) -> str:
+    """The next number of a kind, as its `pattern` writes year and number within it."""
+    year = now.astimezone(ZONE).year
+    return pattern.format(year, await next_number(connection, kind, year))
+
+
+def lies(row: Any, names: Iterable[str] = PLACE) -> dict[str, Any]:
+    """Where a row lies and whose it is, for the rows that are added to it."""
+    return {name: getattr(row, name) for name in names}
+
+
+def event(
+    desk: Desk, place: Mapping[str, Any], state: str, act: str | None, note: str | None = None
+) -> dict[str, Any]:
+    """An event's row: what was done now, by which post, and where that led."""
+    done = {"id": new_id(), "state": state, "act": act, "note": note}
+    return {**place, **done, "at": desk.now, "post": desk.post}
+
+
+def column_of(stamp: Fact) -> str:
+    """The column in which a machine's stamp stands."""
+    return stamp.value.lower()
+
+
+def stamps_of(row: Any, facts: Iterable[Fact]) -> Stamps:
+    """Those of a machine's stamps that a row has."""
+    held = ((fact, getattr(row, column_of(fact))) for fact in facts)
+    return {fact: utc(at) for fact, at in held if at is not None}

@@ -15,14 +15,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from catalog.errors import BadUserInput, Conflict, NotFound
+from catalog.errors import BadUserInput, NotFound
 from catalog.procedures import Procedure, Step
-from catalog.workdays import ZONE
 from domain.complaint import MACHINE, ComplaintAct, ComplaintKind, ComplaintState
-from domain.machine import Fact, Stamps, Why
+from domain.machine import Fact, Why
 from domain.machine import Refused as Not
 from resolvers.commands.cases import seen_case, seen_person
-from resolvers.commands.command import Deed, Desk, Input, Refused, new_id, same_version, text
+from resolvers.commands.command import (
+    PLACE,
+    Deed,
+    Desk,
+    Input,
+    Refused,
+    event,
+    lies,
+    new_id,
+    not_from_here,
+    numbered,
+    same_version,
+    stamps_of,
+    text,
+)
 from resolvers.commands.timing import owed
 from resolvers.deed import Done, Told
 from store.cases import change_case
@@ -33,10 +46,11 @@ from store.complaints import (
     change_complaint,
     complaint_to_change,
 )
-from store.deeds import next_number
 
 S, A = ComplaintState, ComplaintAct
 NUMBERED = "TS{}-{:06d}"  # 投诉编号: year and number within it, one range for the three kinds
+STAMPS = (Fact.ANSWERED_AT, Fact.NOTIFIED_AT, Fact.ESCALATED_AT)
+"""Stamps that an act on a complaint may need."""
 OFFICE = "rev"
 """Whose an objection is that is about no case, until it is assigned."""
 FILING, REHEARING = "Complaint.filing", "Complaint.rehearing"
@@ -50,9 +64,8 @@ async def file(desk: Desk, given: Input) -> tuple[Done, Told]:
     kind = ComplaintKind(given["kind"].value)
     place = await _place(desk, kind, given.get("caseNo"), given.get("citizen"))
     body = text(given, "body", "投诉内容")
-    due, year = owed(desk, Procedure(kind), Step.RECEIVE), desk.now.astimezone(ZONE).year
-    number = NUMBERED.format(year, await next_number(desk.connection, "complaint", year))
-    key = new_id()
+    due = owed(desk, Procedure(kind), Step.RECEIVE)
+    number, key = await numbered(desk.connection, desk.now, "complaint", NUMBERED), new_id()
     await add_complaint(
         desk.connection,
         {
@@ -69,14 +82,15 @@ async def file(desk: Desk, given: Input) -> tuple[Done, Told]:
             "body": body,
         },
     )
-    event = _event(desk, place, S.RECEIVED, None, note=None, late=False)
-    await add_complaint_event(desk.connection, key, event)
+    row = {name: place[name] for name in PLACE}
+    received = event(desk, row, S.RECEIVED, None) | {"overdue": False}
+    await add_complaint_event(desk.connection, key, received)
     told = Told(
         *("", number, place["region_path"], "", S.RECEIVED),
         changed=("state",),
         subject=place["applicant_uid"],
     )
-    return Done("ComplaintChanged", {"complaint": key, "event": str(event["id"])}), told
+    return Done("ComplaintChanged", {"complaint": key, "event": str(received["id"])}), told
 
 
 async def _place(
@@ -101,14 +115,7 @@ async def _of_case(desk: Desk, case_no: str) -> dict[str, Any]:
     desk.demand(FILING, case.region_path, case.handling_dept)
     if not case.has_complaint:
         await change_case(desk.connection, case, {"has_complaint": True})
-    return {
-        "case_id": case.id,
-        "applicant_id": case.applicant_id,
-        "applicant_uid": case.applicant_uid,
-        "household_id": case.household_id,
-        "region_path": case.region_path,
-        "handling_dept": case.handling_dept,
-    }
+    return {"case_id": case.id, "applicant_id": case.applicant_id, **lies(case)}
 
 
 async def _of_person(desk: Desk, citizen: str) -> dict[str, Any]:
@@ -214,15 +221,16 @@ async def turn(what: Turn, desk: Desk, given: Input) -> tuple[Done, Told]:
         values["answer"] = note
     if late:
         values["overdue"] = True
-    event = _event(desk, _lies(row, values), after, what.act, note=note, late=late)
+    place = lies(row) | {k: v for k, v in values.items() if k in PLACE}
+    done = event(desk, place, after, what.act, note) | {"overdue": late}
     await change_complaint(desk.connection, row, values)
-    await add_complaint_event(desk.connection, row.id, event)
+    await add_complaint_event(desk.connection, row.id, done)
     told = Told(
         *("", row.complaint_no, row.region_path, row.state, after),
         changed=tuple(values),
         subject=row.applicant_uid,
     )
-    return Done("ComplaintChanged", {"complaint": row.id, "event": str(event["id"])}), told
+    return Done("ComplaintChanged", {"complaint": row.id, "event": str(done["id"])}), told
 
 
 def _owes(desk: Desk, row: ComplaintRow, step: Step | None) -> Values:
@@ -248,59 +256,14 @@ async def _complaint(desk: Desk, number: str) -> ComplaintRow:
 def _after(row: ComplaintRow, what: Turn) -> ComplaintState:
     """Where the act leads. Conflict STATE; Refused for a second escalation, an untold answer."""
     state = S(row.state)
-    step = MACHINE.take(state, what.act, what.facts, _stamps(row))
+    step = MACHINE.take(state, what.act, what.facts, stamps_of(row, STAMPS))
     if not isinstance(step, Not):
         return step.after
     if step.why is Why.DONE_BEFORE:
         raise Refused("AlreadyEscalated", message="已提级一次，办公室的答复为最终答复")
     if step.why is Why.FACTS_MISSING:
         raise Refused("NotNotified", message="尚未将最近一次答复告知本人，不能办结")
-    raise Conflict(
-        "按办理流程，此刻不能这样办",
-        reason="STATE",
-        state=state,
-        allowed=[one.value for one in MACHINE.open_to(state)],
-    )
-
-
-def _stamps(row: ComplaintRow) -> Stamps:
-    every = {
-        Fact.ANSWERED_AT: row.answered_at,
-        Fact.NOTIFIED_AT: row.notified_at,
-        Fact.ESCALATED_AT: row.escalated_at,
-    }
-    return {fact: at for fact, at in every.items() if at is not None}
-
-
-def _lies(row: ComplaintRow, values: Values) -> Values:
-    return {
-        "applicant_uid": row.applicant_uid,
-        "household_id": row.household_id,
-        "region_path": row.region_path,
-        "handling_dept": values.get("handling_dept", row.handling_dept),
-    }
-
-
-def _event(
-    desk: Desk,
-    place: Mapping[str, Any],
-    state: ComplaintState,
-    act: ComplaintAct | None,
-    *,
-    note: str | None,
-    late: bool,
-) -> Values:
-    lies = ("applicant_uid", "household_id", "region_path", "handling_dept")
-    return {
-        **{name: place[name] for name in lies},
-        "id": new_id(),
-        "state": state,
-        "act": act,
-        "note": note,
-        "at": desk.now,
-        "post": desk.post,
-        "overdue": late,
-    }
+    raise not_from_here(state, MACHINE.open_to(state))
 
 
 COMPLAINT_COMMANDS: Mapping[str, Deed] = {

@@ -18,9 +18,7 @@ from typing import Any
 
 from audit.subjects import seen_tokens
 from catalog.datasets import Dataset
-from catalog.errors import BadUserInput, Conflict, NotFound
-from catalog.limits import Limit
-from catalog.limits import Unit as LimitUnit
+from catalog.errors import BadUserInput, NotFound
 from catalog.procedures import Procedure, ProcedureLimit, Step
 from catalog.workdays import ZONE
 from domain.clock import due
@@ -34,11 +32,18 @@ from resolvers.commands.command import (
     Desk,
     Input,
     Refused,
+    column_of,
     day,
+    event,
+    lies,
     new_id,
+    not_from_here,
+    numbered,
     same_version,
+    stamps_of,
     text,
 )
+from resolvers.commands.timing import length
 from resolvers.deed import Done, Told
 from store.corrections import (
     AccessRecord,
@@ -52,8 +57,6 @@ from store.corrections import (
     records_naming,
     records_of_requests,
 )
-from store.deeds import next_number
-from store.register import Person
 from store.work_orders import utc
 
 S, D = CorrectionState, CorrectionAct
@@ -61,16 +64,13 @@ NUMBERED = "JH{}-{:06d}"  # 校核编号: year and number within it
 ENDS = (S.CLOSED,)
 MICROSECOND = timedelta(microseconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-STAMPED: Mapping[Fact, str] = {
-    Fact.ACCEPTED_AT: "accepted_at",
-    Fact.FLAGGED_AT: "flagged_at",
-    Fact.DECIDED_AT: "decided_at",
-    Fact.EXTENDED_AT: "extended_at",
-    Fact.CORRECTED_AT: "corrected_at",
-    Fact.NOTIFIED_AT: "notified_at",
-    Fact.CLOSED_AT: "closed_at",
-}
-"""The machine's stamps by the columns they stand in."""
+STAMPS = (
+    *(Fact.ACCEPTED_AT, Fact.FLAGGED_AT, Fact.DECIDED_AT, Fact.EXTENDED_AT),
+    *(Fact.CORRECTED_AT, Fact.NOTIFIED_AT, Fact.CLOSED_AT),
+)
+"""The machine's stamps."""
+PERSON = ("citizen_uid", "household_id", "region_path")
+"""Whose value it is and where he lives; the provider is its owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ async def file(desk: Desk, given: Input) -> tuple[Done, Told]:
     if filed is not None:
         said_so = "此项数据已有在办的校核"
         raise Refused("CorrectionOpen", message=said_so, correctionNo=filed)
-    row_id, number, place = new_id(), await _number(desk), _place(person, dataset.provider)
+    row_id, number = new_id(), await numbered(desk.connection, desk.now, "correction", NUMBERED)
+    place = lies(person, PERSON) | {"provider": dataset.provider}
     await add_correction(
         desk.connection,
         {
@@ -146,10 +147,10 @@ async def file(desk: Desk, given: Input) -> tuple[Done, Told]:
             "text": said,
         },
     )
-    event = _event(desk, place, MACHINE.start, None, None)
-    await add_correction_event(desk.connection, row_id, event)
+    filed_now = event(desk, place, MACHINE.start, None)
+    await add_correction_event(desk.connection, row_id, filed_now)
     told = Told("", number, person.region_path, "", MACHINE.start, ("state",), person.citizen_uid)
-    return Done("CorrectionChanged", {"correction": row_id, "event": str(event["id"])}), told
+    return Done("CorrectionChanged", {"correction": row_id, "event": str(filed_now["id"])}), told
 
 
 def _disputable(desk: Desk, coordinate: str) -> Dataset:
@@ -162,11 +163,6 @@ def _disputable(desk: Desk, coordinate: str) -> Dataset:
     raise BadUserInput(
         "没有这一项个人数据：请写明类型与字段，如 MinLiving.monthlyAmount", reason="VARIABLE"
     )
-
-
-async def _number(desk: Desk) -> str:
-    year = desk.now.astimezone(ZONE).year
-    return NUMBERED.format(year, await next_number(desk.connection, "correction", year))
 
 
 # ---- moving ------------------------------------------------------------------------------------
@@ -228,7 +224,7 @@ async def replay(desk: Desk, given: Input) -> tuple[Done, Told]:
     taken = _taken(row, D.REPLAY, (Fact.CACHES_PURGED, Fact.READERS_TOLD))
     days = _limit(desk, Step.TELL_READERS_OF).count
     since_us = (desk.now - timedelta(days=days) - EPOCH) // MICROSECOND
-    place = {k: v for k, v in _lies(row).items() if k != "provider"}
+    place = lies(row, PERSON)
     readers = [
         {
             **place,
@@ -298,21 +294,16 @@ def _taken(
 ) -> Taken[CorrectionState, CorrectionAct]:
     """What the act does. Conflict STATE with the acts that are open now."""
     state = S(row.state)
-    stamps = {
-        fact: utc(at)
-        for fact, column in STAMPED.items()
-        if (at := getattr(row, column)) is not None
-    }
+    stamps = stamps_of(row, STAMPS)
     step = MACHINE.take(state, act, frozenset(facts), stamps)
     if isinstance(step, Impossible):
         given = frozenset(Fact)
         allowed = [
-            one.value
+            one
             for one in MACHINE.open_to(state)
             if isinstance(MACHINE.take(state, one, given, stamps), Taken)
         ]
-        said = "按办理流程，此刻不能这样办"
-        raise Conflict(said, reason="STATE", state=state, allowed=allowed)
+        raise not_from_here(state, allowed)
     return step
 
 
@@ -325,11 +316,12 @@ async def _changed(
 ) -> tuple[Done, Told]:
     values = {"state": taken.after, **more}
     if taken.stamps is not None:
-        values[STAMPED[taken.stamps]] = desk.now
+        values[column_of(taken.stamps)] = desk.now
     await change_correction(desk.connection, row, values)
-    event = _event(desk, _lies(row), taken.after, taken.act, note)
-    await add_correction_event(desk.connection, row.id, event)
-    done = Done("CorrectionChanged", {"correction": row.id, "event": str(event["id"])})
+    place = lies(row, (*PERSON, "provider"))
+    added = event(desk, place, taken.after, taken.act, note)
+    await add_correction_event(desk.connection, row.id, added)
+    done = Done("CorrectionChanged", {"correction": row.id, "event": str(added["id"])})
     about = (row.correction_no, row.region_path, row.state, taken.after)
     return done, Told("", *about, tuple(values), row.citizen_uid)
 
@@ -344,47 +336,10 @@ def _due(desk: Desk, start: datetime, *steps: Step) -> datetime:
     at = start
     for number, step in enumerate(steps):
         row = _limit(desk, step)
-        limit = Limit(row.count, LimitUnit(str(row.unit)))
         # A due moment is the first of the next day, which counts for the step that follows.
         begins = at - MICROSECOND if number else at
-        at = due(begins, limit, desk.catalog.calendar).at
+        at = due(begins, length(row), desk.catalog.calendar).at
     return at
-
-
-def _place(person: Person, provider: str) -> dict[str, Any]:
-    return {
-        "citizen_uid": person.citizen_uid,
-        "household_id": person.household_id,
-        "region_path": person.region_path,
-        "provider": provider,
-    }
-
-
-def _lies(row: CorrectionRow) -> dict[str, Any]:
-    return {
-        "citizen_uid": row.citizen_uid,
-        "household_id": row.household_id,
-        "region_path": row.region_path,
-        "provider": row.provider,
-    }
-
-
-def _event(
-    desk: Desk,
-    place: Mapping[str, Any],
-    state: CorrectionState,
-    act: CorrectionAct | None,
-    note: str | None,
-) -> dict[str, Any]:
-    return {
-        **place,
-        "id": new_id(),
-        "state": state,
-        "act": act,
-        "note": note,
-        "at": desk.now,
-        "post": desk.post,
-    }
 
 
 CORRECTION_COMMANDS: Mapping[str, Deed] = {

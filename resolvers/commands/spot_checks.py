@@ -19,17 +19,28 @@ from functools import partial
 from typing import Any
 
 from catalog.divisions import COUNTY
-from catalog.errors import BadUserInput, Conflict, NotFound
+from catalog.errors import BadUserInput, NotFound
 from catalog.procedures import Procedure, Step
 from catalog.workdays import ZONE
 from domain.case import CaseState
-from domain.machine import Fact, Stamps, Why
+from domain.machine import Fact, Why
 from domain.machine import Refused as Not
 from domain.spot_check import MACHINE, SpotCheckAct, SpotCheckState, digest, draw, lot, roll
-from resolvers.commands.command import Deed, Desk, Input, Refused, new_id, same_version, text
+from resolvers.commands.command import (
+    Deed,
+    Desk,
+    Input,
+    Refused,
+    lies,
+    new_id,
+    not_from_here,
+    numbered,
+    same_version,
+    stamps_of,
+    text,
+)
 from resolvers.commands.timing import owed
 from resolvers.deed import Done, Told
-from store.deeds import next_number
 from store.spot_checks import (
     ClosedCase,
     ItemRow,
@@ -67,9 +78,7 @@ async def draw_check(desk: Desk, given: Input) -> tuple[Done, Told]:
     if not by_number:
         raise Refused("NothingToDraw", message="此范围当月没有办结的诉求件")
     sample = draw(seed, by_number, size)
-    year = desk.now.astimezone(ZONE).year
-    number = NUMBERED.format(year, await next_number(desk.connection, "spot_check", year))
-    key = new_id()
+    number, key = await numbered(desk.connection, desk.now, "spot_check", NUMBERED), new_id()
     check = {
         "id": key,
         "check_no": number,
@@ -143,10 +152,7 @@ def _item(
         "drawn_at": desk.now,
         "due_confirmed": True,
         "overdue": False,
-        "applicant_uid": case.applicant_uid,
-        "household_id": case.household_id,
-        "region_path": case.region_path,
-        "handling_dept": case.handling_dept,
+        **lies(case),
     }
 
 
@@ -233,20 +239,14 @@ def _after(row: ItemRow, what: Turn) -> SpotCheckState:
     """Where the act leads. Conflict STATE; Refused for closing what is not put right."""
     state = S(row.state)
     given = {*what.facts, *((Fact.IN_ORDER,) if row.in_order else ())}
-    stamps: Stamps = {} if row.rectified_at is None else {Fact.RECTIFIED_AT: row.rectified_at}
-    step = MACHINE.take(state, what.act, given, stamps)
+    step = MACHINE.take(state, what.act, given, stamps_of(row, [Fact.RECTIFIED_AT]))
     pointless = what.act is A.ORDER_RECTIFICATION and row.in_order  # nothing is to be put right
     if not isinstance(step, Not) and not pointless:
         return step.after
     if isinstance(step, Not) and step.why is Why.FACTS_MISSING:
         raise Refused("NotRectified", message="检查发现问题，须责令整改并整改完成后方可销号")
     allowed = [one for one in MACHINE.open_to(state) if not pointless or one is not what.act]
-    raise Conflict(
-        "按办理流程，此刻不能这样办",
-        reason="STATE",
-        state=state,
-        allowed=[one.value for one in allowed],
-    )
+    raise not_from_here(state, allowed)
 
 
 SPOT_CHECK_COMMANDS: Mapping[str, Deed] = {

@@ -13,14 +13,13 @@ from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Any
 
-from catalog.errors import BadUserInput, Conflict, NotFound
-from catalog.limits import Limit, Unit
+from catalog.errors import BadUserInput, NotFound
 from catalog.load import Catalog
 from catalog.procedures import Procedure
 from catalog.procedures import Step as Rule
 from catalog.workdays import ZONE
 from domain.clock import due
-from domain.machine import Fact, Stamps, Step
+from domain.machine import Fact, Step
 from domain.supervision import (
     CLOSING_STAMPS,
     MACHINE,
@@ -37,13 +36,19 @@ from resolvers.commands.command import (
     Desk,
     Input,
     Refused,
+    column_of,
     day,
+    event,
+    lies,
     new_id,
+    not_from_here,
+    numbered,
     same_version,
+    stamps_of,
     text,
 )
+from resolvers.commands.timing import length
 from resolvers.deed import Done, Told
-from store.deeds import next_number
 from store.supervision import (
     OrderRow,
     add_order,
@@ -53,7 +58,9 @@ from store.supervision import (
 )
 
 A, S = SupervisionAct, SupervisionState
-NUMBERED = "DB{}-{:06d}"  # 督办单号: year and number within it
+KIND, NUMBERED = "supervision", "DB{}-{:06d}"  # 督办单号: year and number within it
+STAMPS = (Fact.SIGNED_AT, Fact.RESULT_AT, Fact.REPORTED_AT, Fact.SENT_BACK_AT)
+"""Stamps that an act on an order may need."""
 ISSUING, HANDLING = "SupervisionOrder.issuing", "SupervisionOrder.handling"
 
 
@@ -80,15 +87,6 @@ MOVES: Mapping[str, Move] = {
     "sendBackSupervision": Move(A.SEND_BACK, ISSUING, ("reason", "退回原因"), (Fact.REASON,)),
 }
 """Mutation -> its act."""
-_STAMPED: Mapping[Fact, str] = {
-    Fact.SIGNED_AT: "signed_at",
-    Fact.RESULT_AT: "result_at",
-    Fact.REPORTED_AT: "reported_at",
-    Fact.SENT_BACK_AT: "sent_back_at",
-    Fact.CLOSED_AT: "closed_at",
-}
-"""Where the machine's stamps stand."""
-
 
 # ---- issuing -------------------------------------------------------------------------------------
 
@@ -102,16 +100,12 @@ async def issue(desk: Desk, given: Input) -> tuple[Done, Told]:
         raise BadUserInput("催办单由平台在超时后自动开立", reason="VARIABLE")
     until = _until(given, desk, kind)
     note = text(given, "note", "督办说明")
-    place = {
-        "applicant_uid": case.applicant_uid,
-        "household_id": case.household_id,
-        "region_path": case.region_path,
-        "handling_dept": case.handling_dept,
-    }
+    place = lies(case)
     row = new_order(desk.now, case.id, kind, given["reason"].value, until, place)
-    row |= {"order_no": await number(desk.connection, desk.now), "note": note}
+    row |= {"order_no": await numbered(desk.connection, desk.now, KIND, NUMBERED), "note": note}
     await add_order(desk.connection, row)
-    await _told(desk, row["id"], place, A.ISSUE, S.ISSUED, note)
+    issued = event(desk, place, S.ISSUED, A.ISSUE, note)
+    await add_supervision_event(desk.connection, row["id"], issued)
     told = Told("", row["order_no"], case.region_path, "", S.ISSUED, ("state",), case.applicant_uid)
     return Done("SupervisionChanged", {"order": row["id"]}), told
 
@@ -138,19 +132,13 @@ def new_order(
     }
 
 
-async def number(connection: Any, now: datetime) -> str:
-    """The next order's number."""
-    year = now.astimezone(ZONE).year
-    return NUMBERED.format(year, await next_number(connection, "supervision", year))
-
-
 def kind_until(catalog: Catalog, now: datetime, kind: SupervisionKind) -> datetime | None:
     """When an order of this kind is due; None for one that says it itself."""
     today = now.astimezone(ZONE).date()
     row = catalog.procedures.limit(Procedure.SUPERVISION, Rule(kind.value), today)
-    if row.amount is None or row.unit is None:
+    if row.amount is None:
         return None
-    return due(now, Limit(row.amount, Unit(row.unit.value)), catalog.calendar).at
+    return due(now, length(row), catalog.calendar).at
 
 
 def _until(given: Input, desk: Desk, kind: SupervisionKind) -> datetime:
@@ -182,21 +170,18 @@ async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
     note = None if what.text is None else text(given, *what.text)
     values: dict[str, Any] = {"state": step.after}
     if step.stamps is not None:
-        values[_STAMPED[step.stamps]] = desk.now
+        values[column_of(step.stamps)] = desk.now
     if what.column is not None:
         values[what.column] = note
     sent_back = order.send_backs + step.counts
     values |= {"send_backs": sent_back} if step.counts else {}
     values |= flagged(desk.catalog, desk.now, order, sent_back)
-    place = {name: getattr(order, name) for name in PLACE}
     await change_supervision(desk.connection, order, values)
-    await _told(desk, order.id, place, what.act, step.after, note)
+    done = event(desk, lies(order), step.after, what.act, note)
+    await add_supervision_event(desk.connection, order.id, done)
     about = (order.order_no, order.region_path, order.state, step.after)
     told = Told("", *about, tuple(values), order.applicant_uid)
     return Done("SupervisionChanged", {"order": order.id}), told
-
-
-PLACE = ("applicant_uid", "household_id", "region_path", "handling_dept")
 
 
 def flagged(catalog: Catalog, now: datetime, order: OrderRow, send_backs: int) -> dict[str, bool]:
@@ -209,42 +194,14 @@ def flagged(catalog: Catalog, now: datetime, order: OrderRow, send_backs: int) -
 
 def _step(what: Move, order: OrderRow) -> Step[SupervisionState, SupervisionAct]:
     state = S(order.state)
-    step = MACHINE.take(state, what.act, what.facts, _stamps(order))
+    step = MACHINE.take(state, what.act, what.facts, stamps_of(order, STAMPS))
     if isinstance(step, Step):
         return step
     missing = [fact for fact in step.missing if fact in CLOSING_STAMPS]
     if missing:
         said = "缺少签收、办果或回报，不能销号"
-        raise Refused("StampsMissing", message=said, missing=[_STAMPED[f] for f in missing])
-    raise Conflict(
-        "按督办流程，此刻不能这样办",
-        reason="STATE",
-        state=state,
-        allowed=[one.value for one in MACHINE.open_to(state)],
-    )
-
-
-def _stamps(order: OrderRow) -> Stamps:
-    held = {
-        Fact.SIGNED_AT: order.signed_at,
-        Fact.RESULT_AT: order.result_at,
-        Fact.REPORTED_AT: order.reported_at,
-        Fact.SENT_BACK_AT: order.sent_back_at,
-    }
-    return {fact: at for fact, at in held.items() if at is not None}
-
-
-async def _told(
-    desk: Desk,
-    order_id: str,
-    place: Mapping[str, Any],
-    act: SupervisionAct,
-    state: SupervisionState,
-    note: str | None,
-) -> None:
-    event = {**place, "id": new_id(), "act": act, "state": state, "at": desk.now}
-    event |= {"post": desk.post, "note": note}
-    await add_supervision_event(desk.connection, order_id, event)
+        raise Refused("StampsMissing", message=said, missing=[column_of(f) for f in missing])
+    raise not_from_here(state, MACHINE.open_to(state), "按督办流程，此刻不能这样办")
 
 
 SUPERVISION_COMMANDS: Mapping[str, Deed] = {

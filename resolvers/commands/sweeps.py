@@ -17,8 +17,8 @@ from catalog.workdays import ZONE
 from domain.clock import due
 from domain.supervision import SupervisionAct, SupervisionKind, SupervisionState, Urge, urged
 from resolvers.commands.cases import SYSTEM
-from resolvers.commands.command import new_id
-from resolvers.commands.supervision import PLACE, flagged, kind_until, new_order, number
+from resolvers.commands.command import lies, new_id, numbered
+from resolvers.commands.supervision import KIND, NUMBERED, flagged, kind_until, new_order
 from store.cases import mark_overdue
 from store.deeds import forget
 from store.supervision import (
@@ -77,9 +77,12 @@ async def _urge(at: Sweeper, late: LateOrder) -> None:
     kind = SupervisionKind.URGE
     until = kind_until(at.catalog, at.now, kind)
     assert until is not None  # noqa: S101  the catalogue has a length for it
-    place = {name: getattr(late, name) for name in PLACE}
+    place = lies(late)
     row = new_order(at.now, late.case_id, kind, "OVERDUE", until, place)
-    row |= {"order_no": await number(at.connection, at.now), "note": "办理超时，请限期办结并回报"}
+    row |= {
+        "order_no": await numbered(at.connection, at.now, KIND, NUMBERED),
+        "note": "办理超时，请限期办结并回报",
+    }
     await add_order(at.connection, row | {"node": late.node, "triggers": triggers})
     event = {**place, "id": new_id(), "act": SupervisionAct.ISSUE, "at": at.now, "post": SYSTEM}
     event |= {"state": SupervisionState.ISSUED, "note": None}
