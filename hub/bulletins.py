@@ -30,6 +30,7 @@ from store import bulletins as store
 from store.bulletins import Bulletin, FigureRow, PlaceRow, Ranking
 from store.engine import single
 from store.policy import read_version
+from store.rows import utc
 
 SIGNERS = (("office", "rev"),)
 """The leading group's office analyses and publishes (第三条、第十五条)."""
@@ -169,8 +170,7 @@ async def rows_of(settings: Settings, month: str) -> Rows:
     return Rows(
         cases=[_case(row) for row in found],
         events=[
-            EventRow(row.case_id, row.state, store.aware(row.at), row.post, row.overdue)
-            for row in happened
+            EventRow(row.case_id, row.state, utc(row.at), row.post, row.overdue) for row in happened
         ],
         orders=[_order(row, items[row.case_id]) for row in due],
         register=[RegisterRow(*row) for row in register],
@@ -183,16 +183,16 @@ def _case(row: Any) -> CaseRow:
         row.region_path,
         row.handling_dept,
         row.item,
-        store.aware(row.filed_at),
-        None if row.closed_at is None else store.aware(row.closed_at),
+        utc(row.filed_at),
+        None if row.closed_at is None else utc(row.closed_at),
         row.has_complaint,
     )
 
 
 def _order(row: Any, item: str) -> OrderRow:
-    closed = None if row.closed_at is None else store.aware(row.closed_at)
+    closed = None if row.closed_at is None else utc(row.closed_at)
     where = (row.id, row.region_path, row.handling_dept, item)
-    return OrderRow(*where, store.aware(row.due_at), closed)
+    return OrderRow(*where, utc(row.due_at), closed)
 
 
 def _edition(catalog: Catalog, month: str, now: datetime) -> Edition:

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import unquote
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,10 +20,10 @@ from authz.rule import EMERGENCY
 from catalog.errors import AuditUnavailable, BadRequest, PurposeRequired
 from hub.keys import note_digest
 from store.audit import purpose_note
+from store.rows import INSERT
 
 HEADER = b"x-purpose-note"
 SHORTEST, LONGEST = 4, 500  # characters; as long as one sentence, not a file
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 def words(headers: Mapping[bytes, bytes], purpose: str) -> str:
@@ -60,7 +58,7 @@ class Notes:
         """The note's digest, once its words are stored; AuditUnavailable if they cannot be."""
         digest = note_digest(self._ring, note)
         row = {"digest": digest, "text": note, "at": time.time_ns() // 1000}
-        made = _INSERT[self._engine.dialect.name](purpose_note).values(row)
+        made = INSERT[self._engine.dialect.name](purpose_note).values(row)
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(made.on_conflict_do_nothing())

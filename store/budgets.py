@@ -8,17 +8,17 @@ never take the same one. A row knows no person and nothing of what was asked.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Date, Integer, Table, case, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalog.workdays import ZONE
 from store.metadata import BYTES, metadata
+from store.rows import INSERT
 
 SECOND_US = 1_000_000
 
@@ -30,7 +30,6 @@ source_budget = Table(
     Column("used", Integer, nullable=False),  # calls of that day
     Column("next_at", BigInteger, nullable=False),  # µs UTC: no call before
 )
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _COLUMNS = source_budget.c
 
 
@@ -115,7 +114,7 @@ async def _taken(
 async def _open(connection: AsyncConnection, source: str, today: date) -> None:
     """A row for a source that has none; another worker may be doing the same."""
     row = {"source": source, "day": today, "used": 0, "next_at": 0}
-    made = _INSERT[connection.dialect.name](source_budget).values(row)
+    made = INSERT[connection.dialect.name](source_budget).values(row)
     await connection.execute(made.on_conflict_do_nothing())
 
 

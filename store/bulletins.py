@@ -27,7 +27,6 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,6 +34,7 @@ from store.cases import case_event, case_file
 from store.frozen import Frozen
 from store.metadata import BYTES, metadata
 from store.register import citizen
+from store.rows import INSERT, utc
 from store.supervision import supervision_order
 
 AT_ONCE = 500  # keys in one statement: a parameter each
@@ -109,7 +109,6 @@ TABLES = (
     "ranking_place",
 )
 FROZEN = Frozen(TABLES, "bulletin_refuse", "frozen bulletins are never changed")
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,7 @@ async def keep(conn: AsyncConnection, made: Ranking, places: Iterable[PlaceRow])
 
 
 async def _first(conn: AsyncConnection, table: Table, row: Mapping[str, Any]) -> bool:
-    made = _INSERT[conn.dialect.name](table).values(row).on_conflict_do_nothing()
+    made = INSERT[conn.dialect.name](table).values(row).on_conflict_do_nothing()
     return bool((await conn.execute(made)).rowcount == 1)
 
 
@@ -217,13 +216,13 @@ async def bulletin(conn: AsyncConnection, month: str) -> Bulletin | None:
     ).one_or_none()
     if found is None:
         return None
-    return Bulletin(**{**found._mapping, "frozen_at": aware(found.frozen_at)})
+    return Bulletin(**{**found._mapping, "frozen_at": utc(found.frozen_at)})
 
 
 async def months(conn: AsyncConnection) -> list[Bulletin]:
     """Every bulletin, the newest month first."""
     found = await conn.execute(select(monthly_bulletin).order_by(monthly_bulletin.c.month.desc()))
-    return [Bulletin(**{**row._mapping, "frozen_at": aware(row.frozen_at)}) for row in found]
+    return [Bulletin(**{**row._mapping, "frozen_at": utc(row.frozen_at)}) for row in found]
 
 
 async def inputs_of(conn: AsyncConnection, month: str) -> tuple[str, ...]:
@@ -249,7 +248,7 @@ async def ranking(conn: AsyncConnection, quarter: str) -> Ranking | None:
     found = (await conn.execute(asked)).one_or_none()
     if found is None:
         return None
-    return Ranking(**{**found._mapping, "ranked_at": aware(found.ranked_at)})
+    return Ranking(**{**found._mapping, "ranked_at": utc(found.ranked_at)})
 
 
 # ---- what it is made from ---------------------------------------------------------------------
@@ -323,11 +322,6 @@ async def register_sums(conn: AsyncConnection) -> list[tuple[str, int, int]]:
 def _at_once(keys: Iterable[str]) -> Iterator[list[str]]:
     known = sorted(keys)
     yield from (known[at : at + AT_ONCE] for at in range(0, len(known), AT_ONCE))
-
-
-def aware(at: datetime) -> datetime:
-    """A moment as the database gave it: SQLite leaves the zone out, which is UTC."""
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _utc(at: datetime) -> datetime:

@@ -31,6 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
+from store.rows import Versioned, add_history
 
 case_file = Table(
     "case_file",
@@ -111,16 +112,12 @@ class CaseRow:
     has_complaint: bool
 
 
-_ROW = [case_file.c[name] for name in CaseRow.__dataclass_fields__]
+_CASES = Versioned(case_file, CaseRow)
 
 
 async def case_to_change(connection: AsyncConnection, case_no: str) -> CaseRow | None:
     """The case of this number, locked until the transaction ends; None if there is none."""
-    found = await connection.execute(
-        select(*_ROW).where(case_file.c.case_no == case_no).with_for_update()
-    )
-    row = found.one_or_none()
-    return None if row is None else CaseRow(*row)
+    return await _CASES.to_change(connection, case_file.c.case_no == case_no)
 
 
 async def open_case_no(
@@ -150,25 +147,14 @@ async def change_case(
     connection: AsyncConnection, case: CaseRow, values: Mapping[str, Any]
 ) -> None:
     """Change a case that `case_to_change` has locked; its version moves on by one."""
-    changed = (
-        update(case_file)
-        .where(case_file.c.id == case.id, case_file.c.version == case.version)
-        .values(**values, version=case.version + 1)
-    )
-    done = await connection.execute(changed)
-    if done.rowcount != 1:
-        raise RuntimeError("a locked case has changed")
+    await _CASES.change(connection, case, values)
 
 
 async def add_events(
     connection: AsyncConnection, case_id: str, events: list[dict[str, Any]]
 ) -> None:
     """Add events after those the case has; their numbers follow on."""
-    last = select(case_event.c.seq).where(case_event.c.case_id == case_id)
-    found = await connection.execute(last.order_by(case_event.c.seq.desc()).limit(1))
-    seq = found.scalar_one_or_none() or 0
-    rows = [{**event, "case_id": case_id, "seq": seq + n} for n, event in enumerate(events, 1)]
-    await connection.execute(insert(case_event), rows)
+    await add_history(connection, case_event.c.case_id, case_id, *events)
 
 
 async def mark_overdue(connection: AsyncConnection, case_id: str) -> None:

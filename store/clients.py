@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -40,12 +40,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalog.errors import Readable
 from store.metadata import BYTES, metadata
 from store.policy import Change, bump_version, note
+from store.rows import INSERT
 
 SYSTEM, GATEWAY = "system", "gateway"
 SECRET, JWK, CERT = "secret", "jwk", "cert"
@@ -107,7 +107,6 @@ sign_in_failure = Table(
     Column("minute", Integer, primary_key=True, autoincrement=False),  # since 1970, UTC
     Column("count", Integer, nullable=False),
 )
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 class NoClient(Readable):
@@ -283,14 +282,14 @@ async def use_assertion(conn: AsyncConnection, client_id: str, jti: str, until: 
     In the caller's transaction. Seconds since 1970; what has expired by then is forgotten.
     """
     digest = hashlib.sha256(f"{client_id}\0{jti}".encode()).hexdigest()
-    made = _INSERT[conn.dialect.name](used_assertion).values(digest=digest, until=until)
+    made = INSERT[conn.dialect.name](used_assertion).values(digest=digest, until=until)
     done = await conn.execute(made.on_conflict_do_nothing().returning(used_assertion.c.digest))
     return done.scalar_one_or_none() is not None
 
 
 async def revoke_token(conn: AsyncConnection, jti: str, until: int) -> None:
     """Refuse a token from now on; `until` when it expires by itself (seconds since 1970)."""
-    made = _INSERT[conn.dialect.name](revoked_token).values(jti=jti, until=until)
+    made = INSERT[conn.dialect.name](revoked_token).values(jti=jti, until=until)
     await conn.execute(made.on_conflict_do_nothing())
 
 
@@ -336,7 +335,7 @@ class Failures:
         row = {"client_id": client_id, "address": address, "minute": minute, "count": 1}
         keys = [column.name for column in sign_in_failure.primary_key]
         async with self._engine.begin() as conn:
-            made = _INSERT[conn.dialect.name](sign_in_failure).values(row)
+            made = INSERT[conn.dialect.name](sign_in_failure).values(row)
             more = {"count": sign_in_failure.c.count + 1}
             await conn.execute(made.on_conflict_do_update(index_elements=keys, set_=more))
             await forget(conn, minute * MINUTE_S)

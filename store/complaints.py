@@ -10,7 +10,7 @@ its case, which it does once. Events are only ever added.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -26,15 +26,13 @@ from sqlalchemy import (
     Table,
     Text,
     insert,
-    select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
-from store.work_orders import utc
+from store.rows import Versioned, add_history
 
 _AT = DateTime(timezone=True)
 
@@ -120,17 +118,12 @@ class ComplaintRow:
     handling_dept: str
 
 
+_COMPLAINTS = Versioned(complaint, ComplaintRow)
+
+
 async def complaint_to_change(connection: AsyncConnection, number: str) -> ComplaintRow | None:
     """The complaint of this number, locked until the transaction ends; None if there is none."""
-    columns = [complaint.c[one.name] for one in fields(ComplaintRow)]
-    found = await connection.execute(
-        select(*columns).where(complaint.c.complaint_no == number).with_for_update()
-    )
-    row = found.one_or_none()
-    if row is None:
-        return None
-    values: list[Any] = [utc(v) if isinstance(v, datetime) else v for v in row]
-    return ComplaintRow(*values)
+    return await _COMPLAINTS.to_change(connection, complaint.c.complaint_no == number)
 
 
 async def add_complaint(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
@@ -142,21 +135,11 @@ async def change_complaint(
     connection: AsyncConnection, row: ComplaintRow, values: Mapping[str, Any]
 ) -> None:
     """Change a complaint that `complaint_to_change` has locked; its version moves on by one."""
-    changed = (
-        update(complaint)
-        .where(complaint.c.id == row.id, complaint.c.version == row.version)
-        .values(**values, version=row.version + 1)
-    )
-    if (await connection.execute(changed)).rowcount != 1:
-        raise RuntimeError("a locked complaint has changed")
+    await _COMPLAINTS.change(connection, row, values)
 
 
 async def add_complaint_event(
     connection: AsyncConnection, complaint_id: str, event: Mapping[str, Any]
 ) -> None:
     """Add an event after those the complaint has."""
-    last = select(complaint_event.c.seq).where(complaint_event.c.complaint_id == complaint_id)
-    found = await connection.execute(last.order_by(complaint_event.c.seq.desc()).limit(1))
-    seq = (found.scalar_one_or_none() or 0) + 1
-    row = {**event, "complaint_id": complaint_id, "seq": seq}
-    await connection.execute(insert(complaint_event).values(**row))
+    await add_history(connection, complaint_event.c.complaint_id, complaint_id, event)

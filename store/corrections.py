@@ -26,7 +26,6 @@ from sqlalchemy import (
     insert,
     or_,
     select,
-    update,
 )
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -36,6 +35,7 @@ from store.audit import audit_event, audit_index, audit_subject
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
+from store.rows import Versioned, add_history
 
 _AT = DateTime(timezone=True)
 
@@ -145,16 +145,12 @@ class CorrectionRow:
     provider: str
 
 
-_ROW = [correction.c[name] for name in CorrectionRow.__dataclass_fields__]
+_CORRECTIONS = Versioned(correction, CorrectionRow)
 
 
 async def correction_to_change(connection: AsyncConnection, number: str) -> CorrectionRow | None:
     """The correction of this number, locked until the transaction ends; None if there is none."""
-    found = await connection.execute(
-        select(*_ROW).where(correction.c.correction_no == number).with_for_update()
-    )
-    row = found.one_or_none()
-    return None if row is None else CorrectionRow(*row)
+    return await _CORRECTIONS.to_change(connection, correction.c.correction_no == number)
 
 
 async def open_correction_no(
@@ -184,25 +180,14 @@ async def change_correction(
     connection: AsyncConnection, row: CorrectionRow, values: Mapping[str, Any]
 ) -> None:
     """Change one that `correction_to_change` has locked; its version moves on by one."""
-    changed = (
-        update(correction)
-        .where(correction.c.id == row.id, correction.c.version == row.version)
-        .values(**values, version=row.version + 1)
-    )
-    done = await connection.execute(changed)
-    if done.rowcount != 1:
-        raise RuntimeError("a locked correction has changed")
+    await _CORRECTIONS.change(connection, row, values)
 
 
 async def add_correction_event(
     connection: AsyncConnection, correction_id: str, event: Mapping[str, Any]
 ) -> None:
     """Add an event after those it has; its number follows on."""
-    last = select(correction_event.c.seq).where(correction_event.c.correction_id == correction_id)
-    found = await connection.execute(last.order_by(correction_event.c.seq.desc()).limit(1))
-    seq = (found.scalar_one_or_none() or 0) + 1
-    row = {**event, "correction_id": correction_id, "seq": seq}
-    await connection.execute(insert(correction_event).values(**row))
+    await add_history(connection, correction_event.c.correction_id, correction_id, event)
 
 
 async def add_readers(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:

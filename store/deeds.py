@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import (
     DataError,
     DBAPIError,
@@ -39,13 +38,13 @@ from sqlalchemy.exc import (
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.metadata import BYTES, metadata
+from store.rows import INSERT
 
 DAY_S = 24 * 3_600  # seconds a receipt is kept (protocol 1.5)
 WAIT_S = 8.0  # for the one writer of SQLite; an asker waits ten seconds at most
 OURS = (IntegrityError, ProgrammingError, DataError)
 """What a statement of ours was wrong about; it says nothing of the store."""
 LOCK_NOT_AVAILABLE = "55P03"  # PostgreSQL's word for lock_timeout
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 deed_receipt = Table(
     "deed_receipt",
@@ -152,7 +151,7 @@ async def begun(connection: AsyncConnection, receipt: Receipt, now: datetime) ->
         "digest": receipt.digest,
         "at": now,
     }
-    made = _INSERT[connection.dialect.name](deed_receipt).values(row).on_conflict_do_nothing()
+    made = INSERT[connection.dialect.name](deed_receipt).values(row).on_conflict_do_nothing()
     if (await connection.execute(made)).rowcount == 1:
         return None
     columns = (deed_receipt.c.digest, deed_receipt.c.done)
@@ -177,7 +176,7 @@ async def forget(connection: AsyncConnection, now: datetime) -> int:
 async def next_number(connection: AsyncConnection, kind: str, year: int) -> int:
     """The next number of a kind within a year, from 1; without gaps, for the row is locked."""
     range_ = number_range
-    made = _INSERT[connection.dialect.name](range_).values(kind=kind, year=year, last=1)
+    made = INSERT[connection.dialect.name](range_).values(kind=kind, year=year, last=1)
     counted = made.on_conflict_do_update(
         index_elements=[range_.c.kind, range_.c.year], set_={"last": range_.c.last + 1}
     )

@@ -7,19 +7,15 @@ off, is made up for.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import Column, DateTime, Integer, String, Table, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.metadata import BYTES, metadata
-from store.work_orders import utc
+from store.rows import INSERT, utc
 
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _AT = DateTime(timezone=True)
 
 job = Table(
@@ -53,7 +49,7 @@ async def take(
     every: timedelta,
 ) -> bool:
     """Take the job if it is due and nobody has it."""
-    made = _INSERT[connection.dialect.name](job).values(name=name, done=0)
+    made = INSERT[connection.dialect.name](job).values(name=name, done=0)
     await connection.execute(made.on_conflict_do_nothing())
     of = job.c
     free = or_(of.holder.is_(None), of.until <= now)

@@ -7,16 +7,15 @@ hour that is looked back on is removed with the account's next look-up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from sqlalchemy import Column, Integer, Table, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from catalog.errors import SourceUnavailable
 from store.metadata import BYTES, metadata
+from store.rows import INSERT
 
 HOUR, SHORT = 60, 10  # minutes looked back on: for all look-ups, for those that found nobody
 MINUTE_S = 60
@@ -29,7 +28,6 @@ lookup_use = Table(
     Column("tried", Integer, nullable=False),
     Column("missed", Integer, nullable=False),
 )
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 class Lookups:
@@ -83,7 +81,7 @@ class Lookups:
         now, mine = self._now(), lookup_use.c.principal_id == principal_id
         row = {"principal_id": principal_id, "minute": now, "tried": tried, "missed": missed}
         more = {"tried": lookup_use.c.tried + tried, "missed": lookup_use.c.missed + missed}
-        made = _INSERT[connection.dialect.name](lookup_use).values(row)
+        made = INSERT[connection.dialect.name](lookup_use).values(row)
         keys = [column.name for column in lookup_use.primary_key]
         await connection.execute(made.on_conflict_do_update(index_elements=keys, set_=more))
         await connection.execute(delete(lookup_use).where(mine, lookup_use.c.minute <= now - HOUR))

@@ -12,7 +12,6 @@ that fails gives its number back.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from typing import Any
@@ -29,11 +28,11 @@ from sqlalchemy import (
     Text,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, metadata
+from store.rows import INSERT
 
 PREFIX = "YS"  # 砚山
 NUMBER = re.compile(rf"{PREFIX}-\d{{4}}-\d{{6,9}}\Z", re.ASCII)
@@ -68,8 +67,6 @@ print_count = Table(
 )
 
 FROZEN = Frozen(("printed_record",), "prints_refuse", "prints are never changed")
-
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,7 @@ def sha256_of(number: str, code: str, template: str, printed_at: int, content: s
 
 async def next_number(connection: AsyncConnection, year: int) -> str:
     """``YS-2026-000123``; taken for good when the transaction commits, given back otherwise."""
-    made = _INSERT[connection.dialect.name](print_count).values(year=year, last=1)
+    made = INSERT[connection.dialect.name](print_count).values(year=year, last=1)
     counted = made.on_conflict_do_update(
         index_elements=["year"], set_={"last": print_count.c.last + 1}
     )

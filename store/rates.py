@@ -9,15 +9,14 @@ statement. Shares shrink as the minute's budget does: what idle workers hold of 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Column, Integer, Table, case, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from store.metadata import BYTES, metadata
+from store.rows import INSERT
 
 MINUTE_S = 60
 PARTS = 8
@@ -32,7 +31,6 @@ rate_use = Table(
     Column("taken", Integer, nullable=False),  # requests handed out of that minute
     Column("share", Integer, nullable=False),  # requests of the last share
 )
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _COLUMNS = rate_use.c
 
 
@@ -98,5 +96,5 @@ async def _taken(
 async def _open(connection: AsyncConnection, principal_id: str, minute: int) -> None:
     """A row for an account that has none; another worker may be doing the same."""
     row = {"principal_id": principal_id, "minute": minute, "taken": 0, "share": 0}
-    made = _INSERT[connection.dialect.name](rate_use).values(row)
+    made = INSERT[connection.dialect.name](rate_use).values(row)
     await connection.execute(made.on_conflict_do_nothing())

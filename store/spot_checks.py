@@ -25,7 +25,6 @@ from sqlalchemy import (
     Text,
     insert,
     select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,7 +32,7 @@ from store.cases import case_file
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
-from store.work_orders import utc
+from store.rows import Versioned
 
 _AT = DateTime(timezone=True)
 
@@ -124,6 +123,9 @@ class ItemRow:
     handling_dept: str
 
 
+_ITEMS = Versioned(spot_check_item, ItemRow)
+
+
 async def closed_cases(
     connection: AsyncConnection,
     since: datetime,
@@ -157,23 +159,9 @@ async def add_spot_check(
 
 async def item_to_change(connection: AsyncConnection, number: str) -> ItemRow | None:
     """The item of this number, locked until the transaction ends; None if there is none."""
-    columns = [spot_check_item.c[one.name] for one in fields(ItemRow)]
-    found = await connection.execute(
-        select(*columns).where(spot_check_item.c.item_no == number).with_for_update()
-    )
-    row = found.one_or_none()
-    if row is None:
-        return None
-    values: list[Any] = [utc(v) if isinstance(v, datetime) else v for v in row]
-    return ItemRow(*values)
+    return await _ITEMS.to_change(connection, spot_check_item.c.item_no == number)
 
 
 async def change_item(connection: AsyncConnection, row: ItemRow, values: Mapping[str, Any]) -> None:
     """Change an item that `item_to_change` has locked; its version moves on by one."""
-    changed = (
-        update(spot_check_item)
-        .where(spot_check_item.c.id == row.id, spot_check_item.c.version == row.version)
-        .values(**values, version=row.version + 1)
-    )
-    if (await connection.execute(changed)).rowcount != 1:
-        raise RuntimeError("a locked item has changed")
+    await _ITEMS.change(connection, row, values)

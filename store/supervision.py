@@ -23,16 +23,13 @@ from sqlalchemy import (
     Table,
     Text,
     false,
-    func,
     insert,
-    select,
-    update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
-from store.work_orders import utc
+from store.rows import Versioned, add_history
 
 supervision_order = Table(
     "supervision_order",
@@ -114,27 +111,19 @@ class OrderRow:
     handling_dept: str
 
 
-_ROW = [supervision_order.c[name] for name in OrderRow.__dataclass_fields__]
-
-
-def _row(row: Any) -> OrderRow:
-    values: list[Any] = [utc(v) if isinstance(v, datetime) else v for v in row]
-    return OrderRow(*values)
+_ORDERS = Versioned(supervision_order, OrderRow)
 
 
 async def order_to_change(connection: AsyncConnection, order_no: str) -> OrderRow | None:
     """The order of this number, locked until the transaction ends; None if there is none."""
-    asked = select(*_ROW).where(supervision_order.c.order_no == order_no).with_for_update()
-    row = (await connection.execute(asked)).one_or_none()
-    return None if row is None else _row(row)
+    return await _ORDERS.to_change(connection, supervision_order.c.order_no == order_no)
 
 
 async def open_urges(connection: AsyncConnection, case_id: str, ended: str) -> list[OrderRow]:
     """The orders of kind URGE of a case that are not in the state `ended`, locked."""
     of = supervision_order.c
-    asked = select(*_ROW).where(of.case_id == case_id, of.kind == "URGE", of.state != ended)
-    found = await connection.execute(asked.order_by(of.issued_at).with_for_update())
-    return [_row(row) for row in found]
+    asked = _ORDERS.locked(of.case_id == case_id, of.kind == "URGE", of.state != ended)
+    return [_ORDERS.read(row) for row in await connection.execute(asked.order_by(of.issued_at))]
 
 
 async def add_order(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
@@ -146,21 +135,14 @@ async def change_supervision(
     connection: AsyncConnection, order: OrderRow, values: Mapping[str, Any]
 ) -> None:
     """Change an order that is locked; its version moves on by one."""
-    of = supervision_order.c
-    changed = update(supervision_order).where(of.id == order.id, of.version == order.version)
-    done = await connection.execute(changed.values(**values, version=order.version + 1))
-    if done.rowcount != 1:
-        raise RuntimeError("a locked order has changed")
+    await _ORDERS.change(connection, order, values)
 
 
 async def add_supervision_event(
     connection: AsyncConnection, order_id: str, event: Mapping[str, Any]
 ) -> None:
     """Add an event after those the order has."""
-    of = supervision_event.c
-    last = await connection.scalar(select(func.max(of.seq)).where(of.order_id == order_id))
-    row = {**event, "order_id": order_id, "seq": (last or 0) + 1}
-    await connection.execute(insert(supervision_event).values(**row))
+    await add_history(connection, supervision_event.c.order_id, order_id, event)
 
 
 async def late_orders(
@@ -168,11 +150,6 @@ async def late_orders(
 ) -> list[OrderRow]:
     """Open orders past their limit with a key behind `after`, by key; `most` of them."""
     of = supervision_order.c
-    asked = (
-        select(*_ROW)
-        .where(of.due_at <= now, of.state != ended, of.id > after)
-        .order_by(of.id)
-        .limit(most)
-        .with_for_update()
-    )
-    return [_row(row) for row in await connection.execute(asked)]
+    asked = _ORDERS.locked(of.due_at <= now, of.state != ended, of.id > after)
+    found = await connection.execute(asked.order_by(of.id).limit(most))
+    return [_ORDERS.read(row) for row in found]

@@ -26,6 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from catalog.errors import SourceUnavailable
 from store.metadata import BYTES, metadata
+from store.rows import utc
 
 tally_rule = Table(
     "tally_rule",
@@ -86,7 +87,7 @@ class Tallies:
                 row = (await connection.execute(asked)).first()
         except (SQLAlchemyError, OSError):
             raise _down() from None
-        return None if row is None else (row.cells, _aware(row.made_at))
+        return None if row is None else (row.cells, utc(row.made_at))
 
     async def publish(self, cube: str, period: str, tables: Mapping[str, str], policy: int) -> None:
         """Store all tables of a period, together; if somebody was first, his stand."""
@@ -99,10 +100,6 @@ class Tallies:
             return
         except (SQLAlchemyError, OSError):
             raise _down() from None
-
-
-def _aware(at: datetime) -> datetime:
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 def _down() -> SourceUnavailable:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -29,14 +29,13 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
+from store.rows import INSERT, utc
 
-_INSERT: Mapping[str, Any] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 _AT = DateTime(timezone=True)
 
 work_order = Table(
@@ -109,11 +108,6 @@ reminder = Table(
 BEFORE, DEPARTMENT = "BEFORE", "DEPARTMENT"
 """Kinds of reminders: the handler before the limit, his department a day after it."""
 FROZEN = Frozen(("timeout_event",), "timeout_refuse", "what was overdue stays recorded")
-
-
-def utc(at: datetime) -> datetime:
-    """A moment of the store as an aware one: SQLite keeps no zone, all are UTC."""
-    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +189,7 @@ async def record_timeout(connection: AsyncConnection, order_id: str, now: dateti
     names = [c.name for c in timeout_event.columns if c.name != "recorded_at"]
     wanted = select(*(work_order.c[name] for name in names)).where(work_order.c.id == order_id)
     row = (await connection.execute(wanted)).mappings().one()
-    made = _INSERT[connection.dialect.name](timeout_event).values(**row, recorded_at=now)
+    made = INSERT[connection.dialect.name](timeout_event).values(**row, recorded_at=now)
     done = await connection.execute(made.on_conflict_do_nothing())
     if done.rowcount != 1:
         return False
@@ -265,6 +259,6 @@ async def department_unreminded(
 
 async def remind(connection: AsyncConnection, order_id: str, kind: str, at: datetime) -> bool:
     """Note a reminder; False if it was noted before."""
-    made = _INSERT[connection.dialect.name](reminder)
+    made = INSERT[connection.dialect.name](reminder)
     row = made.values(work_order_id=order_id, kind=kind, at=at).on_conflict_do_nothing()
     return (await connection.execute(row)).rowcount == 1

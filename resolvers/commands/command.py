@@ -22,7 +22,6 @@ from domain.machine import Fact, Stamps
 from resolvers.deed import Done, Told
 from store.deeds import next_number
 from store.register import Person
-from store.work_orders import utc
 
 PLACE = ("applicant_uid", "household_id", "region_path", "handling_dept")
 """Whose a row is and where it lies: what rights to it are judged by."""
@@ -157,4 +156,4 @@ def column_of(stamp: Fact) -> str:
 def stamps_of(row: Any, facts: Iterable[Fact]) -> Stamps:
     """Those of a machine's stamps that a row has."""
     held = ((fact, getattr(row, column_of(fact))) for fact in facts)
-    return {fact: utc(at) for fact, at in held if at is not None}
+    return {fact: at for fact, at in held if at is not None}

@@ -57,7 +57,6 @@ from store.corrections import (
     records_naming,
     records_of_requests,
 )
-from store.work_orders import utc
 
 S, D = CorrectionState, CorrectionAct
 NUMBERED = "JH{}-{:06d}"  # 校核编号: year and number within it
@@ -208,7 +207,7 @@ async def extend(desk: Desk, given: Input) -> tuple[Done, Told]:
     row = await _row(desk, "extendCorrection", given)
     taken = _taken(row, D.EXTEND, (Fact.REASON,))
     note = text(given, *REASON)
-    longer = _due(desk, utc(row.filed_at), Step.CORRECT, Step.EXTEND)
+    longer = _due(desk, row.filed_at, Step.CORRECT, Step.EXTEND)
     return await _changed(desk, row, taken, note, {"due_at": longer})
 
 

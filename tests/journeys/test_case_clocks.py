@@ -16,7 +16,8 @@ from domain.clock import due
 from hub.demo.site import Site
 from store.cases import case_event, case_file
 from store.engine import single
-from store.work_orders import timeout_event, utc, work_order
+from store.rows import utc
+from store.work_orders import timeout_event, work_order
 from tests.casework import MANY, MORE, TOWN, Time, do, filed
 from tests.trusted import Edge, over
 

@@ -19,8 +19,9 @@ from hub.demo.site import Site
 from store.cases import case_file
 from store.complaints import complaint, complaint_event
 from store.engine import single
+from store.rows import utc
 from store.spot_checks import spot_check, spot_check_item
-from store.work_orders import utc, work_order
+from store.work_orders import work_order
 from tests.casework import DEPT, MANY, TOWN, VILLAGE, Time, applicant, code, do, filed
 from tests.complaints import (
     CHECKED,
