@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import TypeVar
 
 from catalog.divisions import Level
+from catalog.limits import Limit
+from catalog.limits import Unit as Span
 from catalog.table import Table
 from catalog.validity import Ground, LegalBasis, read_ground
 
@@ -117,6 +119,14 @@ class ProcedureLimit:
         if self.amount is None:
             raise LookupError(f"{self.procedure} {self.step} is as written")
         return self.amount
+
+    @property
+    def length(self) -> Limit:
+        """The amount as a length of time; LookupError where the order itself says it.
+
+        ValueError for how often.
+        """
+        return Limit(self.count, Span(str(self.unit)))
 
 
 @dataclass(frozen=True, slots=True)

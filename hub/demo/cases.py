@@ -18,7 +18,7 @@ from typing import Any
 from catalog.items import FlowKind, ServiceItem
 from domain.case import CaseState as S
 from domain.case import path
-from hub.demo.files import Sheet
+from hub.demo.files import Sheet, mixed
 from hub.demo.places import POPULATION
 from hub.demo.register import Entry, opaque_id
 from hub.demo.village import Village
@@ -103,20 +103,17 @@ LIMITS: Mapping[FlowKind, Mapping[S, float]] = {
 NOTICE_DAYS = 5.0  # seven natural days are five working days: nobody may shorten them
 ENDS = (S.CLOSED, S.NOT_ACCEPTED, S.WITHDRAWN)
 
+PLACE = "applicant_uid household_id region_path handling_dept"
 _CASE = (
-    "id case_no item flow state channel intake applicant_id applicant_uid household_id region_path "
-    "handling_dept filed_at due_at closed_at overdue has_complaint body decision"
+    f"id case_no item flow state channel intake applicant_id {PLACE} "
+    "filed_at due_at closed_at overdue has_complaint body decision"
 )
-_EVENT = "id case_id seq state at post overdue applicant_uid household_id region_path handling_dept"
+_EVENT = f"id case_id seq state at post overdue {PLACE}"
 _NUMBERS = ("overdue", "has_complaint", "seq")
 
 
-def _columns(names: str) -> tuple[str, ...]:
-    return tuple(f"{c} {'INTEGER' if c in _NUMBERS else 'TEXT'}" for c in names.split())
-
-
-CASE = Sheet("case_file", _columns(_CASE))
-EVENT = Sheet("case_event", _columns(_EVENT))
+CASE = Sheet("case_file", mixed(_CASE, *_NUMBERS))
+EVENT = Sheet("case_event", mixed(_EVENT, *_NUMBERS))
 
 
 @dataclass(frozen=True, slots=True)

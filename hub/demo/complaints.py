@@ -9,14 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from catalog.limits import Limit, Unit
 from catalog.load import Catalog
 from catalog.procedures import Procedure, Step
 from catalog.workdays import ZONE
 from domain.clock import due
 from domain.complaint import ComplaintAct, ComplaintKind, ComplaintOutcome, ComplaintState
-from hub.demo.cases import COUNTY_POST, Case, stamp
-from hub.demo.files import Sheet
+from hub.demo.cases import COUNTY_POST, PLACE, Case, stamp
+from hub.demo.files import Sheet, mixed
 from hub.demo.register import opaque_id
 from hub.demo.worktime import local, moment, worktime
 
@@ -32,22 +31,17 @@ WAY = (
 """Acts, the states they lead to, working days from the complaint, and what was said."""
 OWED = {S.RECEIVED: Step.RECEIVE, S.ASSIGNED: Step.ANSWER}
 
-_PLACE = "applicant_uid household_id region_path handling_dept"
 _COMPLAINT = (
     "id complaint_no kind case_id version state outcome channel received_at due_at due_confirmed "
     "overdue assigned_at answered_at notified_at escalated_at closed_at reopened_at body answer "
-    f"applicant_id {_PLACE}"
+    f"applicant_id {PLACE}"
 )
-_EVENT = f"id complaint_id seq state act at post note overdue {_PLACE}"
+_EVENT = f"id complaint_id seq state act at post note overdue {PLACE}"
 _NUMBERS = ("version", "due_confirmed", "overdue", "seq")
 
 
-def _columns(names: str) -> tuple[str, ...]:
-    return tuple(f"{c} {'INTEGER' if c in _NUMBERS else 'TEXT'}" for c in names.split())
-
-
-COMPLAINT = Sheet("complaint", _columns(_COMPLAINT))
-EVENT = Sheet("complaint_event", _columns(_EVENT))
+COMPLAINT = Sheet("complaint", mixed(_COMPLAINT, *_NUMBERS))
+EVENT = Sheet("complaint_event", mixed(_EVENT, *_NUMBERS))
 
 
 def complaint_no(case_no: str) -> str:
@@ -112,7 +106,7 @@ def _due(catalog: Catalog, state: ComplaintState, since: datetime) -> tuple[str 
     if step is None:
         return None, 1
     row = catalog.procedures.limit(Procedure(KIND), step, since.astimezone(ZONE).date())
-    found = due(since, Limit(row.count, Unit(str(row.unit))), catalog.calendar)
+    found = due(since, row.length, catalog.calendar)
     return stamp(found.at), int(found.confirmed)
 
 

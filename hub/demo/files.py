@@ -45,6 +45,11 @@ def texts(names: str) -> tuple[str, ...]:
     return tuple(f"{name} TEXT" for name in names.split())
 
 
+def mixed(names: str, *whole: str) -> tuple[str, ...]:
+    """Columns that are TEXT but for those of whole numbers."""
+    return tuple(f"{name} {'INTEGER' if name in whole else 'TEXT'}" for name in names.split())
+
+
 class RowFile:
     """One new SQLite file that is filled village by village and then closed."""
 

@@ -7,8 +7,8 @@ from random import Random
 from typing import Any
 
 from domain.supervision import SupervisionState as S
-from hub.demo.cases import Case, stamp
-from hub.demo.files import Sheet
+from hub.demo.cases import PLACE, Case, stamp
+from hub.demo.files import Sheet, mixed
 from hub.demo.register import opaque_id
 from hub.demo.worktime import local, moment, worktime
 
@@ -36,11 +36,11 @@ STAMPED = (S.SIGNED, S.RESULT_READY, S.REPORTED, S.CLOSED)
 
 _ORDER = (
     "id order_no case_id kind reason state issued_at due_at signed_at result_at reported_at "
-    "closed_at expired note applicant_uid household_id region_path handling_dept"
+    f"closed_at expired note {PLACE}"
 )
 ORDER = Sheet(
     "supervision_order",
-    tuple(f"{c} {'INTEGER' if c == 'expired' else 'TEXT'}" for c in _ORDER.split()),
+    mixed(_ORDER, "expired"),
 )
 
 

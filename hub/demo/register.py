@@ -12,7 +12,7 @@ from typing import Any
 from adapters.identity import citizen_uid, local_uid
 from catalog.divisions import COUNTY
 from catalog.states import DQCode
-from hub.demo.files import Sheet
+from hub.demo.files import Sheet, mixed, texts
 from hub.demo.people import Household, Person
 from hub.demo.village import Village
 
@@ -25,13 +25,10 @@ _CITIZEN = (
     "id citizen_uid id18 name sex birth birth_band ethnic phone address household_id "
     "region_path region_state home_path dq as_of"
 )
-CITIZEN = Sheet("citizen", tuple(f"{c} TEXT" for c in _CITIZEN.split()))
+CITIZEN = Sheet("citizen", texts(_CITIZEN))
 HOUSEHOLD = Sheet(
     "household",
-    tuple(
-        f"{c} {'INTEGER' if c == 'size' else 'TEXT'}"
-        for c in ("id", "household_no", "size", "region_path", "region_state", "as_of")
-    ),
+    mixed("id household_no size region_path region_state as_of", "size"),
 )
 
 

@@ -19,25 +19,20 @@ from domain.case import CaseState
 from domain.clock import due, reminder
 from domain.nodes import node_of
 from domain.routing import route
-from hub.demo.cases import Case, stamp
-from hub.demo.files import Sheet
+from hub.demo.cases import PLACE, Case, stamp
+from hub.demo.files import Sheet, mixed
 from hub.demo.register import opaque_id
 
-_PLACE = "applicant_uid household_id region_path handling_dept"
 _WORK = (
     "id case_id node tier handler_dept handler_role handler_path legal_basis opened_at due_at "
-    f"due_confirmed first_due_at remind_at closed_at open void late {_PLACE}"
+    f"due_confirmed first_due_at remind_at closed_at open void late {PLACE}"
 )
-_TIMEOUT = f"id case_id node due_at recorded_at handler_dept {_PLACE}"
+_TIMEOUT = f"id case_id node due_at recorded_at handler_dept {PLACE}"
 _NUMBERS = ("due_confirmed", "open", "void", "late")
 
 
-def _columns(names: str) -> tuple[str, ...]:
-    return tuple(f"{c} {'INTEGER' if c in _NUMBERS else 'TEXT'}" for c in names.split())
-
-
-WORK = Sheet("work_order", _columns(_WORK))
-TIMEOUT = Sheet("timeout_event", _columns(_TIMEOUT))
+WORK = Sheet("work_order", mixed(_WORK, *_NUMBERS))
+TIMEOUT = Sheet("timeout_event", mixed(_TIMEOUT, *_NUMBERS))
 
 
 @dataclass(frozen=True, slots=True)

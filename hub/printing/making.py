@@ -12,19 +12,18 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from audit.batch import now_us
+from audit.keyring import day_of
 from audit.record import Receipt
 from authz.post import Post
 from catalog.divisions import COUNTY
 from catalog.errors import AuditUnavailable, Internal, SourceUnavailable
 from catalog.load import Catalog
-from catalog.workdays import ZONE
 from hub.printing.code import new_code
 from hub.printing.content import Content, canonical, content_of, record_of
 from hub.printing.kinds import KINDS, Kind
@@ -115,7 +114,7 @@ class Prints:
         assert asker is not None  # noqa: S101  he was admitted
         post, text, code, at = asker.posts[0], canonical(content), self._code(), self._clock()
         async with self._store.begin() as connection:
-            number = await next_number(connection, _year(at))
+            number = await next_number(connection, day_of(at).year)
             digest = sha256_of(number, code, kind.template, at, text)
             visit.paper = Paper(number, digest)
             receipt = await self._release.printed(answer, visit, connection)
@@ -159,7 +158,3 @@ def content_in(printed: Printed) -> Content:
 def store_down() -> SourceUnavailable:
     """The store does not say what was printed."""
     return SourceUnavailable("打印件暂时无法核对，请稍后再试", reason="DOWN", source="hub")
-
-
-def _year(at: int) -> int:
-    return datetime.fromtimestamp(at / 1_000_000, UTC).astimezone(ZONE).year

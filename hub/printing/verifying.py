@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalog.workdays import ZONE
+from audit.keyring import day_of
 from hub.printing.code import code_of, digest_of
 from hub.printing.kinds import KINDS
 from hub.release import Paper
@@ -87,8 +86,7 @@ async def genuine(connection: AsyncConnection, printed: Printed) -> bool:
 
 def printed_on(printed: Printed) -> str:
     """The day of a print in Beijing, ``2026-11-26``."""
-    at = datetime.fromtimestamp(printed.printed_at / 1_000_000, UTC)
-    return at.astimezone(ZONE).date().isoformat()
+    return day_of(printed.printed_at).isoformat()
 
 
 def _archived(idx: int) -> Select[Any]:

@@ -43,7 +43,6 @@ from resolvers.commands.command import (
     stamps_of,
     text,
 )
-from resolvers.commands.timing import length
 from resolvers.deed import Done, Told
 from store.corrections import (
     AccessRecord,
@@ -337,7 +336,7 @@ def _due(desk: Desk, start: datetime, *steps: Step) -> datetime:
         row = _limit(desk, step)
         # A due moment is the first of the next day, which counts for the step that follows.
         begins = at - MICROSECOND if number else at
-        at = due(begins, length(row), desk.catalog.calendar).at
+        at = due(begins, row.length, desk.catalog.calendar).at
     return at
 
 

@@ -68,6 +68,8 @@ class Office:
     ) -> None:
         self._deeds, self._catalog, self._clock = deeds, catalog, clock
         self._keyed, self._tokens, self._disputes = digest, tokens, disputes
+        written = (catalog.datasets[name] for name in WRITTEN)
+        self._placed = next((one for one in written if one.source != OWN), None)
 
     async def do(
         self, name: str, arguments: Mapping[str, Any], gate: Gate, writing: Writing
@@ -77,10 +79,8 @@ class Office:
         Conflict IDEMPOTENCY for the key of another deed; SourceUnavailable BUSY if the store has
         no room for a writer, DOWN if it does not answer; whatever the command raises.
         """
-        placed = [name for name in WRITTEN if self._catalog.datasets[name].source != OWN]
-        if placed:
-            title = self._catalog.datasets[placed[0]].title
-            said = f"“{title}”存放在另一个数据库，本中枢只能查询，请在存放处办理"
+        if self._placed is not None:
+            said = f"“{self._placed.title}”存放在另一个数据库，本中枢只能查询，请在存放处办理"
             raise Forbidden(said, reason="PLACED")
         given = arguments["input"]
         receipt = Receipt(gate.asker.principal_id, writing.key, self._digest(name, given))

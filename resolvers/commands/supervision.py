@@ -47,7 +47,6 @@ from resolvers.commands.command import (
     stamps_of,
     text,
 )
-from resolvers.commands.timing import length
 from resolvers.deed import Done, Told
 from store.supervision import (
     OrderRow,
@@ -138,7 +137,7 @@ def kind_until(catalog: Catalog, now: datetime, kind: SupervisionKind) -> dateti
     row = catalog.procedures.limit(Procedure.SUPERVISION, Rule(kind.value), today)
     if row.amount is None:
         return None
-    return due(now, length(row), catalog.calendar).at
+    return due(now, row.length, catalog.calendar).at
 
 
 def _until(given: Input, desk: Desk, kind: SupervisionKind) -> datetime:

@@ -13,9 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from catalog.items import FlowKind
-from catalog.limits import Limit, Unit
 from catalog.nodes import Node
-from catalog.procedures import Procedure, ProcedureLimit, Step
+from catalog.procedures import Procedure, Step
 from catalog.workdays import ZONE
 from domain.case import CaseState
 from domain.clock import Clock, Due, Pause, PauseReason, due, reminder
@@ -176,9 +175,4 @@ def _clock(
 def owed(desk: Desk, procedure: Procedure, step: Step) -> Due:
     """Until when a step that begins now is owed, by the row of ``procedures.toml``."""
     row = desk.catalog.procedures.limit(procedure, step, desk.now.astimezone(ZONE).date())
-    return due(desk.now, length(row), desk.catalog.calendar)
-
-
-def length(row: ProcedureLimit) -> Limit:
-    """A procedure's row as a length of time. LookupError where the order itself says it."""
-    return Limit(row.count, Unit(str(row.unit)))
+    return due(desk.now, row.length, desk.catalog.calendar)
