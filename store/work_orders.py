@@ -245,13 +245,16 @@ async def unreminded(
 async def department_unreminded(
     connection: AsyncConnection, before: datetime, most: int
 ) -> list[tuple[str, datetime]]:
-    """Open late work orders due before a moment whose department has not been reminded."""
+    """Open late work orders due by a moment whose department has not been reminded.
+
+    The longest late come first: one that is not late enough yet hides none that is.
+    """
     of = work_order.c
     told = select(reminder.c.work_order_id).where(reminder.c.kind == DEPARTMENT)
     asked = (
         select(of.id, of.due_at)
         .where(of.open.is_(True), of.late.is_(True), of.due_at <= before, of.id.not_in(told))
-        .order_by(of.id)
+        .order_by(of.due_at, of.id)
         .limit(most)
     )
     return [(row.id, utc(row.due_at)) for row in await connection.execute(asked)]

@@ -15,6 +15,7 @@ from audit.log import AuditLog
 from catalog.load import load
 from hub.demo.site import Site
 from hub.jobs import Jobs
+from resolvers.commands.sweeps import BATCH
 from store.cases import case_file
 from store.deeds import Deeds, deed_receipt
 from store.engine import single
@@ -158,6 +159,22 @@ async def test_the_handler_is_reminded_before_and_the_department_after_the_limit
         await edge.hub.jobs.run("reminders")
     told = await rows(edge, reminder)
     assert Counter(one["kind"] for one in told) == {"BEFORE": 1, "DEPARTMENT": 1}
+
+
+async def test_orders_that_are_late_since_today_do_not_hide_one_that_is_late_since_long(
+    edge: Edge, time: Time
+) -> None:
+    of = work_order.c
+    async with single(edge.site.store_url) as conn:
+        keys = list(await conn.scalars(select(of.id).order_by(of.id).limit(BATCH + 1)))
+        assert len(keys) == BATCH + 1
+        late = update(work_order).values(open=True, late=True, remind_at=None)
+        today, before = time.now() - timedelta(minutes=1), time.now() - timedelta(days=30)
+        await conn.execute(late.where(of.id.in_(keys)).values(due_at=today))
+        await conn.execute(late.where(of.id == keys[-1]).values(due_at=before))
+    await edge.hub.jobs.run("reminders")
+    told = await rows(edge, reminder)
+    assert [(one["work_order_id"], one["kind"]) for one in told] == [(keys[-1], "DEPARTMENT")]
 
 
 async def test_an_order_past_its_limit_expires_and_three_days_later_goes_to_the_leader(
