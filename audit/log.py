@@ -46,9 +46,10 @@ from audit.record import BadRecord, Draft, Entry, Kind, Receipt, entry, is_code,
 from audit.sqlite_index import SqliteIndex
 from audit.sqlite_writer import SqliteWriter
 from audit.suite import suite_of
-from audit.tree import SUITE, Suite
+from audit.tree import SUITE
 from catalog.errors import AuditUnavailable
 from store.audit import audit_event, audit_head, audit_writer
+from store.engine import BUSY_MS
 
 WAIT_S = 2.0  # longer than this nobody should wait for an answer's record
 QUEUE = 4_096  # waiting answers; more are refused at once, so memory stays bounded
@@ -122,7 +123,7 @@ class AuditLog:
         self._engine, self._name, self._log_id = engine, writer, log_id
         self._clock, self._ticks, self._suite = clock, Ticks(clock), suite_of(suite)
         self._wait_s, self._limit, self._batch = wait_s, queue, batch
-        self._writer = _writer(engine, writer, self._ticks, self._suite)
+        self._writer = self._opened()
         self._index = SubjectIndex(_steps(engine))
         self._jobs: deque[_Job] = deque()
         self._wake = asyncio.Event()
@@ -397,11 +398,15 @@ class AuditLog:
         self._error = type(error).__name__
         return _unavailable()
 
-
-def _writer(engine: AsyncEngine, name: str, ticks: Ticks, suite: Suite) -> Writer:
-    if engine.dialect.name == "sqlite":
-        return SqliteWriter(engine.url.database or "", writer=name, ticks=ticks, suite=suite)
-    return PostgresWriter(engine.url, writer=name, ticks=ticks, suite=suite)
+    def _opened(self) -> Writer:
+        url, ticks, suite = self._engine.url, self._ticks, self._suite
+        if self._engine.dialect.name != "sqlite":
+            return PostgresWriter(url, writer=self._name, ticks=ticks, suite=suite)
+        # It tries twice: who may wait longer is refused no sooner because of a slow disk.
+        busy_ms = max(BUSY_MS, round(self._wait_s * 1_000 / 2))
+        return SqliteWriter(
+            url.database or "", writer=self._name, ticks=ticks, suite=suite, busy_ms=busy_ms
+        )
 
 
 def _steps(engine: AsyncEngine) -> Steps:

@@ -38,11 +38,19 @@ _FOUND = "SELECT idx, leaf FROM audit_event WHERE id = ?"
 
 
 class SqliteWriter:
-    """`file` must exist."""
+    """`file` must exist. A write waits `busy_ms` for another's transaction to end."""
 
-    def __init__(self, file: str, *, writer: str, ticks: Ticks, suite: Suite = SHA256) -> None:
+    def __init__(
+        self,
+        file: str,
+        *,
+        writer: str,
+        ticks: Ticks,
+        suite: Suite = SHA256,
+        busy_ms: int = BUSY_MS,
+    ) -> None:
         self._writer, self._ticks, self._suite = writer, ticks, suite
-        self._link = SqliteLink(file, "audit", BUSY_MS, make_durable)
+        self._link = SqliteLink(file, "audit", busy_ms, make_durable)
 
     async def open(self) -> None:
         """Connect with WAL and synchronous FULL. NotDurable if the file cannot have them."""

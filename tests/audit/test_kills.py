@@ -25,7 +25,7 @@ from audit.tree import Frontier
 from audit.tree import leaf as leaf_of
 from audit.verify import Exit, check
 from store.audit import audit_event, audit_head
-from tests.kills import share
+from tests.kills import DAILY, KILLS, share
 from tests.proxy import IDLE, Proxy
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
@@ -194,7 +194,8 @@ async def ended(engine: AsyncEngine, told: Told) -> None:
     found = {idx: told.stored.get(idx) for idx in told.acked}
     assert found == told.acked
     assert len(told.acked) > ROUNDS * ACKED
-    assert rows > len(told.acked) + 2 * ROUNDS  # each HUB_START, and what nobody was told of
+    # Each HUB_START, and what nobody was told of: whether a round leaves any is chance.
+    assert rows - len(told.acked) - 2 * ROUNDS >= int(KILLS > DAILY)
     assert sum(records > 1 for records in told.cut) >= ROUNDS // 2  # in the middle of a batch
     verdicts = await check(engine)
     assert (verdicts.exit, verdicts.size) == (Exit.INTACT, rows)
