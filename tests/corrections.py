@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +36,13 @@ STEPS = (
     (OFFICE, "closeCorrection", "CLOSED"),
 )
 """An upheld correction of a value of 民政: who does what, and the state it leads to."""
+
+
+AID = """query($id: ID!) { citizen(by: {id: $id}) { phone access { field state }
+  civilAffairs { minLiving { monthlyAmount paidMonth access { field state source } } } } }"""
+NOTICES = """query($no: String!) { correction(correctionNo: $no) { state readers(first: 50) {
+  nodes { account department { code } coordinate lastReadAt toldAt } } } }"""
+DISPUTED = [{"field": "monthlyAmount", "state": "DISPUTED", "source": "mz_assist"}]
 
 
 def request(edge: Edge, coordinate: str = AMOUNT, **more: object) -> dict[str, object]:
@@ -88,3 +97,13 @@ async def asked(edge: Edge, account: str, text: str, purpose: str, **given: obje
     answer = await edge.http.post("/graphql", json=body, headers=headers)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def mended(edge: Edge, amount: str) -> None:
+    """民政 corrects the amount in its own system."""
+    file = edge.site.folder / "sources" / "mz_assist.sqlite"
+    of = "SELECT dbzh FROM v_dbcy WHERE upper(trim(sfzh, ' ''')) = ?"
+    with contextlib.closing(sqlite3.connect(file)) as source, source:
+        id18 = edge.site.shown("zhelai").id18
+        changed = source.execute(f"UPDATE v_dbhz SET bzje = ? WHERE dbzh IN ({of})", (amount, id18))
+        assert changed.rowcount == 1

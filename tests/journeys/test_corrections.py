@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sqlite3
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,13 +15,17 @@ from store.corrections import correction, correction_event
 from store.engine import single
 from tests.casework import DEPT, MANY, NEIGHBOUR, TOWN, VILLAGE, Time, applicant, code
 from tests.corrections import (
+    AID,
     AMOUNT,
     CORRECT,
+    DISPUTED,
+    NOTICES,
     OFFICE,
     PHONE,
     STEPS,
     act,
     asked,
+    mended,
     moved,
     request,
     requested,
@@ -36,13 +38,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.anyio]
 
-AID = """query($id: ID!) { citizen(by: {id: $id}) { phone access { field state }
-  civilAffairs { minLiving { monthlyAmount paidMonth access { field state source } } } } }"""
 AT_HOME = "query($id: ID!) { citizen(by: {id: $id}) { household { id } } }"
 HOUSE = "query($id: ID!) { household(id: $id) { members { id phone address } } }"
-NOTICES = """query($no: String!) { correction(correctionNo: $no) { state readers(first: 50) {
-  nodes { account department { code } coordinate lastReadAt toldAt } } } }"""
-DISPUTED = [{"field": "monthlyAmount", "state": "DISPUTED", "source": "mz_assist"}]
 
 
 @pytest.fixture
@@ -61,16 +58,6 @@ async def aid(edge: Edge, account: str = TOWN, purpose: str = "aid.file") -> dic
     answer = await asked(edge, account, AID, purpose, id=applicant(edge))
     found: dict[str, Any] = answer["data"]["citizen"]["civilAffairs"]["minLiving"]
     return found
-
-
-def mended(edge: Edge, amount: str) -> None:
-    """民政 corrects the amount in its own system."""
-    file = edge.site.folder / "sources" / "mz_assist.sqlite"
-    of = "SELECT dbzh FROM v_dbcy WHERE upper(trim(sfzh, ' ''')) = ?"
-    with contextlib.closing(sqlite3.connect(file)) as source, source:
-        id18 = edge.site.shown("zhelai").id18
-        changed = source.execute(f"UPDATE v_dbhz SET bzje = ? WHERE dbzh IN ({of})", (amount, id18))
-        assert changed.rowcount == 1
 
 
 async def test_a_wrong_value_is_disputed_at_once_mended_at_its_source_and_told(edge: Edge) -> None:
