@@ -12,6 +12,7 @@ BY_ID: Arguments = {"id": ("ID!", "全局标识")}
 BY_DIVISION: Arguments = {"code": ("DivisionCode!", "区划代码")}
 BY_CASE_NO: Arguments = {"caseNo": ("String!", "诉求编号")}
 BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
+BY_MONTH: Arguments = {"month": ("String!", "月份，如 2026-10")}
 BY_COMPLAINT_NO: Arguments = {"complaintNo": ("String!", "投诉编号")}
 BY_CORRECTION_NO: Arguments = {"correctionNo": ("String!", "校核编号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
@@ -270,6 +271,7 @@ def query(kit: Kit) -> Any:
 
 def _bulletin_roots(kit: Kit) -> dict[str, Any]:
     return {
+        "bulletin": kit.root("MonthlyBulletin", "按月份查月度通报", "bulletin", BY_MONTH),
         "bulletins": kit.root("MonthlyBulletinConnection", "月度通报，新的在前", "bulletins"),
         "bulletinFigures": kit.root(
             "BulletinFigureConnection",

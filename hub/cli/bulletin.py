@@ -15,6 +15,7 @@ import click
 
 from catalog.bulletin import GroupKind
 from catalog.errors import AuditUnavailable, Readable
+from catalog.groups import group_name
 from hub.cli.chosen import DIR, chosen
 from hub.cli.grid import grid
 from hub.cli.say import FAILED, JSON, OPERATOR, as_json, no_store, stop
@@ -30,7 +31,6 @@ T = TypeVar("T")
 
 MONTH = click.argument("month")
 NONE = "—"
-COUNTY = "532622000000"  # as a township: what no township of the county has
 GROUP = click.option(
     "--group",
     type=click.Choice([kind.value for kind in GroupKind]),
@@ -205,15 +205,7 @@ def _absences(
 
 def _name(words: Catalog, group: Mapping[str, Any]) -> str:
     """What people call a group."""
-    kind, code = group["kind"], group["code"]
-    if kind == GroupKind.TOWNSHIP and code == COUNTY:
-        return "县级"
-    if kind in (GroupKind.COUNTY, GroupKind.TOWNSHIP):
-        place = words.divisions.get(code)
-        return code if place is None else place.name
-    if kind == GroupKind.DEPARTMENT:
-        return words.departments[code].short if code in words.departments else code
-    return words.items[code].title if code in words.items else code
+    return group_name(words, group["kind"], group["code"])
 
 
 def _plain(found: Bulletin | Ranking) -> dict[str, Any]:

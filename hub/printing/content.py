@@ -16,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from catalog.groups import group_name
 from catalog.load import Catalog
 from hub.printing.kinds import CODED, ROOT
 from resolvers.answer import Answer
@@ -28,7 +29,8 @@ def content_of(answer: Answer, catalog: Catalog, *, sandbox: bool = False) -> Co
     """The content of an answer whose root is there."""
     data = orjson.loads(orjson.dumps(answer.data))
     fields = [dict(one) for one in answer.extensions["fields"]]
-    words = dict(sorted({*_coded(data, catalog), *_hidden(fields, catalog)}))
+    named = {*_coded(data, catalog), *_groups(data, catalog), *_hidden(fields, catalog)}
+    words = dict(sorted(named))
     return {"data": data, "fields": fields, "sandbox": sandbox, "words": words}
 
 
@@ -46,15 +48,28 @@ def _coded(value: Any, catalog: Catalog) -> Iterator[tuple[str, str]]:
             yield f"{table}.{one}", catalog.codes[table][one]
 
 
+def _groups(value: Any, catalog: Catalog) -> Iterator[tuple[str, str]]:
+    """The names of a bulletin's groups."""
+    for one in _objects(value):
+        if "groupKind" in one:
+            kind, code = one["groupKind"], one["group"]
+            yield f"{kind}.{code}", group_name(catalog, kind, code)
+
+
 def _members(value: Any) -> Iterator[tuple[str, Any]]:
     """Every member of every object in it."""
+    for one in _objects(value):
+        yield from one.items()
+
+
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Every object in it."""
     if isinstance(value, dict):
-        for name, one in value.items():
-            yield name, one
-            yield from _members(one)
-    elif isinstance(value, list):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
         for one in value:
-            yield from _members(one)
+            yield from _objects(one)
 
 
 def _hidden(fields: Sequence[Mapping[str, Any]], catalog: Catalog) -> Iterator[tuple[str, str]]:

@@ -17,7 +17,10 @@ from catalog.errors import BadUserInput
 from domain.case import CaseState, is_decided
 
 HERE = Path(__file__).parent
-EVENTS = 100  # of a work order: the longest flow with its returns has some thirty
+EVENTS = MappingProxyType({"events": 100})
+"""Of a work order: the longest flow with its returns has some thirty."""
+FIGURES = MappingProxyType({"figures": 50, "groups": 100})
+"""Of a bulletin: some two dozen of the county; a figure has some forty groups."""
 ROOT = "record"
 """The one root field of every document of ours, whatever it stands for."""
 
@@ -30,6 +33,9 @@ CODED: Mapping[str, str] = MappingProxyType(
         "orderKind": "SupervisionKind",
         "orderReason": "SupervisionReason",
         "orderState": "SupervisionState",
+        "figureCode": "FigureCode",
+        "figureAbsence": "FigureAbsence",
+        "groupKind": "BulletinGroup",
     }
 )
 """Name in our documents -> the code table whose words are printed for its values."""
@@ -52,8 +58,8 @@ class Kind:
     """`name` stands in the address, `title` on the paper; `number` is what the body calls it.
 
     `template` is file and version: a page that says something else is another version, and the
-    old one stays, since a stored print is printed again as it was. `check` says whether a row can
-    be printed yet.
+    old one stays, since a stored print is printed again as it was. `lists` are the page sizes
+    that the document takes. `check` says whether a row can be printed yet.
     """
 
     name: str
@@ -61,7 +67,7 @@ class Kind:
     number: str
     document: str
     template: str
-    many: bool = False
+    lists: Mapping[str, int] | None = None
     folder: Path = HERE / "documents"
     check: Callable[[Row], None] = _always
 
@@ -72,16 +78,19 @@ class Kind:
 
     def variables(self, number: str, page_max: int) -> Mapping[str, Any]:
         """What the document is asked with; lists are no longer than a page may be."""
-        return {"number": number} | ({"events": min(EVENTS, page_max)} if self.many else {})
+        return {"number": number} | {
+            n: min(size, page_max) for n, size in (self.lists or {}).items()
+        }
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
         kind.name: kind
         for kind in (
-            Kind("work-order", "工单", "caseNo", "work_order", "work_order/1", many=True),
+            Kind("work-order", "工单", "caseNo", "work_order", "work_order/1", EVENTS),
             Kind("decision", "审批决定书", "caseNo", "decision", "decision/1", check=_decided),
             Kind("supervision", "督办通知单", "orderNo", "supervision", "supervision/1"),
+            Kind("bulletin", "月通报", "month", "bulletin", "bulletin/1", FIGURES),
         )
     }
 )

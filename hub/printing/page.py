@@ -64,6 +64,7 @@ def paper(printed: Printed) -> Page:
         "paper.1",
         printed=printed,
         record=record_of(content),
+        data=content["data"],
         sandbox=content["sandbox"],
         cell=Cells(hidden, words),
         digest=grouped(printed.sha256, DIGEST_GROUP),

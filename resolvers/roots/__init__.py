@@ -41,6 +41,7 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "case_events": cases.case_events,
     "supervision_events": cases.supervision_events,
     "case_counts": stats.case_counts,
+    "bulletin": bulletins.bulletin,
     "bulletins": bulletins.bulletins,
     "bulletin_figures": bulletins.bulletin_figures,
     "rankings": bulletins.rankings,

@@ -1,9 +1,14 @@
-"""``bulletins``, ``bulletinFigures`` and ``rankings``: what was frozen, by period and group."""
+"""``bulletin(s)``, ``bulletinFigures`` and ``rankings``: what was frozen, by period and group."""
 
 from __future__ import annotations
 
 from authz.lens import Mode
 from resolvers.roots.root import Args, Root, equals
+
+
+def bulletin(args: Args) -> Root:
+    """One month's, if it is frozen."""
+    return Root("monthly_bulletin", Mode.KEY, equals(args, "month", "month"))
 
 
 def bulletins(_args: Args) -> Root:

@@ -118,7 +118,7 @@ async def test_what_is_no_json_object_is_refused_as_anywhere(shared: Desk) -> No
 
 async def test_a_kind_or_a_number_that_is_not_there_is_not_found(shared: Desk) -> None:
     for method, path in (
-        ("POST", "/print/bulletin"),
+        ("POST", "/print/ranking"),
         ("POST", "/print/YS-2026-000001"),
         ("GET", "/print/decision"),
         ("GET", "/print/YS-2026-999999"),

@@ -26,6 +26,7 @@ from sqlalchemy import select, text, update
 
 from audit.verify import Exit
 from audit.verify import run as verify
+from hub import bulletins
 from hub.app import assemble, create_app, running
 from hub.printing.kinds import KINDS, Kind
 from hub.printing.making import Prints
@@ -48,6 +49,7 @@ HERE = Path(__file__).parent / "prints"
 WRITE = os.environ.get("HUB_TEST_GOLDEN") == "write"
 TOWN, NEIGHBOUR, OFFICE = "zhelai-town-01", "bange-town-01", "office-01"
 CASE, ORDER = "SQ20520190001", "DB20520190004"  # 低保, approved, of 陆云山; an order of 者腊乡
+MONTH, THIRD = "2026-10", datetime(2026, 11, 2, 16, tzinfo=UTC)
 AT = int(datetime(2026, 11, 26, 2, 5, tzinfo=UTC).timestamp() * 1_000_000)
 MEDIA = "text/html; charset=utf-8"
 NOT_GENUINE = {
@@ -65,6 +67,9 @@ def codes() -> Iterator[str]:
     yield from ("-".join([sign * 4] * 4) for sign in "23456789ABCDEFGH")
 
 
+NUMBER_NAMES = {"supervision": "orderNo", "bulletin": "month"}
+
+
 @dataclass(frozen=True, slots=True)
 class Printer:
     """A hub whose prints are made at a fixed time with fixed codes, asked over HTTP."""
@@ -80,7 +85,7 @@ class Printer:
         return {"Authorization": f"Bearer {token}", "X-Purpose": found.purposes[0]}
 
     async def make(self, account: str, kind: str, number: str, **more: str) -> httpx.Response:
-        name = "orderNo" if kind == "supervision" else "caseNo"
+        name = NUMBER_NAMES.get(kind, "caseNo")
         headers = self.headers(account) | {k.replace("_", "-"): v for k, v in more.items()}
         return await self.http.post(f"/print/{kind}", json={name: number}, headers=headers)
 
@@ -330,6 +335,7 @@ async def test_what_is_not_decided_has_no_decision_to_print(printer: Printer) ->
     assert (await printer.make(TOWN, "work-order", CASE)).status_code == 201
 
 
+PRINTED = {"work-order": 5, "decision": 5, "supervision": 3, "bulletin": 3}
 EVERYBODY = ("zhelai-village-01", TOWN, NEIGHBOUR, "mca-dept-01", OFFICE, "authority-01", "lab")
 
 
@@ -337,7 +343,8 @@ EVERYBODY = ("zhelai-village-01", TOWN, NEIGHBOUR, "mca-dept-01", OFFICE, "autho
 async def test_a_print_holds_what_its_asker_is_answered_and_no_more(
     printer: Printer, kind: Kind
 ) -> None:
-    number = ORDER if kind.name == "supervision" else CASE
+    await frozen(printer)
+    number = {"supervision": ORDER, "bulletin": MONTH}.get(kind.name, CASE)
     question = {"query": kind.text, "variables": dict(kind.variables(number, 100))}
     printed = 0
     for account in EVERYBODY:
@@ -351,7 +358,7 @@ async def test_a_print_holds_what_its_asker_is_answered_and_no_more(
             assert content["data"] == answer["data"], account
             assert content["fields"] == answer["extensions"]["fields"], account
             printed += 1
-    assert printed == {"work-order": 5, "decision": 5, "supervision": 3}[kind.name]
+    assert printed == PRINTED[kind.name]
 
 
 async def test_what_a_case_number_has_opened_is_closed_again_without_it(printer: Printer) -> None:
@@ -415,18 +422,45 @@ async def test_a_stored_print_is_shown_to_nobody_who_may_see_less_now(printer: P
 
 # ---- pages ---------------------------------------------------------------------------------------
 
+
+async def frozen(printer: Printer) -> None:
+    """October's bulletin."""
+    settings, words = printer.hub.settings, printer.hub.catalog
+    await bulletins.freeze(settings, words, MONTH, by=OFFICE, now=THIRD)
+
+
 PAGES = (
     (TOWN, "work-order", CASE),
     (TOWN, "decision", CASE),
     (OFFICE, "decision", CASE),
     (OFFICE, "supervision", ORDER),
+    (OFFICE, "bulletin", MONTH),
 )
 
 
 async def test_the_pages_are_the_golden_ones(printer: Printer) -> None:
+    await frozen(printer)
     for account, kind, number in PAGES:
         answer = await printer.make(account, kind, number)
         _same(f"{account}.{kind}.html", answer.content)
+
+
+async def test_a_bulletin_is_printed_by_who_may_see_it_and_verifies(printer: Printer) -> None:
+    early = await printer.make(OFFICE, "bulletin", MONTH)
+    assert (early.status_code, early.json()["code"]) == (404, "NOT_FOUND")
+    await frozen(printer)
+    answer = await printer.make(OFFICE, "bulletin", MONTH)
+    assert answer.status_code == 201, answer.text
+    figures = await bulletins.frozen(printer.hub.settings, MONTH)
+    assert figures.sha256 in answer.text
+    (row,) = await printer.rows()
+    told = await printer.verify(row.code, row.sha256)
+    assert (told["genuine"], told["kind"]) == (True, "月通报")
+    record = await printer.record(answer)
+    assert record["op"]["name"] == "PrintBulletin"
+    assert "subjects" not in record
+    theirs = await printer.make(TOWN, "bulletin", MONTH)
+    assert (theirs.status_code, theirs.json()["code"]) == (403, "FORBIDDEN")
 
 
 async def test_a_page_has_no_script_and_nothing_from_elsewhere(printer: Printer) -> None:
@@ -461,10 +495,11 @@ async def test_the_same_with_postgresql_as_the_store(
     memory = {"audit.signer_file": site.folder / "keys" / "signer-prints.json"}
     async for printer in _printer(site, None, **{"store.url": pg_url, **memory}):
         assert printer.hub.store.dialect.name == "postgresql"
+        await frozen(printer)
         for account, kind, number in PAGES:
             answer = await printer.make(account, kind, number)
             assert answer.content == (HERE / f"{account}.{kind}.html").read_bytes()
-        assert [row.number[-1] for row in await printer.rows()] == ["1", "2", "3", "4"]
+        assert [row.number[-1] for row in await printer.rows()] == ["1", "2", "3", "4", "5"]
         assert (await printer.verify("3333-3333-3333-3333"))["kind"] == "审批决定书"
 
 
