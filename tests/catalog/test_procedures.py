@@ -131,7 +131,7 @@ def test_a_new_value_takes_over_on_its_day_and_the_old_one_is_kept() -> None:
     asked = (Procedure.SUPERVISION, Step.SIGN)
     assert procedures.limit(*asked, date(2026, 12, 31)).count == 1
     assert procedures.limit(*asked, date(2027, 1, 1)).count == 2
-    assert len(procedures.limits) == 22
+    assert len(procedures.limits) == 28
     with pytest.raises(LookupError, match=r"^no limit for SUPERVISION SIGN on 2022-07-17$"):
         procedures.limit(*asked, date(2022, 7, 17))
 
