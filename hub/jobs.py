@@ -32,6 +32,7 @@ EVERY: Mapping[str, timedelta] = {
     "escalation": timedelta(minutes=5),
     "unanswered": timedelta(minutes=1),
     "terms": timedelta(minutes=1),
+    "lateness": timedelta(minutes=1),
     "expiry": timedelta(hours=1),
 }
 """How often each job is done."""

@@ -41,7 +41,7 @@ from store.grants import ACTIVE, share_grant
 from store.metadata import BYTES, PATH, metadata
 from store.policy import authz_object
 from store.register import PATH_SHAPE
-from store.rows import Versioned, add_history, utc
+from store.rows import Versioned, add_history, mark_overdue, utc
 
 _AT = DateTime(timezone=True)
 
@@ -212,6 +212,11 @@ async def change_request(
 ) -> None:
     """Change one that is locked; its version moves on by one."""
     await _REQUESTS.change(connection, row, values)
+
+
+async def mark_late(connection: AsyncConnection, request_id: str) -> None:
+    """A step was late. The version stays: nobody has decided anything."""
+    await mark_overdue(connection, sharing_request, _OF.id == request_id, 1)
 
 
 async def add_request_events(

@@ -96,7 +96,7 @@ async def moved(
     name: str,
     request: Mapping[str, Any],
     selection: str = CHANGED,
-    **more: object,
+    **more: Any,
 ) -> httpx.Response:
     """One act on a request as it was last seen."""
     keys = {key: request[key] for key in ("requestNo", "version")}
@@ -104,7 +104,7 @@ async def moved(
 
 
 async def after(
-    edge: Edge, account: str, name: str, request: Mapping[str, Any], **more: object
+    edge: Edge, account: str, name: str, request: Mapping[str, Any], **more: Any
 ) -> dict[str, Any]:
     """The request one act further."""
     answer = await moved(edge, account, name, request, **more)
@@ -120,12 +120,12 @@ def changed(answer: httpx.Response) -> dict[str, Any]:
     return found
 
 
-async def submitted(edge: Edge, account: str = DEPT, **more: object) -> dict[str, Any]:
+async def submitted(edge: Edge, account: str = DEPT, **more: Any) -> dict[str, Any]:
     """A new request, in compliance review."""
     return changed(await act(edge, account, "submitSharingRequest", {**ASKED, **more}))
 
 
-async def reviewed(edge: Edge, account: str = DEPT, **more: object) -> dict[str, Any]:
+async def reviewed(edge: Edge, account: str = DEPT, **more: Any) -> dict[str, Any]:
     """A new request that its provider has to answer."""
     return await after(
         edge, AUTHORITY, "reviewSharingRequest", await submitted(edge, account, **more)

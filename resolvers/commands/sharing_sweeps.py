@@ -25,6 +25,7 @@ from store.sharing_requests import (
     begun,
     change_request,
     late_by,
+    mark_late,
     open_faults,
     over,
     unlisted,
@@ -40,7 +41,7 @@ async def unanswered(at: Sweeper) -> int:
     for row in found:
         entry = overdue(row, at.now)
         await add_fault(at.connection, entry)
-        await change_request(at.connection, row, {"overdue": True})
+        await mark_late(at.connection, row.id)
         await _urge(at, row, str(entry["id"]))
     return len(found) or await _count_days(at)
 

@@ -11,12 +11,15 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from catalog.workdays import ZONE
 from domain.clock import due
+from domain.correction import UNACCEPTED, UNMENDED
 from domain.supervision import SupervisionState
 from resolvers.commands.command import lies
 from resolvers.commands.sharing_sweeps import terms, unanswered
 from resolvers.commands.supervision import flagged
 from resolvers.commands.urging import BATCH, FIRST, Late, Sweeper, urge
 from store.cases import mark_overdue
+from store.complaints import mark_late_complaints
+from store.corrections import mark_late_corrections
 from store.deeds import forget
 from store.supervision import change_supervision, late_orders, open_urges
 from store.work_orders import (
@@ -80,6 +83,13 @@ async def escalation(at: Sweeper) -> int:
         after = rows[-1].id
 
 
+async def lateness(at: Sweeper) -> int:
+    """逾期标记: complaints and corrections that are owed too long say so by themselves."""
+    complaints = await mark_late_complaints(at.connection, at.now, BATCH)
+    owed = (UNACCEPTED, UNMENDED)
+    return complaints + await mark_late_corrections(at.connection, at.now, *owed, BATCH)
+
+
 async def expiry(at: Sweeper) -> int:
     """到期清理: receipts of deeds that are a day old are of no more use."""
     return await forget(at.connection, at.now)
@@ -92,6 +102,7 @@ SWEEPS: Mapping[str, Sweep] = {
     "escalation": escalation,
     "unanswered": unanswered,
     "terms": terms,
+    "lateness": lateness,
     "expiry": expiry,
 }
 """Every job by its name."""

@@ -184,9 +184,9 @@ async def nobody_answers(edge: Edge, time: Time) -> None:
 
     text = "query($no: String!) { sharingRequest(requestNo: $no) { version state overdue } }"
     seen = (await post(edge, DEPT, text, {"no": number})).json()["data"]["sharingRequest"]
-    assert (seen["state"], seen["overdue"]) == ("PROVIDER_REVIEW", True)
-    given = {"requestNo": number, **seen}
-    refused = await after(edge, LEAD, "refuseSharingRequest", given)
+    # What he has seen of it still holds: nobody has decided anything.
+    assert seen == {"state": "PROVIDER_REVIEW", "overdue": True, "version": request["version"]}
+    refused = await after(edge, LEAD, "refuseSharingRequest", request)
     assert (refused["state"], refused["overdue"]) == ("REFUSED", True)
     (entry,) = await listed(edge, reason="OVERDUE")
     assert (entry["open"], entry["daysLate"]) == (False, late + 2)
@@ -209,10 +209,7 @@ async def test_each_late_step_has_an_entry_and_all_of_them_one_order(
     request = await submitted(edge)
     time.pass_days(10)
     assert await run(edge, time) == 1
-    text = "query($no: String!) { sharingRequest(requestNo: $no) { requestNo version } }"
-    given = {"no": request["requestNo"]}
-    seen = (await post(edge, OFFICE, text, given)).json()["data"]["sharingRequest"]
-    await after(edge, AUTHORITY, "reviewSharingRequest", seen)
+    await after(edge, AUTHORITY, "reviewSharingRequest", request)
     time.pass_days(30)
     assert await run(edge, time) == 1
     found = {(one["state"], one["owedBy"]["code"], one["open"]) for one in await listed(edge)}
@@ -369,7 +366,7 @@ async def test_a_renewal_takes_the_place_of_what_it_renews(edge: Edge) -> None:
 
 
 async def test_what_is_shared_without_conditions_is_granted_with_its_review(edge: Edge) -> None:
-    asked = {"object": "Household.water", "actions": ["read"]}
+    asked: dict[str, Any] = {"object": "Household.water", "actions": ["read"]}
     request = await reviewed(edge, **asked)
     assert request["state"] == "ACTIVE"
     (grant,) = await rows(edge, share_grant)
@@ -457,7 +454,7 @@ async def test_a_provider_has_more_time_once(edge: Edge, time: Time) -> None:
 
 
 async def test_what_could_never_be_granted_is_not_taken(edge: Edge) -> None:
-    for more in (
+    wrong: tuple[dict[str, object], ...] = (
         {"object": "Citizen.nothing"},
         {"actions": ["write"]},
         {"actions": []},
@@ -468,7 +465,8 @@ async def test_what_could_never_be_granted_is_not_taken(edge: Edge) -> None:
         {"provider": "hrss"},
         {"renews": "GX2026-999999"},
         {"basis": " "},
-    ):
+    )
+    for more in wrong:
         answer = await act(edge, DEPT, "submitSharingRequest", {**ASKED, **more})
         assert (answer.status_code, code(answer)) == (400, ("BAD_USER_INPUT", "VARIABLE")), more
     assert await rows(edge, sharing_request) == []
