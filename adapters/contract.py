@@ -45,6 +45,7 @@ class TableMap:
     columns: Mapping[str, Any]
     region: Any | None
     owner: Any | None
+    party: Any | None
     birth: Any | None
     bound: Any | None
     extra: Mapping[str, Any]

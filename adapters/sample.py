@@ -48,7 +48,7 @@ class Sampled(Protocol):
 def columns_of(dataset: Dataset) -> tuple[str, ...]:
     """Every source column the catalogue speaks of, as it writes them, none twice."""
     found: list[str | None] = [*dataset.key.columns, dataset.region.column, dataset.person_name]
-    found += [dataset.owner, dataset.subject, dataset.birth, dataset.bound]
+    found += [dataset.owner, dataset.party, dataset.subject, dataset.birth, dataset.bound]
     found += [field.column for field in dataset.fields]
     found += [name for name, _ in dataset.order]
     found += [part for j in dataset.joins for part in (j.left, f"{j.table}.{j.right}")]

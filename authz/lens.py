@@ -93,6 +93,8 @@ class TableColumns(Protocol):
     @property
     def owner(self) -> Any | None: ...
     @property
+    def party(self) -> Any | None: ...
+    @property
     def birth(self) -> Any | None: ...
     @property
     def bound(self) -> Any | None: ...
@@ -327,7 +329,10 @@ class _View:
         owner = None if self._lens.dataset.owner is None else self._table.owner
         minor = None if self._table.birth is None else self._minor
         name = f"{self._prefix}_{self._lens._scopes[scope]}"
-        return scope.where(self._region, owner, minor, name)
+        found = scope.where(self._region, owner, minor, name)
+        if self._lens.dataset.party is None:
+            return found
+        return or_(found, scope.where(self._region, self._table.party, minor, name))
 
     def bound(self) -> ColumnElement[bool]:
         """The household the case number narrows to."""

@@ -187,7 +187,9 @@ class Dataset:
     `person_name` the source's own spelling of the name, for the match grade. `clean`: the
     source's own text is the wire text, so that rows may ride as JSON without a decoder.
     `tally`: the object of its published counts, for those who may not list its rows. `entity`:
-    the fields a federation gateway may name one row by, the first of them first.
+    the fields a federation gateway may name one row by, the first of them first. `party`: a second
+    department that the row belongs to as much as to its `owner`: who may touch the rows of either
+    may touch it.
     """
 
     name: str
@@ -218,6 +220,7 @@ class Dataset:
     tally: str | None = None
     layout: Layout = Layout()
     entity: tuple[str, ...] = ()
+    party: str | None = None
 
     @cached_property
     def by_name(self) -> Mapping[str, Field]:
@@ -358,6 +361,7 @@ def _dataset(
         key=_key(table, scheme),
         region=_region(table, scheme),
         owner=table.optional("owner"),
+        party=table.optional("party"),
         subject=table.optional("subject"),
         birth=table.optional("birth"),
         bound=table.optional("bound"),
@@ -374,6 +378,8 @@ def _dataset(
     if not fields:
         raise table.fail("field", "has no fields: add a [[dataset.field]]")
     _check_subject(table, dataset)
+    if dataset.party is not None and dataset.owner is None:
+        raise table.fail("party", "is a second owner: name the first one under `owner`")
     table.done()
     return dataset
 

@@ -184,7 +184,11 @@ def _bases(table: Table) -> dict[str, LegalBasis]:
     found = {}
     for code, sub in table.tables():
         found[code] = LegalBasis(
-            code, sub.text("title"), sub.optional("article"), sub.flag("confirmed", False)
+            code,
+            sub.text("title"),
+            sub.optional("article"),
+            sub.flag("confirmed", False),
+            sub.flag("law", False),
         )
         sub.done()
     return found

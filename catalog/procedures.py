@@ -37,6 +37,7 @@ class Procedure(StrEnum):
     PRIVACY_OBJECTION = "PRIVACY_OBJECTION"
     CORRECTION = "CORRECTION"
     SPOT_CHECK = "SPOT_CHECK"
+    SHARING = "SHARING"
 
 
 class Step(StrEnum):
@@ -61,6 +62,12 @@ class Step(StrEnum):
     TELL_READERS_OF = "TELL_READERS_OF"
     """Who has read the value so long back is told."""
     RECTIFY = "RECTIFY"
+    REVIEW = "REVIEW"
+    ANSWER_UNCONDITIONAL = "ANSWER_UNCONDITIONAL"
+    """An answer about data that is shared without conditions."""
+    PROVISION = "PROVISION"
+    """From the yes to the first day of use."""
+    MEDIATE = "MEDIATE"
 
 
 _ANSWERING = frozenset({Step.RECEIVE, Step.ANSWER, Step.ANSWER_ESCALATED})
@@ -82,6 +89,16 @@ STEPS: Mapping[Procedure, frozenset[Step]] = {
     Procedure.PRIVACY_OBJECTION: _ANSWERING,
     Procedure.CORRECTION: frozenset({Step.ACCEPT, Step.CORRECT, Step.EXTEND, Step.TELL_READERS_OF}),
     Procedure.SPOT_CHECK: frozenset({Step.RECTIFY}),
+    Procedure.SHARING: frozenset(
+        {
+            Step.REVIEW,
+            Step.ANSWER_UNCONDITIONAL,
+            Step.ANSWER,
+            Step.EXTEND,
+            Step.PROVISION,
+            Step.MEDIATE,
+        }
+    ),
 }
 """The steps of each procedure; each has a row."""
 

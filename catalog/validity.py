@@ -12,12 +12,16 @@ from catalog.table import Table
 
 @dataclass(frozen=True, slots=True)
 class LegalBasis:
-    """依据: the text a rule rests on; `confirmed` by the county's legal office or not."""
+    """依据: the text a rule rests on; `confirmed` by the county's legal office or not.
+
+    `law`: 法律或行政法规, which alone may keep data from being shared at all.
+    """
 
     code: str
     title: str
     article: str | None
     confirmed: bool
+    law: bool = False
 
 
 class LegalStanding(StrEnum):

@@ -6,6 +6,7 @@ purged, whoever has read it is told, and the citizen is told.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 
 from domain.machine import Fact, Machine, Party, act
@@ -122,8 +123,19 @@ MACHINE: Machine[CorrectionState, CorrectionAct] = Machine(
 
 DISPUTED = (S.FLAGGED, S.ASSIGNED, S.INVESTIGATING, S.UPHELD, S.PARTLY)
 """States in which the value answers DISPUTED."""
+UNACCEPTED = (S.SUBMITTED,)
+"""States in which it is owed that it is accepted."""
+UNMENDED = (S.ACCEPTED, *DISPUTED)
+"""States in which it is owed that the value is mended at its source, or the request rejected."""
 
 
 def disputes(state: CorrectionState) -> bool:
     """True while the value answers DISPUTED: from the flag until it is corrected or rejected."""
     return state in DISPUTED
+
+
+def late(state: CorrectionState, accept_due_at: datetime, due_at: datetime, now: datetime) -> bool:
+    """Is what is owed in this state owed too long?"""
+    if state in UNACCEPTED:
+        return accept_due_at <= now
+    return state in UNMENDED and due_at <= now

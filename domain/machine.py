@@ -41,6 +41,10 @@ class Party(StrEnum):
     ORGANIZATION = "ORGANIZATION"
     """乡镇领导 or 单位负责人: the head of the organisation that asks."""
     PREFECTURE = "PREFECTURE"
+    REQUESTER = "REQUESTER"
+    """The department that asks for another's data."""
+    AUTHORITY = "AUTHORITY"
+    """数据主管: looks whether a request keeps to the rules."""
 
 
 class Fact(StrEnum):
@@ -83,6 +87,17 @@ class Fact(StrEnum):
     APPROVER = "APPROVER"
     CONFIRMATION = "CONFIRMATION"
     SECURITY_TRAINING = "SECURITY_TRAINING"
+    PURPOSE = "PURPOSE"
+    BASIS = "BASIS"
+    """The rule that is cited: 依据."""
+    TERM = "TERM"
+    """First and last day."""
+    GRANT = "GRANT"
+    """The policy holds the grant."""
+    TERM_BEGUN = "TERM_BEGUN"
+    TERM_OVER = "TERM_OVER"
+    SUCCESSOR = "SUCCESSOR"
+    """The grant that takes the place of this one."""
 
     ACCEPTED_AT = "ACCEPTED_AT"
     DECIDED_AT = "DECIDED_AT"
@@ -101,6 +116,10 @@ class Fact(StrEnum):
     APPROVED_AT = "APPROVED_AT"
     HANDED_OVER_AT = "HANDED_OVER_AT"
     EFFECTIVE_AT = "EFFECTIVE_AT"
+    REVIEWED_AT = "REVIEWED_AT"
+    PROVISIONED_AT = "PROVISIONED_AT"
+    DISPUTED_AT = "DISPUTED_AT"
+    BASIS_REJECTED_AT = "BASIS_REJECTED_AT"
 
 
 FOUND_BY_HUB = frozenset(
@@ -110,6 +129,10 @@ FOUND_BY_HUB = frozenset(
         Fact.CACHES_PURGED,
         Fact.READERS_TOLD,
         Fact.SECURITY_TRAINING,
+        Fact.GRANT,
+        Fact.TERM_BEGUN,
+        Fact.TERM_OVER,
+        Fact.SUCCESSOR,
     }
 )
 """Facts that are looked up, by clock, store or audit log: no command takes them from who asks."""

@@ -147,6 +147,7 @@ def assemble(
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     if settings.oauth_enabled and not tokens.issues:
         raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
+    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     deeds, log_writer = Deeds(store), process_writer()
     disputes = Disputes(partial(disputed, store, DISPUTED))
     now = partial(_moment, clock)
@@ -163,10 +164,17 @@ def assemble(
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
         watch=telemetry.watch,
-        commands=Office(deeds, catalog, subjects.token, tokens_of(subjects), disputes, clock=now),
+        commands=Office(
+            deeds,
+            catalog,
+            subjects.token,
+            tokens_of(subjects),
+            disputes,
+            policy=keeper.at_least,
+            clock=now,
+        ),
         disputes=disputes,
     )
-    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(
         store,
         log_writer,

@@ -19,7 +19,8 @@ from audit.log import AuditLog
 from audit.record import Draft, Kind, Op
 from catalog.errors import AuditUnavailable
 from catalog.load import Catalog
-from resolvers.commands.sweeps import SWEEPS, Sweeper
+from resolvers.commands.sweeps import SWEEPS
+from resolvers.commands.urging import Sweeper
 from store.deeds import Deeds, StoreBusy, StoreDown
 from store.jobs import finish, give_back, take
 
@@ -29,6 +30,9 @@ EVERY: Mapping[str, timedelta] = {
     "overdue": timedelta(minutes=1),
     "reminders": timedelta(minutes=1),
     "escalation": timedelta(minutes=5),
+    "unanswered": timedelta(minutes=1),
+    "terms": timedelta(minutes=1),
+    "lateness": timedelta(minutes=1),
     "expiry": timedelta(hours=1),
 }
 """How often each job is done."""

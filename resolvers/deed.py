@@ -18,7 +18,8 @@ class Done:
     """What came of a deed: the payload's type, keys of rows by field, plain values by field.
 
     `changed`: it is committed. Else nothing was changed, and the payload says why (a business
-    refusal). `again`: it had been done before under the same key.
+    refusal). `again`: it had been done before under the same key. `policy`: the version of the
+    policy that it made, if it changed rights.
     """
 
     kind: str
@@ -26,6 +27,7 @@ class Done:
     values: Mapping[str, Any] = field(default_factory=dict)
     changed: bool = True
     again: bool = False
+    policy: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

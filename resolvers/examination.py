@@ -383,8 +383,8 @@ def _open(read: Read, path: Path) -> bool:
 
 def _names_nobody(read: Read, column: str) -> bool:
     dataset = read.dataset
-    if dataset.owner is not None and column == EXTRA + dataset.owner:
-        return True  # the department that handles it
+    if column in {EXTRA + name for name in (dataset.owner, dataset.party) if name is not None}:
+        return True  # the departments that have it
     known = dataset.by_name.get(column)
     about_people = dataset.subject or dataset.bound or dataset.birth or dataset.source == "audit"
     return known is not None and known.sensitivity in OPEN and not about_people

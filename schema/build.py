@@ -25,6 +25,7 @@ from schema.mutation import mutation
 from schema.query import inputs, query
 from schema.scalars import definitions, scalars
 from schema.shared import shared
+from schema.sharing import sharing
 from schema.stats import stats
 from schema.subscription import subscription
 from schema.words import catalogue, division, sources, viewer
@@ -36,7 +37,7 @@ def build(catalog: Catalog) -> Bindings:
     texts = scalars()
     kit.names |= texts | codes(catalog)
     words = (shared, division, catalogue, sources, audit, viewer)
-    office = (case, stats, supervision, complaint, spot_check, correction)
+    office = (case, stats, supervision, complaint, spot_check, correction, sharing)
     for make in (*words, household, *office, citizen, bulletin):
         make(kit)
     inputs(kit)

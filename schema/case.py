@@ -83,6 +83,11 @@ def supervision(kit: Kit) -> None:
         kit.catalog.datasets["supervision_order"],
         {
             "case": kit.edge("Case", "所督办的诉求件", EdgeTo("case", "case_id", "id", many=False)),
+            "sharingRequest": kit.edge(
+                "SharingRequest",
+                "所催办的共享申请",
+                EdgeTo("sharing_request", "sharing_request_id", "id", many=False),
+            ),
             "division": kit.edge(
                 "Division", "所在区划", EdgeTo("division", "region_path", "path", many=False)
             ),

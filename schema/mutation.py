@@ -40,6 +40,10 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
     "AlreadyEscalated": ("未办理：已提级一次", MESSAGE),
     "NothingToDraw": ("未办理：此范围当月没有办结的诉求件", MESSAGE),
     "NotRectified": ("未办理：检查发现问题而尚未整改", MESSAGE),
+    "BasisMissing": ("未办理：不予共享须写明依据，没有依据的不是有效的答复", MESSAGE),
+    "LawMissing": ("未办理：不予共享类的数据，须写明所依据的法律或行政法规", MESSAGE),
+    "ObjectNotShared": ("未办理：此授权对象不予共享，授权不会起作用", MESSAGE),
+    "SecondPersonNeeded": ("未办理：本人提交的申请须由另一人办理", MESSAGE),
     "CorrectionOpen": (
         "未办理：此项数据已有在办的校核",
         {**MESSAGE, "correctionNo": ("String!", "在办的校核编号")},
@@ -229,6 +233,94 @@ SPOT_CHECKS: Mapping[str, Said] = {
 }
 
 
+REQUEST = {
+    "requestNo": ("String!", "申请编号"),
+    "version": ("Int!", "您所见的版本；已变动则不办理"),
+}
+TERMS: Arguments = {
+    "since": ("Date", "授权的起始日；缺省为所申请的，已过则为今日"),
+    "opinion": ("String", "意见"),
+}
+REFUSING: Arguments = {
+    "reason": ("RefusalReason!", "不予共享的理由"),
+    "basis": ("String", "依据：文号或法条；没有依据的不予办理"),
+    "law": ("String", "所依据法律的代码，如 PIPL_ART_28；不予共享类的必填"),
+}
+UNBASED = ("BasisMissing", "LawMissing", "SecondPersonNeeded")
+SHARING: Mapping[str, Said] = {
+    "submitSharingRequest": Said(
+        "提交共享申请：申请使用另一部门提供的数据；提交即转合规审查",
+        {
+            "object": ("String!", "授权对象，如 Citizen.employment"),
+            "provider": ("String", "提供部门的代码；缺省为目录所载的提供部门"),
+            "actions": ("[String!]!", "操作，如 read"),
+            "purposes": ("[String!]!", "用途代码，如 aid.review"),
+            "items": ("[ServiceItem!]!", "用于哪些服务事项"),
+            "division": ("DivisionCode", "该区划及其下级；缺省为全县"),
+            "since": ("Date!", "起始日"),
+            "until": ("Date!", "截止日，含当日"),
+            "frequency": ("UpdateCycle!", "使用频率"),
+            "text": ("String!", "申请理由"),
+            "basis": ("String!", "法律依据：文号或法条"),
+            "renews": ("String", "续期：使用中的原申请编号，同意后接替其授权"),
+        },
+    ),
+    "reviewSharingRequest": Said(
+        "合规审查，随即转提供部门；无条件共享且合规的读取与列举随即同意",
+        {
+            **REQUEST,
+            "compliant": ("Boolean!", "是否合规"),
+            "opinion": ("String!", "审查意见"),
+        },
+        ("SecondPersonNeeded",),
+    ),
+    "grantSharingRequest": Said(
+        "同意：授权随即写入策略", {**REQUEST, **TERMS}, ("ObjectNotShared", "SecondPersonNeeded")
+    ),
+    "grantSharingRequestPartly": Said(
+        "部分同意：缩小操作、范围或期限，写明其余不予共享的理由与依据",
+        {
+            **REQUEST,
+            **TERMS,
+            "actions": ("[String!]", "同意的操作；缺省为所申请的"),
+            "division": ("DivisionCode", "同意的范围：该区划及其下级；缺省为所申请的"),
+            "until": ("Date", "授权的截止日，含当日；缺省为所申请的"),
+            **REFUSING,
+        },
+        ("ObjectNotShared", *UNBASED),
+    ),
+    "refuseSharingRequest": Said(
+        "不同意：须写明理由与依据",
+        {**REQUEST, **REFUSING, "opinion": ("String", "意见")},
+        UNBASED,
+    ),
+    "extendSharingRequest": Said(
+        "延长答复期限，只能一次", {**REQUEST, "reason": ("String!", "延期理由")}
+    ),
+    "revokeSharing": Said("撤销：授权随即终止", {**REQUEST, "reason": ("String!", "撤销理由")}),
+    "disputeSharingRefusal": Said(
+        "对不同意提出异议", {**REQUEST, "reason": ("String!", "异议理由")}
+    ),
+    "rejectSharingBasis": Said(
+        "不认可拒绝的依据：转协调并列入清单",
+        {
+            **REQUEST,
+            "fault": ("SharingFault!", "拒绝而没有依据，或依据不予认可"),
+            "reason": ("String!", "不认可的理由"),
+        },
+    ),
+    "mediateSharingRequest": Said("协调", {**REQUEST, "opinion": ("String!", "协调意见")}),
+    "decideSharingRequest": Said(
+        "裁定；裁定不是授权，授权由提供部门另行签批",
+        {
+            **REQUEST,
+            "decision": ("SharingDecision!", "裁定"),
+            "conclusion": ("String!", "裁定意见"),
+        },
+    ),
+}
+
+
 CORRECTION = {
     "correctionNo": ("String!", "校核编号"),
     "version": ("Int!", "您所见的版本；已变动则不办理"),
@@ -307,6 +399,20 @@ def mutation(kit: Kit) -> Any:
         },
     )
     kit.object(
+        "SharingRequestChanged",
+        "共享申请已变更",
+        {
+            "request": kit.changed(
+                "SharingRequest",
+                "变更后的共享申请；不在您可见范围时为空",
+                ChangedRow("sharing_request"),
+            ),
+            "event": kit.changed(
+                "SharingRequestEvent", "此次事件", ChangedRow("sharing_request_event")
+            ),
+        },
+    )
+    kit.object(
         "SupervisionChanged",
         "督办单已变更",
         {
@@ -348,6 +454,7 @@ def mutation(kit: Kit) -> Any:
         "ComplaintChanged": COMPLAINTS,
         "SpotCheckItemChanged": SPOT_CHECKS,
         "CorrectionChanged": CORRECTIONS,
+        "SharingRequestChanged": SHARING,
     }
     roots = {
         name: _command(kit, name, said, drawing.get(name, changed))

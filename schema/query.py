@@ -14,6 +14,7 @@ BY_CASE_NO: Arguments = {"caseNo": ("String!", "诉求编号")}
 BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
 BY_MONTH: Arguments = {"month": ("String!", "月份，如 2026-10")}
 BY_COMPLAINT_NO: Arguments = {"complaintNo": ("String!", "投诉编号")}
+BY_REQUEST_NO: Arguments = {"requestNo": ("String!", "申请编号")}
 BY_CORRECTION_NO: Arguments = {"correctionNo": ("String!", "校核编号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
 BY_NAME: Arguments = {"name": ("String!", "目录项代码")}
@@ -118,6 +119,25 @@ def inputs(kit: Kit) -> None:
             "department": ("String", "承办部门代码"),
             "division": ("DivisionCode", "该区划及其下级"),
             "overdue": ("Boolean", "是否超期整改"),
+        },
+    )
+    kit.input(
+        "SharingRequestFilter",
+        "共享申请筛选条件，同时满足",
+        {
+            "state": ("SharingState", "申请状态"),
+            "requester": ("String", "申请部门的代码"),
+            "provider": ("String", "提供部门的代码"),
+            "overdue": ("Boolean", "是否有一步逾期"),
+        },
+    )
+    kit.input(
+        "SharingFaultFilter",
+        "拒绝与逾期筛选条件，同时满足",
+        {
+            "reason": ("SharingFault", "列入原因"),
+            "provider": ("String", "提供部门的代码"),
+            "open": ("Boolean", "是否仍未办理"),
         },
     )
     kit.input(
@@ -236,6 +256,21 @@ def query(kit: Kit) -> Any:
             "抽查件列表，按编号先后",
             "spot_check_items",
             _filter("SpotCheckItemFilter"),
+        ),
+        "sharingRequest": root(
+            "SharingRequest", "按编号查共享申请", "sharing_request", BY_REQUEST_NO
+        ),
+        "sharingRequests": root(
+            "SharingRequestConnection",
+            "共享申请列表，新的在前",
+            "sharing_requests",
+            _filter("SharingRequestFilter"),
+        ),
+        "refusedOrUnanswered": root(
+            "SharingFaultEntryConnection",
+            "无正当理由拒绝共享或逾期未答复的申请（办法第二十一条第三项），新的在前",
+            "refused_or_unanswered",
+            _filter("SharingFaultFilter"),
         ),
         "correction": root("Correction", "按编号查数据校核", "correction", BY_CORRECTION_NO),
         "corrections": root(

@@ -296,11 +296,12 @@ async def events_of(
 
 
 async def orders_due(conn: AsyncConnection, begins: datetime, ends: datetime) -> list[Row[Any]]:
-    """Supervision orders whose limit lies from `begins` (included) until `ends`."""
+    """Supervision orders about cases whose limit lies from `begins` (included) until `ends`."""
     names = ("id", "case_id", "region_path", "handling_dept", "due_at", "closed_at")
-    due = supervision_order.c.due_at
-    asked = select(*(supervision_order.c[name] for name in names))
-    return list(await conn.execute(asked.where(due >= _utc(begins), due < _utc(ends))))
+    of = supervision_order.c
+    in_time = (of.due_at >= _utc(begins), of.due_at < _utc(ends))
+    asked = select(*(of[name] for name in names)).where(*in_time, of.case_id.is_not(None))
+    return list(await conn.execute(asked))
 
 
 async def items_of(conn: AsyncConnection, case_ids: Iterable[str]) -> dict[str, str]:

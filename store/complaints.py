@@ -32,7 +32,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
-from store.rows import Versioned, add_history
+from store.rows import Versioned, add_history, mark_overdue
 
 _AT = DateTime(timezone=True)
 
@@ -136,6 +136,11 @@ async def change_complaint(
 ) -> None:
     """Change a complaint that `complaint_to_change` has locked; its version moves on by one."""
     await _COMPLAINTS.change(connection, row, values)
+
+
+async def mark_late_complaints(connection: AsyncConnection, now: datetime, most: int) -> int:
+    """Complaints that are owed too long are marked; how many."""
+    return await mark_overdue(connection, complaint, complaint.c.due_at <= now, most)
 
 
 async def add_complaint_event(

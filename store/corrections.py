@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -23,6 +24,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    and_,
+    false,
     insert,
     or_,
     select,
@@ -35,7 +38,7 @@ from store.audit import audit_event, audit_index, audit_subject
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
-from store.rows import Versioned, add_history
+from store.rows import Versioned, add_history, mark_overdue
 
 _AT = DateTime(timezone=True)
 
@@ -52,6 +55,7 @@ correction = Table(
     Column("filed_at", _AT, nullable=False),
     Column("accept_due_at", _AT, nullable=False),
     Column("due_at", _AT, nullable=False),
+    Column("overdue", Boolean, nullable=False, server_default=false()),
     Column("accepted_at", _AT),
     Column("flagged_at", _AT),
     Column("decided_at", _AT),
@@ -132,6 +136,8 @@ class CorrectionRow:
     coordinate: str
     citizen_id: str
     filed_at: datetime
+    accept_due_at: datetime
+    due_at: datetime
     accepted_at: datetime | None
     flagged_at: datetime | None
     decided_at: datetime | None
@@ -181,6 +187,22 @@ async def change_correction(
 ) -> None:
     """Change one that `correction_to_change` has locked; its version moves on by one."""
     await _CORRECTIONS.change(connection, row, values)
+
+
+async def mark_late_corrections(
+    connection: AsyncConnection,
+    now: datetime,
+    unaccepted: Sequence[str],
+    unmended: Sequence[str],
+    most: int,
+) -> int:
+    """Corrections in a state in which acceptance, or the rest, is owed too long are marked."""
+    of = correction.c
+    late = or_(
+        and_(of.state.in_(unaccepted), of.accept_due_at <= now),
+        and_(of.state.in_(unmended), of.due_at <= now),
+    )
+    return await mark_overdue(connection, correction, late, most)
 
 
 async def add_correction_event(

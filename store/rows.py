@@ -77,3 +77,14 @@ async def add_history(
     last = await connection.scalar(select(func.max(seq)).where(owner == owner_id)) or 0
     rows = [{**e, owner.name: owner_id, "seq": last + n} for n, e in enumerate(events, 1)]
     await connection.execute(insert(owner.table), rows)
+
+
+async def mark_overdue(connection: AsyncConnection, table: Table, late: Any, most: int) -> int:
+    """Rows that are `late` and do not say so yet, at most so many; how many.
+
+    Their versions stay: nobody has decided anything.
+    """
+    of = table.c
+    found = select(of.id).where(of.overdue.is_(False), late).order_by(of.id).limit(most)
+    done = await connection.execute(update(table).where(of.id.in_(found)).values(overdue=True))
+    return done.rowcount

@@ -1,7 +1,8 @@
 """督办单: 交必办、办必果、果必报 (办法第十八条), and what was done to each.
 
-`node` and `triggers`: of an URGE, the case's node it is about and the work orders that were late,
-one a line. Events are only ever added.
+An order is about a case or about a sharing request; the latter has no applicant. `node` and
+`triggers`: of an URGE, the case's node it is about and the work orders that were late, one a line;
+of a sharing request the state that was late, and the list's entries. Events are only ever added.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ supervision_order = Table(
     metadata,
     Column("id", BYTES, primary_key=True),
     Column("order_no", BYTES, nullable=False, unique=True),
-    Column("case_id", BYTES, ForeignKey("case_file.id"), nullable=False, index=True),
+    Column("case_id", BYTES, ForeignKey("case_file.id"), index=True),
+    Column("sharing_request_id", BYTES, ForeignKey("sharing_request.id"), index=True),
     Column("kind", String(16), nullable=False),
     Column("reason", String(16), nullable=False),
     Column("state", String(16), nullable=False),
@@ -56,7 +58,7 @@ supervision_order = Table(
     Column("sent_back_at", DateTime(timezone=True)),
     Column("result", Text),
     Column("attachments", Text),
-    Column("applicant_uid", BYTES, nullable=False),
+    Column("applicant_uid", BYTES),
     Column("household_id", BYTES),
     Column("region_path", PATH, nullable=False),
     Column("handling_dept", BYTES, nullable=False),
@@ -76,7 +78,7 @@ supervision_event = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("post", String(64), nullable=False),
     Column("note", Text),
-    Column("applicant_uid", BYTES, nullable=False),
+    Column("applicant_uid", BYTES),
     Column("household_id", BYTES),
     Column("region_path", PATH, nullable=False),
     Column("handling_dept", BYTES, nullable=False),
@@ -91,7 +93,8 @@ class OrderRow:
 
     id: str
     order_no: str
-    case_id: str
+    case_id: str | None
+    sharing_request_id: str | None
     kind: str
     state: str
     version: int
@@ -105,7 +108,7 @@ class OrderRow:
     sent_back_at: datetime | None
     expired: bool
     escalated: bool
-    applicant_uid: str
+    applicant_uid: str | None
     household_id: str | None
     region_path: str
     handling_dept: str
@@ -121,8 +124,19 @@ async def order_to_change(connection: AsyncConnection, order_no: str) -> OrderRo
 
 async def open_urges(connection: AsyncConnection, case_id: str, ended: str) -> list[OrderRow]:
     """The orders of kind URGE of a case that are not in the state `ended`, locked."""
+    return await _urges(connection, supervision_order.c.case_id == case_id, ended)
+
+
+async def open_urges_of_request(
+    connection: AsyncConnection, request_id: str, ended: str
+) -> list[OrderRow]:
+    """The same of a sharing request."""
+    return await _urges(connection, supervision_order.c.sharing_request_id == request_id, ended)
+
+
+async def _urges(connection: AsyncConnection, about: Any, ended: str) -> list[OrderRow]:
     of = supervision_order.c
-    asked = _ORDERS.locked(of.case_id == case_id, of.kind == "URGE", of.state != ended)
+    asked = _ORDERS.locked(about, of.kind == "URGE", of.state != ended)
     return [_ORDERS.read(row) for row in await connection.execute(asked.order_by(of.issued_at))]
 
 

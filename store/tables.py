@@ -26,6 +26,7 @@ from store import (
     prints,
     rates,
     register,
+    sharing_requests,
     spot_checks,
     supervision,
     tallies,
@@ -57,6 +58,7 @@ __all__ = [
     "prints",
     "rates",
     "register",
+    "sharing_requests",
     "spot_checks",
     "supervision",
     "tallies",
@@ -68,5 +70,6 @@ FROZEN = (
     *(archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS),
     *(work_orders.FROZEN, prints.FROZEN),
     *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN),
+    sharing_requests.FROZEN,
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -162,6 +162,7 @@ class Statements:
             columns={f.name: at(f.column) for f in dataset.fields},
             region=at(dataset.region.column) if dataset.region.column else None,
             owner=at(dataset.owner) if dataset.owner else None,
+            party=at(dataset.party) if dataset.party else None,
             birth=at(dataset.birth) if dataset.birth else None,
             bound=at(dataset.bound) if dataset.bound else None,
             extra={n: at(n[len(EXTRA) :]) for n in names if n.startswith(EXTRA)},

@@ -51,7 +51,7 @@ def _touched(dataset: Dataset, names: Sequence[str]) -> Mapping[str, set[str]]:
     columns += [*dataset.key.columns, *(c for c, _ in dataset.order)]
     for single in (dataset.region.column, dataset.owner, dataset.subject, dataset.birth):
         columns += [single] if single else []
-    columns += [c for c in (dataset.bound, dataset.person_name) if c]
+    columns += [c for c in (dataset.party, dataset.bound, dataset.person_name) if c]
     for join in dataset.joins:
         found[join.table].add(join.right)
         columns.append(join.left)

@@ -105,7 +105,7 @@ def _columns(dataset: Dataset) -> Iterator[tuple[str, Decode]]:
     others += [n.parent for n in dataset.nests]
     for join in dataset.joins:
         others += [join.left, f"{join.table}.{join.right}"]
-    single = (dataset.person_name, dataset.region.column, dataset.owner)
+    single = (dataset.person_name, dataset.region.column, dataset.owner, dataset.party)
     others += [c for c in (*single, dataset.subject, dataset.birth, dataset.bound) if c]
     for column in others:
         yield column, Decode.PLAIN

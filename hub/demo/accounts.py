@@ -13,9 +13,9 @@ from store.clients import ACTIVE, SYSTEM, Client
 
 FILE = ("aid.file", "aid.verify", "correct")
 DESK = ("aid.file", "aid.verify", "aid.review", "correct")
-REVIEW = ("aid.review", "correct")
-OFFICE = ("supervise", "report", "correct")
-REPORT = ("report",)
+REVIEW = ("aid.review", "correct", "share")
+OFFICE = ("supervise", "report", "correct", "share")
+REPORT = ("report", "share")
 AUDIT = ("audit",)
 
 

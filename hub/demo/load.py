@@ -27,7 +27,7 @@ BY_DEEDS: Mapping[str, frozenset[str]] = {
     "case_event": frozenset({"act", "note", "attendance", "votes_for", "satisfaction", "done_on"}),
     "supervision_order": frozenset(
         {
-            *("version", "node", "triggers", "send_backs", "escalated"),
+            *("version", "node", "triggers", "send_backs", "escalated", "sharing_request_id"),
             *("sent_back_at", "result", "attachments"),
         }
     ),

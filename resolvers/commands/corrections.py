@@ -22,7 +22,7 @@ from catalog.errors import BadUserInput, NotFound
 from catalog.procedures import Procedure, ProcedureLimit, Step
 from catalog.workdays import ZONE
 from domain.clock import due
-from domain.correction import MACHINE, CorrectionAct, CorrectionState
+from domain.correction import MACHINE, CorrectionAct, CorrectionState, late
 from domain.machine import Fact
 from domain.machine import Refused as Impossible
 from domain.machine import Step as Taken
@@ -315,6 +315,8 @@ async def _changed(
     values = {"state": taken.after, **more}
     if taken.stamps is not None:
         values[column_of(taken.stamps)] = desk.now
+    if late(S(row.state), row.accept_due_at, row.due_at, desk.now):
+        values["overdue"] = True
     await change_correction(desk.connection, row, values)
     place = lies(row, (*PERSON, "provider"))
     added = event(desk, place, taken.after, taken.act, note)

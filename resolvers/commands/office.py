@@ -8,8 +8,9 @@ raised on the way leaves nothing behind.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -24,6 +25,7 @@ from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
 from resolvers.commands.corrections import CORRECTION_COMMANDS, DISPUTING
+from resolvers.commands.sharing import SHARING_COMMANDS
 from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
 from resolvers.commands.supervision import SUPERVISION_COMMANDS
 from resolvers.deed import Done, Writing
@@ -36,13 +38,15 @@ COMMANDS: Mapping[str, Deed] = {
     **COMPLAINT_COMMANDS,
     **SPOT_CHECK_COMMANDS,
     **CORRECTION_COMMANDS,
+    **SHARING_COMMANDS,
 }
 """Every command by the name of its mutation."""
 ORDERS = ("supervision_order", "supervision_event")
 COMPLAINTS = ("complaint", "complaint_event", "spot_check", "spot_check_item")
 CORRECTIONS = ("correction", "correction_event", "correction_reader")
+SHARING = ("sharing_request", "sharing_request_event", "sharing_fault")
 CASES = ("case", "case_event", "work_order", "timeout_event")
-WRITTEN = (*CASES, *ORDERS, *COMPLAINTS, *CORRECTIONS)
+WRITTEN = (*CASES, *ORDERS, *COMPLAINTS, *CORRECTIONS, *SHARING)
 """Data sets whose rows deeds write: where they are placed apart, nothing can be changed here."""
 
 
@@ -54,6 +58,7 @@ class Office:
     """One per worker. `digest` makes a keyed digest of a text; `clock` gives UTC.
 
     `tokens`: how the access log names a person. `disputes`: who must know what is disputed.
+    `policy`: waits until this worker goes by a version of the policy that a deed has made.
     """
 
     def __init__(
@@ -64,8 +69,10 @@ class Office:
         tokens: Callable[[str], list[bytes]],
         disputes: Disputes,
         *,
+        policy: Callable[[int], Awaitable[Any]] | None = None,
         clock: Callable[[], datetime] = _now,
     ) -> None:
+        self._policy = policy
         self._deeds, self._catalog, self._clock = deeds, catalog, clock
         self._keyed, self._tokens, self._disputes = digest, tokens, disputes
         written = (catalog.datasets[name] for name in WRITTEN)
@@ -100,6 +107,9 @@ class Office:
             ) from None
         if name in DISPUTING:
             await self._disputes.announced()
+        if done.policy is not None and self._policy is not None:
+            with contextlib.suppress(Forbidden):  # it is done; this worker learns of it by itself
+                await self._policy(done.policy)
         return done
 
     async def _once(

@@ -100,7 +100,7 @@ async def issue(desk: Desk, given: Input) -> tuple[Done, Told]:
     until = _until(given, desk, kind)
     note = text(given, "note", "督办说明")
     place = lies(case)
-    row = new_order(desk.now, case.id, kind, given["reason"].value, until, place)
+    row = new_order(desk.now, {"case_id": case.id}, kind, given["reason"].value, until, place)
     row |= {"order_no": await numbered(desk.connection, desk.now, KIND, NUMBERED), "note": note}
     await add_order(desk.connection, row)
     issued = event(desk, place, S.ISSUED, A.ISSUE, note)
@@ -111,17 +111,17 @@ async def issue(desk: Desk, given: Input) -> tuple[Done, Told]:
 
 def new_order(
     now: datetime,
-    case_id: str,
+    about: Mapping[str, str],
     kind: SupervisionKind,
     reason: str,
     until: datetime,
     place: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The row of an issued order but for its number and its words."""
+    """The row of an issued order but for its number and its words. `about`: what, by its column."""
     return {
         **place,
+        **about,
         "id": new_id(),
-        "case_id": case_id,
         "kind": kind,
         "reason": reason,
         "state": S.ISSUED,

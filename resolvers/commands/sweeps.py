@@ -8,49 +8,29 @@ missed for a day is made up for, and one that is broken off or made twice does n
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
-from catalog.load import Catalog
 from catalog.workdays import ZONE
 from domain.clock import due
-from domain.supervision import SupervisionAct, SupervisionKind, SupervisionState, Urge, urged
-from resolvers.commands.cases import SYSTEM
-from resolvers.commands.command import lies, new_id, numbered
-from resolvers.commands.supervision import KIND, NUMBERED, flagged, kind_until, new_order
+from domain.correction import UNACCEPTED, UNMENDED
+from domain.supervision import SupervisionState
+from resolvers.commands.command import lies
+from resolvers.commands.sharing_sweeps import terms, unanswered
+from resolvers.commands.supervision import flagged
+from resolvers.commands.urging import BATCH, FIRST, Late, Sweeper, urge
 from store.cases import mark_overdue
+from store.complaints import mark_late_complaints
+from store.corrections import mark_late_corrections
 from store.deeds import forget
-from store.supervision import (
-    OrderRow,
-    add_order,
-    add_supervision_event,
-    change_supervision,
-    late_orders,
-    open_urges,
-)
+from store.supervision import change_supervision, late_orders, open_urges
 from store.work_orders import (
     BEFORE,
     DEPARTMENT,
-    LateOrder,
     department_unreminded,
     record_timeout,
     remind,
     unrecorded,
     unreminded,
 )
-
-BATCH = 200  # rows of one transaction: a tenth of a second, in which nobody else writes
-FIRST = ""  # before every key
-
-
-@dataclass(frozen=True, slots=True)
-class Sweeper:
-    """One batch's transaction, the catalogue, and the moment it is done at."""
-
-    connection: Any
-    catalog: Catalog
-    now: datetime
 
 
 async def overdue(at: Sweeper) -> int:
@@ -59,39 +39,11 @@ async def overdue(at: Sweeper) -> int:
     for late in found:
         await record_timeout(at.connection, late.id, at.now)
         await mark_overdue(at.connection, late.case_id)
-        await _urge(at, late)
+        rows = await open_urges(at.connection, late.case_id, SupervisionState.CLOSED)
+        said = "办理超时，请限期办结并回报"
+        about = {"case_id": late.case_id}
+        await urge(at, Late(about, lies(late), late.node, late.id, said), rows)
     return len(found)
-
-
-async def _urge(at: Sweeper, late: LateOrder) -> None:
-    """One open URGE per node: a second trigger adds to it (领域设计 1.8)."""
-    rows = await open_urges(at.connection, late.case_id, SupervisionState.CLOSED)
-    by = {_urged(row): row for row in rows}
-    before, after = urged(by, late.node, late.id)
-    if before is after:
-        return
-    triggers = "\n".join(after.triggers)
-    if before is not None:
-        await change_supervision(at.connection, by[before], {"triggers": triggers})
-        return
-    kind = SupervisionKind.URGE
-    until = kind_until(at.catalog, at.now, kind)
-    assert until is not None  # noqa: S101  the catalogue has a length for it
-    place = lies(late)
-    row = new_order(at.now, late.case_id, kind, "OVERDUE", until, place)
-    row |= {
-        "order_no": await numbered(at.connection, at.now, KIND, NUMBERED),
-        "note": "办理超时，请限期办结并回报",
-    }
-    await add_order(at.connection, row | {"node": late.node, "triggers": triggers})
-    event = {**place, "id": new_id(), "act": SupervisionAct.ISSUE, "at": at.now, "post": SYSTEM}
-    event |= {"state": SupervisionState.ISSUED, "note": None}
-    await add_supervision_event(at.connection, row["id"], event)
-
-
-def _urged(row: OrderRow) -> Urge:
-    triggers = tuple(row.triggers.split("\n")) if row.triggers else ()
-    return Urge(row.node or "", SupervisionState(row.state), triggers)
 
 
 async def reminders(at: Sweeper) -> int:
@@ -131,6 +83,13 @@ async def escalation(at: Sweeper) -> int:
         after = rows[-1].id
 
 
+async def lateness(at: Sweeper) -> int:
+    """逾期标记: complaints and corrections that are owed too long say so by themselves."""
+    complaints = await mark_late_complaints(at.connection, at.now, BATCH)
+    owed = (UNACCEPTED, UNMENDED)
+    return complaints + await mark_late_corrections(at.connection, at.now, *owed, BATCH)
+
+
 async def expiry(at: Sweeper) -> int:
     """到期清理: receipts of deeds that are a day old are of no more use."""
     return await forget(at.connection, at.now)
@@ -141,6 +100,9 @@ SWEEPS: Mapping[str, Sweep] = {
     "overdue": overdue,
     "reminders": reminders,
     "escalation": escalation,
+    "unanswered": unanswered,
+    "terms": terms,
+    "lateness": lateness,
     "expiry": expiry,
 }
 """Every job by its name."""

@@ -11,6 +11,7 @@ from resolvers.roots import (
     citizens,
     complaints,
     corrections,
+    sharing,
     stats,
     words,
 )
@@ -45,6 +46,9 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "bulletins": bulletins.bulletins,
     "bulletin_figures": bulletins.bulletin_figures,
     "rankings": bulletins.rankings,
+    "sharing_request": sharing.sharing_request,
+    "sharing_requests": sharing.sharing_requests,
+    "refused_or_unanswered": sharing.refused_or_unanswered,
     "correction": corrections.correction,
     "corrections": corrections.corrections,
     "correction_readers": corrections.correction_readers,

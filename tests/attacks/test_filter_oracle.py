@@ -39,6 +39,12 @@ ROOTS: Mapping[str, tuple[str, str, Mapping[str, str | None]]] = {
         "CorrectionFilter",
         {"provider": "provider", "division": "region_path"},
     ),
+    "sharingRequests": (
+        "sharing_request",
+        "SharingRequestFilter",
+        {"requester": "requester", "provider": "provider"},
+    ),
+    "refusedOrUnanswered": ("sharing_fault", "SharingFaultFilter", {"provider": "provider"}),
     "auditEvents": (
         "audit_event",
         "AuditFilter",
@@ -68,7 +74,7 @@ def test_a_filter_has_equality_alone_and_on_columns_of_the_row_object(
     plain = set(found.fields) - set(raw)
     assert {dataset.by_name[c].mask for c in plain} == {Mask.NONE}
     assert {dataset.by_name[c].object for c in plain} == {dataset.object}
-    assert set(raw.values()) <= {dataset.owner, dataset.region.column, None}
+    assert set(raw.values()) <= {dataset.owner, dataset.party, dataset.region.column, None}
 
 
 def test_nothing_below_a_row_takes_a_condition(county: County) -> None:

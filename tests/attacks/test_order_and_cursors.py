@@ -63,6 +63,7 @@ def test_nobody_chooses_an_order(county: County) -> None:
     }
     assert names == {
         "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "name",
+        "requestNo",
         "division", "filter", "level", "parent", "provider", "first", "after", "last", "before",
         "input", "of", "actor", "since", "until", "count", "size", "seed", "idx",
         "representations", "area",
@@ -73,7 +74,8 @@ def test_nobody_chooses_an_order(county: County) -> None:
                                   "supervision_order", "audit_event", "complaint",
                                   "complaint_event", "spot_check", "spot_check_item",
                                   "correction", "correction_event",
-                                  "correction_reader"])  # fmt: skip
+                                  "correction_reader", "sharing_request",
+                                  "sharing_request_event", "sharing_fault"])  # fmt: skip
 def test_a_list_stands_in_an_order_everybody_may_know(county: County, name: str) -> None:
     """By place, time of an open column or number; never by a column that is masked for anyone."""
     dataset = county.desk.catalog.datasets[name]

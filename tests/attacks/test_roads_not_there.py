@@ -22,6 +22,7 @@ KNOWN = {
     "bulletins", "bulletinFigures", "rankings",
     "complaint", "complaints", "spotChecks", "spotCheckItems",
     "correction", "corrections", "correctionReaders",
+    "sharingRequest", "sharingRequests", "refusedOrUnanswered",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 
@@ -40,8 +41,13 @@ CHANGED = {
     "fileCorrection", "acceptCorrection", "flagCorrection", "assignCorrection",
     "investigateCorrection", "decideCorrection", "confirmCorrection", "replayCorrection",
     "notifyCorrection", "closeCorrection", "extendCorrection",
+    "submitSharingRequest", "reviewSharingRequest", "grantSharingRequest",
+    "grantSharingRequestPartly", "refuseSharingRequest", "extendSharingRequest", "revokeSharing",
+    "disputeSharingRefusal", "rejectSharingBasis", "mediateSharingRequest",
+    "decideSharingRequest",
 }  # fmt: skip
-"""Every mutation: `test_mutations.py`, `test_complaint_mutations.py` and `test_corrections.py`."""
+"""Every mutation: `test_mutations.py`, `test_complaint_mutations.py`, `test_corrections.py` and
+`test_sharing_requests.py`."""
 
 DOCUMENTS = {
     "node": '{ node(id: "x") { id } }',

@@ -24,6 +24,7 @@ class Columns:
     birth: Any | None = None
     bound: Any | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    party: Any | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ def columns_of(dataset: Dataset, table: Table) -> Columns:
         named(dataset.birth),
         named(dataset.bound),
         {c.name: c for c in table.c},
+        named(dataset.party),
     )
 
 

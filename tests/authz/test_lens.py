@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -26,6 +26,7 @@ from catalog.load import Catalog
 from store.cases import case_file
 from store.metadata import metadata
 from store.register import citizen
+from store.sharing_requests import sharing_request, sharing_request_event
 from store.words import division
 from tests.authz.people import BENG_E, VILLAGE, ZHELAI, Columns, Leaf, columns_of, person
 
@@ -56,6 +57,27 @@ async def conn(store_url: str) -> AsyncIterator[AsyncConnection]:
         await connection.execute(insert(citizen), PEOPLE)
         yield connection
     await engine.dispose()
+
+
+SHARED = [sharing_request, sharing_request_event]
+REQUEST: dict[str, object] = {
+    **{"id": "r", "request_no": "GX2026-000001", "version": 1, "state": "SUBMITTED"},
+    **{"requester": "mca", "provider": "hea", "object": "Citizen.health", "region_path": "532622"},
+    **{"share_class": "CONDITIONAL", "actions": "read", "purposes": "aid.review", "items": "x"},
+    **{"reach": "county", "since": date(2026, 11, 1), "until": date(2026, 11, 2)},
+    **{"frequency": "DAILY", "text": "x", "basis": "x", "filed_by": "a", "overdue": False},
+    **{"filed_at": datetime(2026, 11, 1, tzinfo=UTC)},
+}
+
+
+def event_of(number: int, requester: str, provider: str) -> dict[str, object]:
+    """An event of a request between two departments."""
+    row: dict[str, object] = {"id": str(number), "request_id": "r", "seq": number}
+    row |= {"state": "SUBMITTED", "act": "SUBMIT", "at": datetime(2026, 11, 1, tzinfo=UTC)}
+    return row | {
+        **{"post": "p", "region_path": "532622"},
+        **{"requester": requester, "provider": provider},
+    }
 
 
 FILLED = [metadata.tables[name] for name in ("household", "citizen", "division", "case_file")]
@@ -132,6 +154,33 @@ async def test_a_case_number_opens_one_household(
         assert [row[0] for row in found] == expected
         assert all(row[1] is not None and row[2] == "C" for row in found)
     assert lens.binds("r")["r_bound"] == "h1"
+
+
+async def test_a_row_of_two_departments_is_seen_by_both_and_by_no_third(
+    conn: AsyncConnection, demo_book: PolicyBook, catalog: Catalog, asker: NewAsker
+) -> None:
+    await conn.run_sync(lambda sync: metadata.create_all(sync, SHARED))
+    pairs = (("mca", "hea"), ("hea", "mca"), ("mca", "hou"), ("hou", "wat"))
+    await conn.execute(insert(sharing_request), REQUEST)
+    rows = [event_of(number, *pair) for number, pair in enumerate(pairs)]
+    await conn.execute(insert(sharing_request_event), rows)
+    dataset = catalog.datasets["sharing_request_event"]
+    assert (dataset.owner, dataset.party) == ("requester", "provider")
+    seen = {}
+    for dept in ("mca", "hea", "hou", "wat", "edu"):
+        gate = Gate(demo_book, asker((dept, "dept", "532622"), purpose="share"), catalog)
+        lens = gate.lens(dataset, Mode.LIST)
+        found = await ask(conn, lens, ["id"], table=sharing_request_event)
+        seen[dept] = [str(row[0]) for row in found]
+        clear = {lens.cell(name).state for name in lens.cells}
+        assert clear == {CellState.CLEAR}
+    assert seen == {
+        "mca": ["0", "1", "2"],
+        "hea": ["0", "1"],
+        "hou": ["2", "3"],
+        "wat": ["3"],
+        "edu": [],
+    }
 
 
 async def test_a_bound_lens_on_a_table_without_its_column_is_empty(

@@ -48,7 +48,15 @@ DESIGN = {
     "CORRECTION EXTEND": (5, "WORKING_DAY"),
     "CORRECTION TELL_READERS_OF": (180, "DAY"),
     "SPOT_CHECK RECTIFY": (10, "WORKING_DAY"),
+    "SHARING REVIEW": (2, "WORKING_DAY"),
+    "SHARING ANSWER_UNCONDITIONAL": (1, "WORKING_DAY"),
+    "SHARING ANSWER": (10, "WORKING_DAY"),
+    "SHARING EXTEND": (10, "WORKING_DAY"),
+    "SHARING PROVISION": (20, "WORKING_DAY"),
+    "SHARING MEDIATE": (5, "WORKING_DAY"),
 }
+
+SHARING = ("REVIEW", "ANSWER_UNCONDITIONAL", "ANSWER", "EXTEND", "PROVISION", "MEDIATE")
 
 
 def written() -> dict[str, Any]:
@@ -70,17 +78,18 @@ def refused(data: dict[str, Any]) -> str:
 def test_the_limits_are_the_designs() -> None:
     limits = load().procedures.limits
     assert {f"{row.procedure} {row.step}": (row.amount, row.unit) for row in limits} == DESIGN
-    assert len(limits) == len(DESIGN) == 21
+    assert len(limits) == len(DESIGN) == 27
 
 
-def test_only_the_corrections_limit_waits_for_the_legal_office() -> None:
+def test_only_the_limits_of_corrections_and_sharing_wait_for_the_legal_office() -> None:
     catalog = load()
     waiting = [
         (row.step.value, row.ground.legal_basis)
         for row in catalog.procedures.limits
         if row.ground.standing is LegalStanding.TO_BE_CONFIRMED
     ]
-    assert waiting == [("CORRECT", "DECREE_809"), ("EXTEND", "DECREE_809")]
+    steps = ("CORRECT", "EXTEND", *SHARING)
+    assert waiting == [(step, "DECREE_809") for step in steps]
     assert not catalog.legal_bases["DECREE_809"].confirmed
     # No length is in the Measures themselves: theirs are defaults of this product.
     assert {row.ground.standing for row in catalog.procedures.limits} == {
@@ -122,7 +131,7 @@ def test_a_new_value_takes_over_on_its_day_and_the_old_one_is_kept() -> None:
     asked = (Procedure.SUPERVISION, Step.SIGN)
     assert procedures.limit(*asked, date(2026, 12, 31)).count == 1
     assert procedures.limit(*asked, date(2027, 1, 1)).count == 2
-    assert len(procedures.limits) == 22
+    assert len(procedures.limits) == 28
     with pytest.raises(LookupError, match=r"^no limit for SUPERVISION SIGN on 2022-07-17$"):
         procedures.limit(*asked, date(2022, 7, 17))
 

@@ -154,6 +154,25 @@ async def test_what_is_owed_follows_the_rows_of_the_procedure(edge: Edge, time: 
     assert [event["act"] for event in late] == ["ASSIGN"]
 
 
+async def test_a_complaint_owed_too_long_says_so_by_itself_and_once(edge: Edge, time: Time) -> None:
+    made = await complained(edge, (await filed(edge, "TEMP_AID"))["caseNo"])
+    async with single(edge.hub.settings.store_url) as conn:  # the county's own were late before
+        await conn.execute(update(complaint).values(overdue=True))
+        mine = update(complaint).where(complaint.c.complaint_no == made["complaintNo"])
+        await conn.execute(mine.values(overdue=False))
+    done = []
+    for days in (0, 6, 0):
+        time.pass_days(days)
+        time.ahead_us += 120_000_000
+        ran = await edge.hub.jobs.run("lateness")
+        assert ran is not None
+        done.append(ran.done)
+    assert done == [0, 1, 0]
+    row = await stored(edge, made["complaintNo"])
+    assert (row["overdue"], row["version"], row["state"]) == (True, 1, "RECEIVED")
+    await complaint_after(edge, OFFICE, made, "assignComplaint")  # what he has seen still holds
+
+
 async def test_a_complaint_is_recorded_without_a_word_of_it(edge: Edge) -> None:
     made = await complained(edge, (await filed(edge))["caseNo"])
     deed, read = (await edge.records())[-2:]

@@ -266,6 +266,36 @@ def worked(calendar: Any, filed: str, due: str) -> int:
     return sum(calendar.is_working(one) for one in span)
 
 
+async def test_a_correction_owed_too_long_says_so_by_itself_and_once(
+    edge: Edge, time: Time
+) -> None:
+    number = await requested(edge)
+    wanted = "{ corrections { nodes { state overdue version } } }"
+    done, seen = [], []
+    for days in (0, 6, 0):
+        time.pass_days(days)
+        time.ahead_us += 120_000_000
+        ran = await edge.hub.jobs.run("lateness")
+        assert ran is not None
+        done.append(ran.done)
+        seen += (await asked(edge, OFFICE, wanted, CORRECT))["data"]["corrections"]["nodes"]
+    assert done == [0, 1, 0]
+    assert [one["overdue"] for one in seen] == [False, True, True]
+    assert {one["version"] for one in seen} == {1}
+    await taken_to(edge, number, "FLAGGED")
+
+
+async def test_a_late_decision_that_no_job_has_met_marks_it_itself(edge: Edge, time: Time) -> None:
+    number = await requested(edge)
+    version = await taken_to(edge, number, "INVESTIGATING")
+    time.pass_days(30)
+    answer = await moved(edge, DEPT, "decideCorrection", number, version)
+    assert answer.status_code == 200, answer.text
+    wanted = "{ corrections { nodes { overdue } } }"
+    found = (await asked(edge, OFFICE, wanted, CORRECT))["data"]["corrections"]["nodes"]
+    assert found == [{"overdue": True}]
+
+
 async def test_who_read_it_longer_ago_than_the_days_is_not_told(edge: Edge, time: Time) -> None:
     await aid(edge, DEPT, CORRECT)
     time.pass_days(181)

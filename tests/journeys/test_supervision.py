@@ -15,7 +15,7 @@ from audit.log import AuditLog
 from catalog.load import load
 from hub.demo.site import Site
 from hub.jobs import Jobs
-from resolvers.commands.sweeps import BATCH
+from resolvers.commands.urging import BATCH
 from store.cases import case_file
 from store.deeds import Deeds, deed_receipt
 from store.engine import single

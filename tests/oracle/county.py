@@ -157,7 +157,14 @@ def _ties(bindings: Bindings) -> Iterator[tuple[str, str]]:
 
 def _bearing(dataset: Dataset) -> set[str]:
     """Columns by which rows are found, ordered and judged."""
-    single = (dataset.region.column, dataset.owner, dataset.subject, dataset.birth, dataset.bound)
+    single = (
+        dataset.region.column,
+        dataset.owner,
+        dataset.subject,
+        dataset.birth,
+        dataset.bound,
+        dataset.party,
+    )
     ordered = (column for column, _ in dataset.order)
     return {*dataset.key.columns, *ordered, *(c for c in single if c)}
 

@@ -597,6 +597,31 @@ def corrections(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     )
 
 
+def sharing_requests(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "sharing_request",
+        None,
+        state=code_of(given.get("state")),
+        requester=given.get("requester"),
+        provider=given.get("provider"),
+        overdue=given.get("overdue"),
+    )
+
+
+def refused_or_unanswered(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "sharing_fault",
+        None,
+        reason=code_of(given.get("reason")),
+        provider=given.get("provider"),
+        open=given.get("open"),
+    )
+
+
 def divisions(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     above = path_of(tables, args.get("parent"))
     return tables.rows("division", level=code_of(args.get("level")), parent_path=above)
@@ -658,6 +683,11 @@ ROOTS: Mapping[str, Root] = {
     "complaints": Root("complaint", complaints, listed=True),
     "spot_checks": Root("spot_check", lambda t, _: t.rows("spot_check"), listed=True),
     "spot_check_items": Root("spot_check_item", items, listed=True),
+    "sharing_request": Root(
+        "sharing_request", _equal("sharing_request", "request_no", "requestNo")
+    ),
+    "sharing_requests": Root("sharing_request", sharing_requests, listed=True),
+    "refused_or_unanswered": Root("sharing_fault", refused_or_unanswered, listed=True),
     "correction": Root("correction", _equal("correction", "correction_no", "correctionNo")),
     "corrections": Root("correction", corrections, listed=True),
     "correction_readers": Root(

@@ -84,8 +84,9 @@ class Judge:
         return all(self._at(dataset, row, *_split(one), region, minor) for one in acts)
 
     def _at(self, dataset: Dataset, row: Row, obj: str, act: str, region: str, minor: bool) -> bool:
-        owner = row[dataset.owner] if dataset.owner else self._catalog.objects[obj].provider
-        return self.may(obj, act, region, owner, minor)
+        columns = [name for name in (dataset.owner, dataset.party) if name]
+        owners = [row[name] for name in columns] or [self._catalog.objects[obj].provider]
+        return any(self.may(obj, act, region, owner, minor) for owner in owners)
 
     def state(self, dataset: Dataset, row: Row, column: str) -> FieldState:
         """OK, MASKED or DENIED: a column of a row that is shown."""

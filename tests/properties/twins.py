@@ -260,7 +260,7 @@ def _bearing(dataset: Dataset) -> set[str]:
 def _ties(dataset: Dataset, bindings: Bindings) -> set[str]:
     """Both ends of every edge to or from the data set, and what a root finds rows by."""
     found = {"case_no", "order_no", "household_no"}  # unique, too
-    found |= {"complaint_no", "correction_no", "check_no", "item_no"}
+    found |= {"complaint_no", "correction_no", "request_no", "check_no", "item_no"}
     for coordinate, binding in bindings.by_coordinate.items():
         if isinstance(binding, EdgeTo):
             if bindings.datasets[coordinate.partition(".")[0]] == dataset.name:

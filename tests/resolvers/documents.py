@@ -46,7 +46,10 @@ OFFICERS = (
     *("auditHealth", "spotSample", "auditProof", "mySubjectAccess"),
 )
 """What only the officer reads beside the events: compared with the records themselves."""
-CORRECTING = ("correction", "corrections", "correctionReaders")
+CORRECTING = (
+    *("correction", "corrections", "correctionReaders"),
+    *("sharingRequest", "sharingRequests", "refusedOrUnanswered"),
+)
 """The county has none of these; asked in journeys and attacks of their own."""
 APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS, *CORRECTING)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
