@@ -47,7 +47,7 @@ from hub.edge.trusted import TrustedDocuments
 from hub.edge.verifying import Verifying
 from hub.edge.websocket import WebSocket
 from hub.identity import oauth
-from hub.identity.asking import Askers
+from hub.identity.asking import Askers, rights_known
 from hub.identity.case_files import NUMBERED, CaseFiles
 from hub.identity.end_users import EndUsers
 from hub.identity.outsiders import outsiders
@@ -77,6 +77,7 @@ from resolvers.disputes import Disputes
 from resolvers.document import Documents
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
+from resolvers.roots.citizens import id_number
 from resolvers.roots.root import Words
 from resolvers.scale import Limits
 from schema.build import build
@@ -151,8 +152,16 @@ def assemble(
     disputes = Disputes(partial(disputed, store, DISPUTED))
     now = partial(_moment, clock)
     outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
+    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
+    words = Words(catalog, settings.synthetic, uid, tokens_of(subjects))
+    office = Office(
+        *(deeds, catalog, subjects.token, tokens_of(subjects), disputes),
+        person=lambda text: uid(id_number(text, words)),
+        rights_moved=partial(rights_known, keeper),
+        clock=now,
+    )
     setting = Setting(
-        words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
+        words=words,
         sources=sources,
         cursors=Cursors(keys.cursor),
         uid=lambda id18: uid(noted(id18)),
@@ -163,10 +172,9 @@ def assemble(
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
         watch=telemetry.watch,
-        commands=Office(deeds, catalog, subjects.token, tokens_of(subjects), disputes, clock=now),
+        commands=office,
         disputes=disputes,
     )
-    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     log = AuditLog(
         store,
         log_writer,

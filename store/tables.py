@@ -6,6 +6,7 @@ For migrations and the drift check; nothing else needs all tables at once.
 from __future__ import annotations
 
 from store import (
+    account_changes,
     accounts,
     archive,
     audit,
@@ -27,6 +28,7 @@ from store import (
     rates,
     register,
     spot_checks,
+    staffing,
     supervision,
     tallies,
     words,
@@ -36,6 +38,7 @@ from store.metadata import metadata
 
 __all__ = [
     "FROZEN",
+    "account_changes",
     "accounts",
     "archive",
     "audit",
@@ -58,6 +61,7 @@ __all__ = [
     "rates",
     "register",
     "spot_checks",
+    "staffing",
     "supervision",
     "tallies",
     "words",
@@ -67,6 +71,6 @@ __all__ = [
 FROZEN = (
     *(archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS),
     *(work_orders.FROZEN, prints.FROZEN),
-    *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN),
+    *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN, account_changes.FROZEN),
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -9,7 +9,7 @@ raised on the way leaves nothing behind.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +20,7 @@ from authz.gate import Gate
 from catalog.errors import Conflict, Forbidden, SourceUnavailable
 from catalog.load import Catalog
 from catalog.placing import OWN
+from resolvers.commands.account_changes import ACCOUNT_COMMANDS, moves_rights
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
@@ -35,6 +36,7 @@ COMMANDS: Mapping[str, Deed] = {
     **SUPERVISION_COMMANDS,
     **COMPLAINT_COMMANDS,
     **SPOT_CHECK_COMMANDS,
+    **ACCOUNT_COMMANDS,
     **CORRECTION_COMMANDS,
 }
 """Every command by the name of its mutation."""
@@ -54,6 +56,8 @@ class Office:
     """One per worker. `digest` makes a keyed digest of a text; `clock` gives UTC.
 
     `tokens`: how the access log names a person. `disputes`: who must know what is disputed.
+    `person`: the ``citizen_uid`` of an id number; `rights_moved`: returns when no worker goes on
+    by the posts it knew before.
     """
 
     def __init__(
@@ -64,9 +68,12 @@ class Office:
         tokens: Callable[[str], list[bytes]],
         disputes: Disputes,
         *,
+        person: Callable[[str], str],
+        rights_moved: Callable[[], Awaitable[None]],
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._deeds, self._catalog, self._clock = deeds, catalog, clock
+        self._person, self._rights_moved = person, rights_moved
         self._keyed, self._tokens, self._disputes = digest, tokens, disputes
         written = (catalog.datasets[name] for name in WRITTEN)
         self._placed = next((one for one in written if one.source != OWN), None)
@@ -100,6 +107,8 @@ class Office:
             ) from None
         if name in DISPUTING:
             await self._disputes.announced()
+        if moves_rights(name, given):
+            await self._rights_moved()
         return done
 
     async def _once(
@@ -110,7 +119,7 @@ class Office:
             before = await begun(connection, receipt, now)
             if before is not None:
                 return Done(before["kind"], before["rows"], before["values"], again=True)
-            desk = Desk(connection, gate, self._catalog, now, self._tokens)
+            desk = Desk(connection, gate, self._catalog, now, self._tokens, self._person)
             done, told = await COMMANDS[name](desk, given)
             kept = {"kind": done.kind, "rows": done.rows, "values": done.values}
             await ended(connection, receipt, kept)
