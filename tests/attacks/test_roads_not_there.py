@@ -21,6 +21,7 @@ KNOWN = {
     "mySubjectAccess", "sources", "_entities", "_service",
     "bulletins", "bulletinFigures", "rankings",
     "complaint", "complaints", "spotChecks", "spotCheckItems",
+    "accountChange", "accountChanges", "trainingRecords", "staffingGaps",
     "correction", "corrections", "correctionReaders",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
@@ -37,11 +38,14 @@ CHANGED = {
     "rectifySpotCheckItem", "closeSpotCheckItem",
     "issueSupervision", "signSupervision", "startSupervision", "finishSupervision",
     "reportSupervision", "reviewSupervision", "closeSupervision", "sendBackSupervision",
+    "fileAccountChange", "approveAccountChange", "applyAccountChange", "handOverAccountChange",
+    "confirmAccountChange", "activateAccountChange", "recordTraining",
     "fileCorrection", "acceptCorrection", "flagCorrection", "assignCorrection",
     "investigateCorrection", "decideCorrection", "confirmCorrection", "replayCorrection",
     "notifyCorrection", "closeCorrection", "extendCorrection",
 }  # fmt: skip
-"""Every mutation: `test_mutations.py`, `test_complaint_mutations.py` and `test_corrections.py`."""
+"""Every mutation: `test_mutations.py`, `test_complaint_mutations.py`, `test_corrections.py` and
+`test_account_changes.py`."""
 
 DOCUMENTS = {
     "node": '{ node(id: "x") { id } }',
