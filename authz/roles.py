@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
@@ -16,9 +17,20 @@ MAX_DEPTH = 4  # deeper chains were misread by their own authors
 _LEVELS = {6: Level.COUNTY, 9: Level.TOWNSHIP, 12: Level.VILLAGE}
 
 
+class Filer(StrEnum):
+    """Who files that somebody is given a post, or leaves it (第六条)."""
+
+    ORGANIZATION = "ORGANIZATION"
+    OFFICE = "OFFICE"
+
+
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`parents` inherited; `bases` levels of the base region; `exclusive` 三员分立."""
+    """`parents` inherited; `bases` levels of the base region; `exclusive` 三员分立.
+
+    `filed_by`: who files account changes of this role, None if its posts are not given that way.
+    `depts`: the departments it exists in, empty for any.
+    """
 
     code: str
     title: str
@@ -26,6 +38,8 @@ class Role:
     bases: tuple[Level, ...]
     exclusive: bool
     demo: bool
+    filed_by: Filer | None = None
+    depts: tuple[str, ...] = ()
 
 
 def read_roles(table: Table) -> dict[str, Role]:
@@ -48,6 +62,10 @@ def _role(code: str, table: Table) -> Role:
     unknown = [base for base in bases if base not in levels]
     if unknown:
         raise table.fail("bases", f"`{unknown[0]}` is unknown: use one of {' '.join(levels)}")
+    filers = {filer.value: filer for filer in Filer}
+    filed_by = table.optional("filed_by")
+    if filed_by is not None and filed_by not in filers:
+        raise table.fail("filed_by", f"`{filed_by}` is unknown: use one of {' '.join(filers)}")
     role = Role(
         code,
         table.text("title"),
@@ -55,6 +73,8 @@ def _role(code: str, table: Table) -> Role:
         tuple(levels[base] for base in bases),
         table.flag("exclusive", False),
         table.flag("demo", False),
+        None if filed_by is None else filers[filed_by],
+        table.texts("depts"),
     )
     table.done()
     return role

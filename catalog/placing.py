@@ -20,6 +20,8 @@ WORDS = ("division", "department", "dataset", "dataset_field")
 """Filled from the catalogue into the hub's store, so read from there."""
 FROZEN = ("monthly_bulletin", "bulletin_figure", "ranking_place")
 """Written by the hub into its store with the record of that, so read from there."""
+ACCOUNTS = ("account_change", "account_change_event", "training_record", "staffing_gap")
+"""About accounts, which lie in the hub's store and nowhere else."""
 
 Where = Mapping[str, str]
 """Data set -> the source it is placed on; all others stay where their file says."""
@@ -61,12 +63,15 @@ def misplaced(catalog: Catalog, where: Where) -> Iterator[tuple[str, str]]:
             yield name, f"{_word(catalog, dataset)}，请删除此设置"
         elif name in FROZEN:
             yield name, f"数据集 `{name}` 由冻结写入自有库，须留在 `{OWN}`，请删除此设置"
+        elif name in ACCOUNTS:
+            yield name, f"数据集 `{name}` 与账号存放在一处，须留在 `{OWN}`，请删除此设置"
         else:
             yield from ((name, why) for why in _torn(catalog, where, name))
 
 
 def _hint(catalog: Catalog, name: str) -> str:
-    own = [d.name for d in catalog.sources[OWN].datasets if d.name not in (*WORDS, *FROZEN)]
+    staying = (*WORDS, *FROZEN, *ACCOUNTS)
+    own = [d.name for d in catalog.sources[OWN].datasets if d.name not in staying]
     near = difflib.get_close_matches(name, own, n=1)
     return f"是否应为 `{near[0]}`？" if near else f"可以另放的是 {'、'.join(own)}"
 

@@ -7,7 +7,7 @@ level goes which way is a row of ``procedures.toml``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from itertools import product
 
@@ -80,6 +80,15 @@ MACHINES: Mapping[tuple[ChangeRoute, ChangeKind], ChangeMachine] = {
     (route, kind): _machine(route, kind) for route, kind in product(ChangeRoute, ChangeKind)
 }
 """By route and kind of change."""
+
+
+def route_of(routes: Iterable[ChangeRoute]) -> ChangeRoute:
+    """The way of a change, by those of the levels it leaves and reaches.
+
+    Who moves between a township and a department goes the department's way: the prefecture has
+    the last word where it has one.
+    """
+    return ChangeRoute.PREFECTURE if ChangeRoute.PREFECTURE in {*routes} else ChangeRoute.COUNTY
 
 
 def suspends(kind: ChangeKind) -> bool:

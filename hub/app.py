@@ -47,7 +47,7 @@ from hub.edge.trusted import TrustedDocuments
 from hub.edge.verifying import Verifying
 from hub.edge.websocket import WebSocket
 from hub.identity import oauth
-from hub.identity.asking import Askers
+from hub.identity.asking import Askers, rights_known
 from hub.identity.case_files import NUMBERED, CaseFiles
 from hub.identity.end_users import EndUsers
 from hub.identity.outsiders import outsiders
@@ -77,6 +77,7 @@ from resolvers.disputes import Disputes
 from resolvers.document import Documents
 from resolvers.examination import Examiner
 from resolvers.execute import Setting
+from resolvers.roots.citizens import id_number
 from resolvers.roots.root import Words
 from resolvers.scale import Limits
 from schema.build import build
@@ -147,13 +148,21 @@ def assemble(
     tokens = Tokens(keys.issuer, settings.issuer, settings.audience)
     if settings.oauth_enabled and not tokens.issues:
         raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
-    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     deeds, log_writer = Deeds(store), process_writer()
     disputes = Disputes(partial(disputed, store, DISPUTED))
     now = partial(_moment, clock)
     outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
+    keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
+    words = Words(catalog, settings.synthetic, uid, tokens_of(subjects))
+    office = Office(
+        *(deeds, catalog, subjects.token, tokens_of(subjects), disputes),
+        person=lambda text: uid(id_number(text, words)),
+        policy=keeper.at_least,
+        rights_moved=partial(rights_known, keeper),
+        clock=now,
+    )
     setting = Setting(
-        words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
+        words=words,
         sources=sources,
         cursors=Cursors(keys.cursor),
         uid=lambda id18: uid(noted(id18)),
@@ -164,15 +173,7 @@ def assemble(
         tallies=Tallies(store),
         lookups=Lookups(store, per_hour=settings.lookup_per_hour, misses=settings.lookup_misses),
         watch=telemetry.watch,
-        commands=Office(
-            deeds,
-            catalog,
-            subjects.token,
-            tokens_of(subjects),
-            disputes,
-            policy=keeper.at_least,
-            clock=now,
-        ),
+        commands=office,
         disputes=disputes,
     )
     log = AuditLog(

@@ -12,6 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 from catalog.errors import CatalogError
 from catalog.load import Catalog
 from resolvers.binding import Binding, Bindings
+from schema.account import account_change, staffing_gap
 from schema.audit import audit
 from schema.bound import Kit
 from schema.bulletin import bulletin
@@ -38,7 +39,8 @@ def build(catalog: Catalog) -> Bindings:
     kit.names |= texts | codes(catalog)
     words = (shared, division, catalogue, sources, audit, viewer)
     office = (case, stats, supervision, complaint, spot_check, correction, sharing)
-    for make in (*words, household, *office, citizen, bulletin):
+    accounts = (account_change, staffing_gap)
+    for make in (*words, household, *office, *accounts, citizen, bulletin):
         make(kit)
     inputs(kit)
     keys = entities(catalog)

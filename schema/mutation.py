@@ -44,6 +44,17 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
     "LawMissing": ("未办理：不予共享类的数据，须写明所依据的法律或行政法规", MESSAGE),
     "ObjectNotShared": ("未办理：此授权对象不予共享，授权不会起作用", MESSAGE),
     "SecondPersonNeeded": ("未办理：本人提交的申请须由另一人办理", MESSAGE),
+    "AccountTaken": ("未办理：此账号已被使用，或已拟给他人", MESSAGE),
+    "PersonHasAccount": ("未办理：此人已有账号，或有办理中的变更", MESSAGE),
+    "ChangeRunning": (
+        "未办理：此账号已有办理中的变更",
+        {**MESSAGE, "changeNo": ("String!", "办理中的账号变更编号")},
+    ),
+    "OwnFiling": ("未办理：填报人与本人不得同意", MESSAGE),
+    "TrainingMissing": (
+        "未办理：此账号没有安全培训记录",
+        {**MESSAGE, "account": ("String!", "须培训的账号")},
+    ),
     "CorrectionOpen": (
         "未办理：此项数据已有在办的校核",
         {**MESSAGE, "correctionNo": ("String!", "在办的校核编号")},
@@ -321,6 +332,54 @@ SHARING: Mapping[str, Said] = {
 }
 
 
+ACCOUNT_CHANGE = {
+    "changeNo": ("String!", "账号变更编号"),
+    "version": ("Int!", "您所见的版本；已变动则不办理"),
+}
+
+ACCOUNT_CHANGES: Mapping[str, Said] = {
+    "fileAccountChange": Said(
+        "填报账号变更；离岗的，账号随即停用",
+        {
+            "kind": ("ChangeKind!", "类别"),
+            "account": ("String!", "账号；新增的为拟用账号"),
+            "person": ("NewPersonInput", "新增账号的本人；调岗与离岗不写"),
+            "post": ("NewPostInput", "新岗位，调岗后只有这一岗位；离岗不写"),
+            "reason": ("String!", "事由"),
+        },
+        ("AccountTaken", "PersonHasAccount", "ChangeRunning"),
+    ),
+    "approveAccountChange": Said(
+        "本单位同意：乡镇领导或单位负责人，不得为填报人与本人",
+        {**ACCOUNT_CHANGE, "opinion": ("String!", "意见")},
+        ("OwnFiling",),
+    ),
+    "applyAccountChange": Said(
+        "县办公室办理乡镇、村的变更", {**ACCOUNT_CHANGE, "opinion": ("String!", "意见")}
+    ),
+    "handOverAccountChange": Said(
+        "县办公室将部门的变更移交州级主管部门",
+        {**ACCOUNT_CHANGE, "opinion": ("String!", "移交说明")},
+    ),
+    "confirmAccountChange": Said(
+        "县办公室登记州级主管部门的确认",
+        {**ACCOUNT_CHANGE, "documentNo": ("String!", "确认文号")},
+    ),
+    "activateAccountChange": Said(
+        "生效：开立账号、改换岗位或注销；启用与调岗须已培训",
+        ACCOUNT_CHANGE,
+        ("TrainingMissing",),
+    ),
+    "recordTraining": Said(
+        "登记安全培训",
+        {
+            "account": ("String!", "受训人的账号，或新增账号变更中的拟用账号"),
+            "heldOn": ("Date!", "培训日期"),
+            "subject": ("String!", "培训内容"),
+        },
+    ),
+}
+
 CORRECTION = {
     "correctionNo": ("String!", "校核编号"),
     "version": ("Int!", "您所见的版本；已变动则不办理"),
@@ -376,6 +435,27 @@ def mutation(kit: Kit) -> Any:
             "citizen": ("ID!", "代办人的标识"),
             "relation": ("String!", "与申请人的关系"),
             "consent": ("String!", "本人授权记录的编号"),
+        },
+    )
+    kit.input(
+        "NewPersonInput",
+        "新增账号的本人",
+        {
+            "realName": ("String!", "实名"),
+            "idNumber": (
+                "String!",
+                "公民身份号码，必须放在变量里；只用来保证一人一个账号，不存号码",
+            ),
+            "employment": ("EmploymentType!", "用工性质"),
+        },
+    )
+    kit.input(
+        "NewPostInput",
+        "岗位",
+        {
+            "department": ("String!", "部门代码；村与乡镇经办为 rev"),
+            "role": ("String!", "角色代码，如 town"),
+            "division": ("DivisionCode!", "辖区"),
         },
     )
     for name, (about, fields) in REFUSALS.items():
@@ -447,17 +527,37 @@ def mutation(kit: Kit) -> Any:
             )
         },
     )
-    drawing = {"drawSpotCheck": "SpotCheckDrawn"}
+    kit.object(
+        "AccountChangeChanged",
+        "账号变更已变更",
+        {
+            "accountChange": kit.changed(
+                "AccountChange",
+                "变更后的账号变更；不在您可见范围时为空",
+                ChangedRow("account_change"),
+            ),
+            "event": kit.changed(
+                "AccountChangeEvent", "此次记录", ChangedRow("account_change_event")
+            ),
+        },
+    )
+    kit.object(
+        "TrainingRecorded",
+        "培训已登记",
+        {"training": kit.changed("TrainingRecord", "此次培训", ChangedRow("training_record"))},
+    )
+    apart = {"drawSpotCheck": "SpotCheckDrawn", "recordTraining": "TrainingRecorded"}
     areas = {
         "CaseChanged": CASES,
         "SupervisionChanged": SUPERVISION,
         "ComplaintChanged": COMPLAINTS,
         "SpotCheckItemChanged": SPOT_CHECKS,
+        "AccountChangeChanged": ACCOUNT_CHANGES,
         "CorrectionChanged": CORRECTIONS,
         "SharingRequestChanged": SHARING,
     }
     roots = {
-        name: _command(kit, name, said, drawing.get(name, changed))
+        name: _command(kit, name, said, apart.get(name, changed))
         for changed, area in areas.items()
         for name, said in area.items()
     }

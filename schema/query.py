@@ -16,6 +16,7 @@ BY_MONTH: Arguments = {"month": ("String!", "月份，如 2026-10")}
 BY_COMPLAINT_NO: Arguments = {"complaintNo": ("String!", "投诉编号")}
 BY_REQUEST_NO: Arguments = {"requestNo": ("String!", "申请编号")}
 BY_CORRECTION_NO: Arguments = {"correctionNo": ("String!", "校核编号")}
+BY_CHANGE_NO: Arguments = {"changeNo": ("String!", "账号变更编号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
 BY_NAME: Arguments = {"name": ("String!", "目录项代码")}
 BY_DIMENSIONS: Arguments = {
@@ -121,6 +122,7 @@ def inputs(kit: Kit) -> None:
             "overdue": ("Boolean", "是否超期整改"),
         },
     )
+    _account_inputs(kit)
     kit.input(
         "SharingRequestFilter",
         "共享申请筛选条件，同时满足",
@@ -150,6 +152,33 @@ def inputs(kit: Kit) -> None:
         },
     )
     _audit_inputs(kit)
+
+
+def _account_inputs(kit: Kit) -> None:
+    place: Arguments = {
+        "department": ("String", "所属部门代码"),
+        "division": ("DivisionCode", "该区划及其下级"),
+    }
+    kit.input(
+        "AccountChangeFilter",
+        "账号变更筛选条件，同时满足",
+        {
+            "kind": ("ChangeKind", "类别"),
+            "state": ("AccountChangeState", "状态"),
+            "account": ("String", "账号"),
+            **place,
+        },
+    )
+    kit.input(
+        "TrainingFilter",
+        "安全培训记录筛选条件，同时满足",
+        {"account": ("String", "账号"), **place},
+    )
+    kit.input(
+        "StaffingFilter",
+        "人员缺口筛选条件，同时满足",
+        {"level": ("Level", "行政层级"), **place},
+    )
 
 
 def _audit_inputs(kit: Kit) -> None:
@@ -297,11 +326,37 @@ def query(kit: Kit) -> Any:
             "audit_events",
             _filter("AuditFilter"),
         ),
+        **_account_roots(kit),
         **_bulletin_roots(kit),
         **_audit_roots(kit),
         **gateways(kit),
     }
     return kit.object("Query", "数据共享中心的查询入口", roots)
+
+
+def _account_roots(kit: Kit) -> dict[str, Any]:
+    root = kit.root
+    return {
+        "accountChange": root("AccountChange", "按编号查账号变更", "account_change", BY_CHANGE_NO),
+        "accountChanges": root(
+            "AccountChangeConnection",
+            "账号变更列表，新的在前",
+            "account_changes",
+            _filter("AccountChangeFilter"),
+        ),
+        "trainingRecords": root(
+            "TrainingRecordConnection",
+            "安全培训记录，新的在前",
+            "training_records",
+            _filter("TrainingFilter"),
+        ),
+        "staffingGaps": root(
+            "StaffingGapConnection",
+            "人员缺口：账号数不足的单位，按区划",
+            "staffing_gaps",
+            _filter("StaffingFilter"),
+        ),
+    }
 
 
 def _bulletin_roots(kit: Kit) -> dict[str, Any]:

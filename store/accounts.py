@@ -7,9 +7,10 @@ secadmin, auditor or sysadmin together with each other or with a working role.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -19,13 +20,16 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     Row,
     String,
     Table,
     UniqueConstraint,
+    delete,
     insert,
     select,
+    text,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -37,6 +41,10 @@ SEPARATE_DUTIES = ("secadmin", "auditor", "sysadmin")
 WORK = "work"
 NO_END = date(9999, 12, 31)
 PURCHASED = "purchased"  # 购买服务人员
+OFFICIAL, CLOSED = "official", "closed"
+NEW_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,39}\Z")
+"""Names of accounts to be opened: a post's key is made of one."""
+_OPEN = text(f"state <> '{CLOSED}'")
 _DUTIES = ", ".join(f"'{duty}'" for duty in SEPARATE_DUTIES)
 
 principal = Table(
@@ -50,6 +58,11 @@ principal = Table(
     Column("state", String(16), nullable=False),
     Column("duty", String(16), nullable=False),
     Column("token_epoch", Integer, nullable=False),
+    # The person's key in the hub, never his number; None for accounts that were there before.
+    Column("person_uid", BYTES),
+    Index(
+        "uq_principal_person", "person_uid", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN
+    ),
     UniqueConstraint("id", "duty", name="uq_principal_duty"),
     CheckConstraint("kind IN ('official', 'system', 'portal')", name="kind"),
     CheckConstraint("employment IN ('civil', 'institution', 'purchased')", name="employment"),
@@ -121,6 +134,7 @@ class NewPrincipal:
     posts: tuple[NewPost, ...]
     employment: str = "civil"
     state: str = "active"
+    person_uid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,10 +265,11 @@ def _principal_row(one: NewPrincipal, duty: str) -> dict[str, object]:
         "state": one.state,
         "duty": duty,
         "token_epoch": 0,
+        "person_uid": one.person_uid,
     }
 
 
-def _post_row(held: NewPost, by: str) -> dict[str, object]:
+def _post_row(held: NewPost, by: str, approved: str | None = None) -> dict[str, object]:
     return {
         "dept": held.dept,
         "role": held.role,
@@ -262,8 +277,134 @@ def _post_row(held: NewPost, by: str) -> dict[str, object]:
         "starts_on": held.starts_on,
         "ends_on": held.ends_on,
         "appointed_by": by,
-        "approved_by": by,
+        "approved_by": approved or by,
     }
+
+
+# ---- account changes (办法第六条) ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account in whatever state, with its posts in force on the day that was asked for."""
+
+    id: str
+    kind: str
+    real_name: str
+    home_dept: str
+    employment: str
+    state: str
+    duty: str
+    person_uid: str | None
+    posts: tuple[HeldPost, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who changes an account: who puts it in force, who approved it, on which ground, on which day.
+
+    The day is a Beijing day: the first of a new post, the one after the last of an old one.
+    """
+
+    by: str
+    approved: str
+    basis: str
+    day: date
+
+
+async def account_of(conn: AsyncConnection, principal_id: str, day: date) -> Account | None:
+    """The account of this name; None if there never was one."""
+    of = principal.c
+    columns = (of.id, of.kind, of.real_name, of.home_dept, of.employment, of.state, of.duty)
+    asked = select(*columns, of.person_uid).where(of.id == principal_id)
+    row = (await conn.execute(asked)).first()
+    if row is None:
+        return None
+    held = (
+        select(post.c.dept, post.c.role, post.c.region_path)
+        .where(post.c.principal_id == principal_id)
+        .where(post.c.starts_on <= day, post.c.ends_on >= day)
+        .order_by(post.c.id)
+    )
+    posts = tuple(HeldPost(*one) for one in await conn.execute(held))
+    return Account(*row, posts)
+
+
+async def has_account(conn: AsyncConnection, person_uid: str) -> bool:
+    """Does this person hold an account that is not closed?"""
+    of = principal.c
+    asked = select(of.id).where(of.person_uid == person_uid, of.state != CLOSED)
+    return (await conn.execute(asked)).first() is not None
+
+
+async def open_account(conn: AsyncConnection, one: NewPrincipal, hand: Hand) -> int:
+    """Open an account with its one post, in the caller's transaction; the new policy version.
+
+    SeparationOfDuties, NoRealName; IntegrityError for a name or a person that has one.
+    """
+    if not one.real_name.strip():
+        raise NoRealName("账号须写明实名")
+    duty = duty_of(one.posts)
+    await conn.execute(insert(principal), _principal_row(one, duty))
+    for held in one.posts:
+        await _give(conn, one.id, duty, held, hand)
+    return await _noted(conn, "account.open", one.id, (), one.posts, hand)
+
+
+async def move_account(conn: AsyncConnection, account: Account, held: NewPost, hand: Hand) -> int:
+    """Give an account this post and no other; the new policy version. Its state stays as it is."""
+    duty = duty_of((held,))
+    await _end_posts(conn, account.id, hand.day)
+    changed = update(principal).where(principal.c.id == account.id)
+    await conn.execute(changed.values(home_dept=held.dept))
+    await _give(conn, account.id, duty, held, hand)
+    return await _noted(conn, "account.move", account.id, account.posts, (held,), hand)
+
+
+async def close_account(conn: AsyncConnection, account: Account, hand: Hand) -> int:
+    """End its posts and close it for good; the new policy version."""
+    await _end_posts(conn, account.id, hand.day)
+    changed = update(principal).where(principal.c.id == account.id)
+    await conn.execute(changed.values(state=CLOSED))
+    return await _noted(conn, "account.close", account.id, account.posts, (), hand)
+
+
+async def _end_posts(conn: AsyncConnection, principal_id: str, day: date) -> None:
+    """No post of this account is in force on `day` or later."""
+    mine = post.c.principal_id == principal_id
+    # A post that would end before it began is none.
+    await conn.execute(delete(post).where(mine, post.c.starts_on >= day))
+    ending = update(post).where(mine, post.c.ends_on >= day)
+    await conn.execute(ending.values(ends_on=day - timedelta(days=1)))
+
+
+async def _give(
+    conn: AsyncConnection, principal_id: str, duty: str, held: NewPost, hand: Hand
+) -> None:
+    mine = select(post.c.id).where(post.c.principal_id == principal_id)
+    numbers = [int(key.rpartition(".")[2]) for key in await conn.scalars(mine)]
+    key = f"{principal_id}.{max(numbers, default=0) + 1}"
+    row = {"id": key, "principal_id": principal_id, "duty": duty}
+    await conn.execute(insert(post), row | _post_row(held, hand.by, hand.approved))
+
+
+async def _noted(
+    conn: AsyncConnection,
+    what: str,
+    principal_id: str,
+    before: Iterable[HeldPost | NewPost],
+    after: Iterable[HeldPost | NewPost],
+    hand: Hand,
+) -> int:
+    version = await bump_version(conn)
+    was, now = (f"{principal_id} {posts_told(held)}".rstrip() for held in (before, after))
+    await note(conn, Change(hand.by, what, was, now, hand.basis), version)
+    return version
+
+
+def posts_told(posts: Iterable[HeldPost | NewPost]) -> str:
+    """Posts as a reader is told them: ``rev/town/532622205``, several with 、 between."""
+    return "、".join(f"{held.dept}/{held.role}/{held.region_path}" for held in posts)
 
 
 async def holder_of(

@@ -9,13 +9,15 @@ from sqlalchemy import Table, delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog.load import Catalog
+from store.accounts import NO_END
+from store.staffing import staffing
 from store.words import dataset, dataset_field, department, division
 
 Row = dict[str, Any]
 
 
 async def load_words(connection: AsyncConnection, catalog: Catalog) -> None:
-    """Make division, department, dataset and dataset_field say what `catalog` says.
+    """Make division, department, dataset, dataset_field and staffing say what `catalog` says.
 
     Idempotent; in the caller's transaction, so readers see the old words or the new ones.
     """
@@ -23,6 +25,7 @@ async def load_words(connection: AsyncConnection, catalog: Catalog) -> None:
     await _refill(connection, department, _departments(catalog))
     await _refill(connection, dataset, _datasets(catalog))
     await _refill(connection, dataset_field, _fields(catalog))
+    await _refill(connection, staffing, _staffing(catalog))
 
 
 def divisions(catalog: Catalog) -> Iterator[Row]:
@@ -73,6 +76,20 @@ def _fields(catalog: Catalog) -> Iterator[Row]:
                 "object": field.object,
                 "sensitivity": field.sensitivity.value,
                 "mask": field.mask.value,
+            }
+
+
+def _staffing(catalog: Catalog) -> Iterator[Row]:
+    """All rows of 第十二条, those of other days too."""
+    for row in catalog.procedures.staffing_rows:
+        for code in row.departments:
+            yield {
+                "department": code,
+                "level": row.level.value,
+                "since": row.ground.since,
+                "until": row.ground.until or NO_END,
+                "accounts": row.accounts,
+                "legal_basis": row.ground.legal_basis,
             }
 
 

@@ -1,4 +1,4 @@
-"""Tables that no migration makes: what an officer reads of the log, out of its tables.
+"""Tables that no migration makes: what an officer reads of the log, and where staff is short.
 
 A data set of the catalogue may name one of these as its table. They are subqueries, so that a
 Plan lays the same Lens over them as over a table, and nothing is stored twice.
@@ -25,6 +25,7 @@ from store.audit import (
 )
 from store.functions import DayOf, HexOf
 from store.metadata import PATH, metadata
+from store.staffing import staffing_gap
 
 HOUR_US = 3_600_000_000
 BEIJING_H, DAY_H = 8, 24
@@ -143,7 +144,8 @@ def _own() -> Any:
     ).subquery("audit_own")
 
 
-DERIVED = {one.name: one for one in (_access(), _activity(), _health(), _proof(), _own())}
+_ALL = (_access(), _activity(), _health(), _proof(), _own(), staffing_gap())
+DERIVED = {one.name: one for one in _ALL}
 """By the name a data set's `table` gives."""
 
 metadata.info["derived"] = DERIVED

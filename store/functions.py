@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean, String
+from sqlalchemy import Boolean, Date, String
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
@@ -26,6 +26,14 @@ class DayOf(GenericFunction[str]):
 
     type = String()
     name = "hub_day_of"
+    inherit_cache = True
+
+
+class Today(GenericFunction[Any]):
+    """The Beijing day it is."""
+
+    type = Date()
+    name = "hub_today"
     inherit_cache = True
 
 
@@ -60,6 +68,16 @@ def _day_sqlite(element: Any, compiler: Any, **how: Any) -> str:
 def _day_postgresql(element: Any, compiler: Any, **how: Any) -> str:
     hours = f"({_given(element, compiler, **how)[0]} + 8) * 3600"
     return f"to_char(to_timestamp({hours}) AT TIME ZONE 'UTC', 'YYYY-MM-DD')"
+
+
+@compiles(Today, "sqlite")
+def _today_sqlite(_element: Any, _compiler: Any, **_how: Any) -> str:
+    return "date('now', '+8 hours')"
+
+
+@compiles(Today, "postgresql")
+def _today_postgresql(_element: Any, _compiler: Any, **_how: Any) -> str:
+    return "(now() AT TIME ZONE 'Asia/Shanghai')::date"
 
 
 @compiles(Discloses, "sqlite")

@@ -252,13 +252,18 @@ async def read_signed(conn: AsyncConnection) -> Policy:
     )
 
 
+async def hold(conn: AsyncConnection) -> None:
+    """Keep policy and accounts from other writers until the transaction ends."""
+    # A write that changes nothing takes the lock on either database.
+    await conn.execute(update(policy_version).values(version=policy_version.c.version))
+
+
 async def sealed_rows(conn: AsyncConnection) -> PolicyRows:
     """The policy about to be changed, kept from other writers until the transaction ends.
 
     BrokenSeal if a row is not what the last change left: a new digest would cover it up.
     """
-    # A write that changes nothing takes the lock on either database.
-    await conn.execute(update(policy_version).values(version=policy_version.c.version))
+    await hold(conn)
     rows = await read_policy_rows(conn)
     if rows.sealed:
         return rows

@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.staffing import COUNTED
+
 TOWN, COUNTY = "hub_reader_town", "hub_reader_county"
 REACH = "hub.reach"  # the session's setting: nine digits
 BY_PLACE = (
@@ -25,6 +27,7 @@ BY_PLACE = (
     *("complaint", "complaint_event", "spot_check", "spot_check_item"),
     *("correction", "correction_event", "correction_reader"),
     *("sharing_request", "sharing_request_event", "sharing_fault"),
+    *("account_change", "account_change_event", "training_record"),
 )
 OPEN = (
     *("division", "department", "dataset", "dataset_field"),
@@ -40,9 +43,9 @@ WHOLE_COUNTY = (
         "audit_verdict",
         "audit_withholding",
     ),
-    "policy_version",
+    *("policy_version", "staffing"),
 )
-"""What the auditor's data sets are made of, and what strict acts ask."""
+"""What the auditor's data sets and the gaps of staff are made of, and what strict acts ask."""
 
 
 def statements() -> Iterator[str]:
@@ -55,6 +58,8 @@ def statements() -> Iterator[str]:
         yield f"GRANT {role} TO CURRENT_USER"
         yield f"GRANT SELECT ON {', '.join((*BY_PLACE, *OPEN))} TO {role}"
     yield f"GRANT SELECT ON {', '.join(WHOLE_COUNTY)} TO {COUNTY}"
+    for table, columns in COUNTED.items():
+        yield f"GRANT SELECT ({', '.join(columns)}) ON {table} TO {COUNTY}"
     for table in BY_PLACE:
         yield f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"
         for name, role, rows in (("of_the_town", TOWN, _of_the_town()), ("of_all", COUNTY, "true")):

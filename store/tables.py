@@ -6,6 +6,7 @@ For migrations and the drift check; nothing else needs all tables at once.
 from __future__ import annotations
 
 from store import (
+    account_changes,
     accounts,
     archive,
     audit,
@@ -28,6 +29,7 @@ from store import (
     register,
     sharing_requests,
     spot_checks,
+    staffing,
     supervision,
     tallies,
     words,
@@ -37,6 +39,7 @@ from store.metadata import metadata
 
 __all__ = [
     "FROZEN",
+    "account_changes",
     "accounts",
     "archive",
     "audit",
@@ -60,6 +63,7 @@ __all__ = [
     "register",
     "sharing_requests",
     "spot_checks",
+    "staffing",
     "supervision",
     "tallies",
     "words",
@@ -70,6 +74,6 @@ FROZEN = (
     *(archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS),
     *(work_orders.FROZEN, prints.FROZEN),
     *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN),
-    sharing_requests.FROZEN,
+    *(sharing_requests.FROZEN, account_changes.FROZEN),
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -106,8 +106,14 @@ def office_of(edge: Edge, digest: Callable[[str], str], time: Time) -> Office:
         digest,
         lambda _: [],
         Disputes(nothing_disputed),
+        person=digest,
+        rights_moved=nobody_waits,
         clock=time.now,
     )
+
+
+async def nobody_waits() -> None:
+    """There is no other worker."""
 
 
 async def nothing_disputed() -> Iterable[tuple[str, str]]:

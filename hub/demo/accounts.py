@@ -14,7 +14,9 @@ from store.clients import ACTIVE, SYSTEM, Client
 FILE = ("aid.file", "aid.verify", "correct")
 DESK = ("aid.file", "aid.verify", "aid.review", "correct")
 REVIEW = ("aid.review", "correct", "share")
-OFFICE = ("supervise", "report", "correct", "share")
+OFFICE = ("supervise", "report", "correct", "share", "admin")
+HEAD = ("aid.review", "correct", "share", "admin")
+ACCOUNTS = ("admin",)
 REPORT = ("report", "share")
 AUDIT = ("audit",)
 
@@ -49,6 +51,20 @@ def accounts(village: str) -> tuple[DemoAccount, ...]:
         DemoAccount("office-01", "领导小组办公室", "王某戊", "rev", "office", "532622", OFFICE),
         DemoAccount("authority-01", "数据主管", "岑某庚", "rev", "authority", "532622", REPORT),
         DemoAccount("auditor-01", "审计员（安全官）", "陶某己", "rev", "auditor", "532622", AUDIT),
+        DemoAccount("zhelai-lead-01", "者腊乡领导", "罗某辛", "rev", "lead", "532622205", HEAD),
+        DemoAccount("mca-lead-01", "县民政局负责人", "农某壬", "mca", "lead", "532622", HEAD),
+        DemoAccount(
+            "rev-admin-01", "办公室账号管理员", "黄某癸", "rev", "account_admin", "532622", ACCOUNTS
+        ),
+        DemoAccount(
+            "mca-admin-01",
+            "县民政局账号管理员",
+            "普某子",
+            "mca",
+            "account_admin",
+            "532622",
+            ACCOUNTS,
+        ),
         DemoAccount("lab", "接口测试账号（仅演示）", "测试账号", "rev", "lab", "532622", REVIEW),
     )
 

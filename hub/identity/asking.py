@@ -261,6 +261,15 @@ class Askers:
         return bound_to(gate, case_no, filed)
 
 
+async def rights_known(keeper: BookKeeper) -> None:
+    """Return when no worker recognises anybody by posts it read before now.
+
+    For a deed that is committed: whoever asks whichever worker after that has his new rights.
+    """
+    keeper.wake()
+    await asyncio.sleep(POSTS_S)
+
+
 def asker_of(
     book: PolicyBook,
     account: str,

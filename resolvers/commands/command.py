@@ -15,6 +15,7 @@ from typing import Any
 
 from authz.gate import Gate
 from authz.lens import Mode, youngest_adult
+from catalog.divisions import COUNTY
 from catalog.errors import BadUserInput, Conflict, Forbidden
 from catalog.load import Catalog
 from catalog.workdays import ZONE
@@ -41,7 +42,8 @@ class Refused(Exception):
 class Desk:
     """One deed's transaction, whose deed it is, and when it is done.
 
-    `tokens`: how the access log names a person, by his ``citizen_uid``.
+    `tokens`: how the access log names a person, by his ``citizen_uid``. `person`: the
+    ``citizen_uid`` of an id number; BadUserInput ID_NUMBER for a text that is none.
     """
 
     connection: Any
@@ -49,6 +51,7 @@ class Desk:
     catalog: Catalog
     now: datetime
     tokens: Callable[[str], list[bytes]]
+    person: Callable[[str], str]
 
     @property
     def post(self) -> str:
@@ -91,12 +94,27 @@ Deed = Callable[[Desk, Input], Awaitable[tuple[Done, Told]]]
 """Does one command. HubError or Refused: nothing of it stays."""
 
 
-def text(given: Input, name: str, title: str) -> str:
+def text(given: Input, name: str, title: str, most: int = TEXT) -> str:
     """A text that was given and is not empty. BadUserInput VARIABLE."""
     value = str(given.get(name) or "").strip()
-    if not value or len(value) > TEXT:
-        raise BadUserInput(f"请填写{title}，最多 {TEXT} 字", reason="VARIABLE")
+    if not value or len(value) > most:
+        raise BadUserInput(f"请填写{title}，最多 {most} 字", reason="VARIABLE")
     return value
+
+
+def department(desk: Desk, code: str) -> str:
+    """The code of a department. BadUserInput VARIABLE."""
+    if code not in desk.catalog.departments:
+        raise BadUserInput("没有此部门代码：请核对", reason="VARIABLE")
+    return code
+
+
+def area(desk: Desk, code: str) -> str:
+    """The region path of a division of the county. BadUserInput CODE_SCHEME."""
+    division = desk.catalog.divisions.get(code)
+    if division is None or not division.path.startswith(COUNTY):
+        raise BadUserInput("没有此区划代码：请用砚山县的 12 位代码", reason="CODE_SCHEME")
+    return division.path
 
 
 def day(given: Input, name: str) -> date:

@@ -27,6 +27,7 @@ from resolvers.commands.command import (
     Desk,
     Input,
     Refused,
+    department,
     event,
     lies,
     new_id,
@@ -157,10 +158,7 @@ class Turn:
 
 
 def _assigned(desk: Desk, given: Input) -> Values:
-    department = given["department"]
-    if department not in desk.catalog.departments:
-        raise BadUserInput("没有此部门代码：请核对", reason="VARIABLE")
-    return {"handling_dept": department}
+    return {"handling_dept": department(desk, given["department"])}
 
 
 def _found(_desk: Desk, given: Input) -> Values:

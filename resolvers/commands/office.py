@@ -21,6 +21,7 @@ from authz.gate import Gate
 from catalog.errors import Conflict, Forbidden, SourceUnavailable
 from catalog.load import Catalog
 from catalog.placing import OWN
+from resolvers.commands.account_changes import ACCOUNT_COMMANDS, moves_rights
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
@@ -37,6 +38,7 @@ COMMANDS: Mapping[str, Deed] = {
     **SUPERVISION_COMMANDS,
     **COMPLAINT_COMMANDS,
     **SPOT_CHECK_COMMANDS,
+    **ACCOUNT_COMMANDS,
     **CORRECTION_COMMANDS,
     **SHARING_COMMANDS,
 }
@@ -59,6 +61,8 @@ class Office:
 
     `tokens`: how the access log names a person. `disputes`: who must know what is disputed.
     `policy`: waits until this worker goes by a version of the policy that a deed has made.
+    `person`: the ``citizen_uid`` of an id number; `rights_moved`: returns when no worker goes on
+    by the posts it knew before.
     """
 
     def __init__(
@@ -70,10 +74,13 @@ class Office:
         disputes: Disputes,
         *,
         policy: Callable[[int], Awaitable[Any]] | None = None,
+        person: Callable[[str], str],
+        rights_moved: Callable[[], Awaitable[None]],
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._policy = policy
         self._deeds, self._catalog, self._clock = deeds, catalog, clock
+        self._person, self._rights_moved = person, rights_moved
         self._keyed, self._tokens, self._disputes = digest, tokens, disputes
         written = (catalog.datasets[name] for name in WRITTEN)
         self._placed = next((one for one in written if one.source != OWN), None)
@@ -110,6 +117,8 @@ class Office:
         if done.policy is not None and self._policy is not None:
             with contextlib.suppress(Forbidden):  # it is done; this worker learns of it by itself
                 await self._policy(done.policy)
+        if moves_rights(name, given):
+            await self._rights_moved()
         return done
 
     async def _once(
@@ -120,7 +129,7 @@ class Office:
             before = await begun(connection, receipt, now)
             if before is not None:
                 return Done(before["kind"], before["rows"], before["values"], again=True)
-            desk = Desk(connection, gate, self._catalog, now, self._tokens)
+            desk = Desk(connection, gate, self._catalog, now, self._tokens, self._person)
             done, told = await COMMANDS[name](desk, given)
             kept = {"kind": done.kind, "rows": done.rows, "values": done.values}
             await ended(connection, receipt, kept)

@@ -31,6 +31,8 @@ from resolvers.commands.command import (
     Desk,
     Input,
     Refused,
+    area,
+    department,
     lies,
     new_id,
     not_from_here,
@@ -72,8 +74,10 @@ async def draw_check(desk: Desk, given: Input) -> tuple[Done, Told]:
     if size not in SIZES:
         raise BadUserInput(f"请抽取 {SIZES[0]} 到 {SIZES[-1]} 件", reason="VARIABLE")
     since, until = _month(desk, given["month"])
-    area, department = _area(desk, given.get("division")), _department(desk, given)
-    cases = await closed_cases(desk.connection, since, until, CHECKED_STATES, department, area)
+    place, whose = given.get("division"), given.get("department")
+    path = None if place is None else area(desk, place)
+    dept = None if whose is None else department(desk, whose)
+    cases = await closed_cases(desk.connection, since, until, CHECKED_STATES, dept, path)
     by_number = {case.case_no: case for case in cases}
     if not by_number:
         raise Refused("NothingToDraw", message="此范围当月没有办结的诉求件")
@@ -83,8 +87,8 @@ async def draw_check(desk: Desk, given: Input) -> tuple[Done, Told]:
         "id": key,
         "check_no": number,
         "month": given["month"],
-        "department": department,
-        "area_path": area,
+        "department": dept,
+        "area_path": path,
         "seed": seed,
         "size": size,
         "population": roll(by_number),
@@ -119,22 +123,6 @@ def _month(desk: Desk, month: str) -> tuple[datetime, datetime]:
         raise BadUserInput("请写明月份，如 2026-10", reason="VARIABLE")
     after = (year + 1, 1) if number == 12 else (year, number + 1)
     return datetime(year, number, 1, tzinfo=ZONE), datetime(*after, 1, tzinfo=ZONE)
-
-
-def _area(desk: Desk, code: str | None) -> str | None:
-    if code is None:
-        return None
-    division = desk.catalog.divisions.get(code)
-    if division is None or not division.path.startswith(COUNTY):
-        raise BadUserInput("没有此区划代码：请用砚山县的 12 位代码", reason="CODE_SCHEME")
-    return division.path
-
-
-def _department(desk: Desk, given: Input) -> str | None:
-    department: str | None = given.get("department")
-    if department is not None and department not in desk.catalog.departments:
-        raise BadUserInput("没有此部门代码：请核对", reason="VARIABLE")
-    return department
 
 
 def _item(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from resolvers.roots import (
+    accounts,
     audit,
     bulletins,
     cases,
@@ -39,6 +40,10 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "complaints": complaints.complaints,
     "spot_checks": complaints.spot_checks,
     "spot_check_items": complaints.spot_check_items,
+    "account_change": accounts.account_change,
+    "account_changes": accounts.account_changes,
+    "training_records": accounts.training_records,
+    "staffing_gaps": accounts.staffing_gaps,
     "case_events": cases.case_events,
     "supervision_events": cases.supervision_events,
     "case_counts": stats.case_counts,

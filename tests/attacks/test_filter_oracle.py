@@ -34,6 +34,21 @@ ROOTS: Mapping[str, tuple[str, str, Mapping[str, str | None]]] = {
         "SpotCheckItemFilter",
         {"department": "handling_dept", "division": "region_path"},
     ),
+    "accountChanges": (
+        "account_change",
+        "AccountChangeFilter",
+        {"department": "department", "division": "region_path"},
+    ),
+    "trainingRecords": (
+        "training_record",
+        "TrainingFilter",
+        {"department": "department", "division": "region_path"},
+    ),
+    "staffingGaps": (
+        "staffing_gap",
+        "StaffingFilter",
+        {"department": "department", "division": "region_path"},
+    ),
     "corrections": (
         "correction",
         "CorrectionFilter",

@@ -62,8 +62,8 @@ def test_nobody_chooses_an_order(county: County) -> None:
         for argument in field.args
     }
     assert names == {
-        "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "name",
-        "requestNo",
+        "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "changeNo",
+        "requestNo", "name",
         "division", "filter", "level", "parent", "provider", "first", "after", "last", "before",
         "input", "of", "actor", "since", "until", "count", "size", "seed", "idx",
         "representations", "area",
@@ -73,6 +73,8 @@ def test_nobody_chooses_an_order(county: County) -> None:
 @pytest.mark.parametrize("name", ["citizen", "household", "case", "case_event",
                                   "supervision_order", "audit_event", "complaint",
                                   "complaint_event", "spot_check", "spot_check_item",
+                                  "account_change", "account_change_event",
+                                  "training_record", "staffing_gap",
                                   "correction", "correction_event",
                                   "correction_reader", "sharing_request",
                                   "sharing_request_event", "sharing_fault"])  # fmt: skip

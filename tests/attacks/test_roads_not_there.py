@@ -21,6 +21,7 @@ KNOWN = {
     "mySubjectAccess", "sources", "_entities", "_service",
     "bulletins", "bulletinFigures", "rankings",
     "complaint", "complaints", "spotChecks", "spotCheckItems",
+    "accountChange", "accountChanges", "trainingRecords", "staffingGaps",
     "correction", "corrections", "correctionReaders",
     "sharingRequest", "sharingRequests", "refusedOrUnanswered",
 }  # fmt: skip
@@ -38,6 +39,8 @@ CHANGED = {
     "rectifySpotCheckItem", "closeSpotCheckItem",
     "issueSupervision", "signSupervision", "startSupervision", "finishSupervision",
     "reportSupervision", "reviewSupervision", "closeSupervision", "sendBackSupervision",
+    "fileAccountChange", "approveAccountChange", "applyAccountChange", "handOverAccountChange",
+    "confirmAccountChange", "activateAccountChange", "recordTraining",
     "fileCorrection", "acceptCorrection", "flagCorrection", "assignCorrection",
     "investigateCorrection", "decideCorrection", "confirmCorrection", "replayCorrection",
     "notifyCorrection", "closeCorrection", "extendCorrection",
@@ -47,7 +50,7 @@ CHANGED = {
     "decideSharingRequest",
 }  # fmt: skip
 """Every mutation: `test_mutations.py`, `test_complaint_mutations.py`, `test_corrections.py` and
-`test_sharing_requests.py`."""
+`test_sharing_requests.py`, `test_account_changes.py`."""
 
 DOCUMENTS = {
     "node": '{ node(id: "x") { id } }',

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from authz.errors import RuleError
-from authz.roles import expand, pairs, parents_of, post, read_roles, roles
+from authz.roles import Filer, expand, pairs, parents_of, post, read_roles, roles
 from catalog.errors import CatalogError
+from catalog.load import load
 from catalog.table import Table
 
 PARENTS = parents_of(pairs(roles()))
@@ -20,6 +21,26 @@ def test_a_town_clerk_inherits_village_helper_and_staff() -> None:
 
 def test_a_department_does_not_inherit_the_town() -> None:
     assert expand("lead", PARENTS) == {"lead", "dept", "staff"}
+
+
+def test_who_files_about_a_post_and_where_it_exists() -> None:
+    """The three duties, systems and portals are not given by a change of an account (第六条)."""
+    filed = {role.code: role.filed_by for role in roles().values() if role.filed_by is not None}
+    own, office = Filer.ORGANIZATION, Filer.OFFICE
+    assert filed == {
+        **dict.fromkeys(("helper", "village", "town", "dept", "lead"), own),
+        **dict.fromkeys(("office", "authority", "account_admin"), office),
+    }
+    bound = {role.code for role in roles().values() if role.depts == ("rev",)}
+    assert bound == {"helper", "village", "town", "office", "authority"}
+    named = {dept for role in roles().values() for dept in role.depts}
+    assert named <= load().departments.keys()
+
+
+def test_a_filer_nobody_knows_is_refused() -> None:
+    table = Table("roles.toml", "", {"x": {"title": "x", "filed_by": "MAYOR"}})
+    with pytest.raises(CatalogError, match="`MAYOR` is unknown: use one of ORGANIZATION OFFICE"):
+        read_roles(table)
 
 
 def test_the_three_separate_duties_inherit_nothing() -> None:

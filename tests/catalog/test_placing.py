@@ -8,7 +8,7 @@ import pytest
 
 from catalog.datasets import Join, Nest
 from catalog.load import Catalog, load
-from catalog.placing import FROZEN, WORDS, misplaced, placed
+from catalog.placing import ACCOUNTS, FROZEN, WORDS, misplaced, placed
 
 WHERE = {"case": "cases", "supervision_order": "cases", "case_event": "events"}
 
@@ -51,7 +51,7 @@ def test_the_files_words_stay_as_they_are(catalog: Catalog) -> None:
 
 
 def test_the_offices_own_data_sets_can_be_placed_alone_and_together(catalog: Catalog) -> None:
-    own = [name for name in names(catalog, "hub") if name not in (*WORDS, *FROZEN)]
+    own = [name for name in names(catalog, "hub") if name not in (*WORDS, *FROZEN, *ACCOUNTS)]
     assert own == [
         *("citizen", "household", "case", "case_event", "supervision_order"),
         *("work_order", "timeout_event", "supervision_event"),
@@ -98,6 +98,11 @@ def test_the_offices_own_data_sets_can_be_placed_alone_and_together(catalog: Cat
             "cases",
             "数据集 `division` 由目录写入自有库，须留在 `hub`；`citizen` 按区划脱敏时在自己的库中"
             "读取它，请删除此设置",
+        ),
+        (
+            "staffing_gap",
+            "cases",
+            "数据集 `staffing_gap` 与账号存放在一处，须留在 `hub`，请删除此设置",
         ),
         ("dataset", "cases", "数据集 `dataset` 由目录写入自有库，须留在 `hub`，请删除此设置"),
     ],

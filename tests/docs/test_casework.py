@@ -9,17 +9,27 @@ from typing import Any
 
 import pytest
 
+from domain.account_change import AccountChangeState
 from domain.case import CaseState
 from domain.complaint import ComplaintState
 from domain.correction import CorrectionState
 from domain.spot_check import SpotCheckState
 from domain.supervision import SupervisionState
+from resolvers.commands.account_changes import ACCOUNT_COMMANDS
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
 from resolvers.commands.corrections import CORRECTION_COMMANDS
 from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
 from resolvers.commands.supervision import SUPERVISION_COMMANDS
-from schema.mutation import CASES, COMPLAINTS, CORRECTIONS, REFUSALS, SPOT_CHECKS, SUPERVISION
+from schema.mutation import (
+    ACCOUNT_CHANGES,
+    CASES,
+    COMPLAINTS,
+    CORRECTIONS,
+    REFUSALS,
+    SPOT_CHECKS,
+    SUPERVISION,
+)
 
 PAGE = "docs/casework.md"
 _WORD = re.compile(r"[A-Z_]{6,}")
@@ -46,6 +56,7 @@ def test_every_act_on_an_order_has_its_line(page: Callable[[str], Any]) -> None:
     ("heading", "said", "commands", "states"),
     [
         ("投诉、申诉与权益异议", COMPLAINTS, COMPLAINT_COMMANDS, ComplaintState),
+        ("账号变更", ACCOUNT_CHANGES, ACCOUNT_COMMANDS, AccountChangeState),
         ("抽查整改", SPOT_CHECKS, SPOT_CHECK_COMMANDS, SpotCheckState),
         ("数据校核", CORRECTIONS, CORRECTION_COMMANDS, CorrectionState),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,6 +22,7 @@ from authz.wording import WHY
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.states import FieldState
+from resolvers.commands.account_changes import OBJECTS as ACCOUNT_OBJECTS
 from resolvers.commands.cases import MOVES
 from resolvers.commands.complaints import TURNS
 from resolvers.commands.corrections import OBJECTS as CORRECTION_OBJECTS
@@ -92,6 +93,16 @@ CORRECTING = (
     Column("办公室", "rev", "office", COUNTY, "correct", case=False),
     Column("审计员", "rev", "auditor", COUNTY, "audit", case=False),
 )
+
+
+ADMINISTERING = (
+    Column("民政负责人", "mca", "lead", COUNTY, "admin", case=False),
+    Column("民政账号管理员", "mca", "account_admin", COUNTY, "admin", case=False),
+    Column("办公室", "rev", "office", COUNTY, "admin", case=False),
+    Column("民政经办", "mca", "dept", COUNTY, "admin", case=False),
+    Column("审计员", "rev", "auditor", COUNTY, "audit", case=False),
+)
+ACCOUNTS = ("AccountChange", "TrainingRecord", "StaffingGap")
 
 
 @pytest.fixture(scope="module")
@@ -189,21 +200,35 @@ def test_what_can_be_done_is_what_the_policy_allows(
     assert asked == 32
 
 
-def test_what_can_be_done_in_a_correction_is_what_the_policy_allows(
-    page: Callable[[str], Any], catalog: Catalog, book: PolicyBook
+@pytest.mark.parametrize(
+    ("heading", "columns", "types", "acts"),
+    [
+        ("校核中谁能做什么", CORRECTING, ("Correction",), CORRECTION_OBJECTS.values()),
+        ("账号变更中谁能做什么", ADMINISTERING, ACCOUNTS, ACCOUNT_OBJECTS),
+    ],
+)
+def test_what_can_be_done_beside_the_cases_is_what_the_policy_allows(
+    page: Callable[[str], Any],
+    catalog: Catalog,
+    book: PolicyBook,
+    heading: str,
+    columns: tuple[Column, ...],
+    types: tuple[str, ...],
+    acts: Iterable[str],
 ) -> None:
-    told, heading = page(PAGE), "校核中谁能做什么"
+    told = page(PAGE)
     head = next(ln for ln in told.section(heading).splitlines() if ln.startswith("| 操作"))
-    assert [c.strip() for c in head.strip("|").split("|")][1:] == [c.title for c in CORRECTING]
-    gates = [_gate(book, catalog, column) for column in CORRECTING]
-    objects = []
+    assert [c.strip() for c in head.strip("|").split("|")][1:] == [c.title for c in columns]
+    gates = [_gate(book, catalog, column) for column in columns]
+    objects, written = [], set()
     for first, *cells in told.rows(heading):
         obj, act = _DEED.findall(first)[0]
         allowed = [gate.demand(obj, act, VILLAGE, "mca").allowed for gate in gates]
         assert cells == [MAY if one else NOTHING for one in allowed], first
         objects.append(obj)
-    assert objects == [one for one in catalog.objects if one.startswith("Correction.")]
-    assert {*CORRECTION_OBJECTS.values()} == {*objects[1:]}
+        written |= {obj} if act == "write" else set()
+    assert objects == [one for one in catalog.objects if one.split(".")[0] in types]
+    assert written == {*acts}
 
 
 def test_every_refusal_is_told_in_the_words_of_the_program(page: Callable[[str], Any]) -> None:

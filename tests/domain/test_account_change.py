@@ -15,6 +15,7 @@ from domain.account_change import (
     AccountChangeState,
     ChangeKind,
     moves_rights,
+    route_of,
     suspends,
 )
 from domain.machine import Party
@@ -84,6 +85,12 @@ def test_only_the_prefecture_confirms() -> None:
 def test_leaving_suspends_at_once_and_rights_move_only_in_force() -> None:
     assert [kind.value for kind in ChangeKind if suspends(kind)] == ["LEAVING"]
     assert [state.value for state in S if moves_rights(state)] == ["EFFECTIVE"]
+
+
+def test_the_prefecture_has_the_last_word_where_it_has_one() -> None:
+    county, prefecture = ChangeRoute
+    ways = [[county], [prefecture], [county, county], [county, prefecture], [prefecture, county]]
+    assert [route_of(way) for way in ways] == [county, prefecture, county, prefecture, prefecture]
 
 
 @pytest.mark.parametrize("words", [S, D, ChangeKind, ChangeRoute])

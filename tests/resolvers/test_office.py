@@ -14,7 +14,7 @@ from resolvers.commands.office import COMMANDS, WRITTEN, Office
 from resolvers.deed import Writing
 from resolvers.disputes import Disputes
 from store.deeds import Deeds
-from tests.casework import nothing_disputed
+from tests.casework import nobody_waits, nothing_disputed
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,11 @@ async def nothing(connection: Any, told: Any, policy: int) -> None:
 @pytest.mark.parametrize("name", WRITTEN)
 async def test_rows_that_lie_elsewhere_are_not_changed_here(name: str) -> None:
     catalog = placed(load(), {name: "elsewhere"})
-    office = Office(cast("Deeds", None), catalog, str, lambda _: [], Disputes(nothing_disputed))
+    office = Office(
+        *(cast("Deeds", None), catalog, str, lambda _: [], Disputes(nothing_disputed)),
+        person=str,
+        rights_moved=nobody_waits,
+    )
     for command in COMMANDS:
         with pytest.raises(Forbidden) as refused:
             await office.do(command, {"input": {}}, cast("Gate", None), Writing("once/1", nothing))

@@ -16,6 +16,7 @@ from resolvers.ready import ready
 from store.engine import open_engine
 from store.metadata import metadata
 from store.row_lock import lock
+from tests.resolvers.conftest import data_of
 
 if TYPE_CHECKING:
     from tests.resolvers.conftest import Desk
@@ -100,3 +101,14 @@ def test_a_plan_knows_its_reach(locked: Desk) -> None:
         "office-01": None,
         "lab": None,
     }
+
+
+def test_gaps_of_staff_are_counted_under_the_lock(pg_desk: Desk, locked: Desk) -> None:
+    """By a role that may look at the columns the count is made of, and at no other of accounts."""
+    text = "{ staffingGaps(first: 100) { totalCount nodes { id required held missing } } }"
+    for account, gaps in (("office-01", 200), ("mca-admin-01", 11)):
+        open_, shut = (
+            d.ask(d.engine(True), account, text, purpose="admin") for d in (pg_desk, locked)
+        )
+        assert (shut.errors, shut.data) == (open_.errors, open_.data)
+        assert data_of(shut)["staffingGaps"]["totalCount"] == gaps
