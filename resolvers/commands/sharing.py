@@ -12,35 +12,26 @@ time has passed (`sharing_sweeps.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from authz.sharing import OFFICE, OPEN_ACTS
+from authz.sharing import OPEN_ACTS
 from catalog.divisions import COUNTY
-from catalog.errors import BadUserInput, NotFound
+from catalog.errors import BadUserInput
 from catalog.grades import SharingKind
 from catalog.procedures import Procedure, Step
 from domain.clock import due
-from domain.machine import Fact, Party
-from domain.machine import Refused as Impossible
-from domain.machine import Step as Taken
-from domain.sharing_request import MACHINE, SharingAct, SharingFault, SharingState
-from resolvers.commands.cases import SYSTEM
+from domain.machine import Fact
+from domain.sharing_request import SharingAct, SharingFault, SharingState
 from resolvers.commands.command import (
     Deed,
     Desk,
     Input,
     Refused,
-    column_of,
     day,
-    event,
-    lies,
     new_id,
     not_from_here,
     numbered,
-    same_version,
-    stamps_of,
     text,
 )
 from resolvers.commands.granting import (
@@ -57,8 +48,21 @@ from resolvers.commands.granting import (
     today,
     whole,
 )
-from resolvers.commands.sharing_faults import PARTIES, fault_of, settled
-from resolvers.commands.timing import owed
+from resolvers.commands.sharing_faults import fault_of
+from resolvers.commands.sharing_steps import (
+    FILING,
+    Act,
+    Changes,
+    changed,
+    events_of,
+    opinion,
+    other_person,
+    owed_until,
+    request_of,
+    signed_by,
+    stamps_in,
+    steps_of,
+)
 from resolvers.deed import Done, Told
 from store.grants import Grant
 from store.sharing_requests import (
@@ -66,49 +70,11 @@ from store.sharing_requests import (
     add_fault,
     add_request,
     add_request_events,
-    change_request,
     request_to_change,
 )
 
 S, D = SharingState, SharingAct
 KIND, NUMBERED = "sharing", "GX{}-{:06d}"  # 申请编号: year and number within it
-STAMPS = (
-    *(Fact.REVIEWED_AT, Fact.EXTENDED_AT, Fact.ANSWERED_AT, Fact.PROVISIONED_AT),
-    *(Fact.DISPUTED_AT, Fact.BASIS_REJECTED_AT, Fact.DECIDED_AT, Fact.CLOSED_AT),
-)
-"""The machine's stamps."""
-FILING, REVIEWING = "SharingRequest.filing", "SharingRequest.reviewing"
-ANSWERING, MEDIATING = "SharingRequest.answering", "SharingRequest.mediating"
-OBJECTS: Mapping[str, str] = {
-    "submitSharingRequest": FILING,
-    "reviewSharingRequest": REVIEWING,
-    "grantSharingRequest": ANSWERING,
-    "grantSharingRequestPartly": ANSWERING,
-    "refuseSharingRequest": ANSWERING,
-    "extendSharingRequest": ANSWERING,
-    "revokeSharing": ANSWERING,
-    "disputeSharingRefusal": FILING,
-    "rejectSharingBasis": MEDIATING,
-    "mediateSharingRequest": MEDIATING,
-    "decideSharingRequest": MEDIATING,
-}
-"""Mutation -> the object that its asker must be allowed to write."""
-OWED: Mapping[SharingState, Step] = {
-    S.COMPLIANCE_REVIEW: Step.REVIEW,
-    S.PROVIDER_REVIEW: Step.ANSWER,
-    S.MEDIATION: Step.MEDIATE,
-}
-"""What is owed in a state, by the row of ``procedures.toml``."""
-Act = tuple[SharingAct, Iterable[Fact]]
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What a deed does beside its acts: columns, the first event's text, the policy's version."""
-
-    values: Mapping[str, Any]
-    note: str | None = None
-    policy: int | None = None
 
 
 # ---- asking ------------------------------------------------------------------------------------
@@ -137,7 +103,7 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
     fit(grant, desk.catalog)
     place = {"requester": requester, "provider": provider, "region_path": COUNTY}
     row_id, kind = new_id(), await share_class(desk, obj)
-    steps = _steps(
+    steps = steps_of(
         S.DRAFT, {}, [(D.SUBMIT, (Fact.PURPOSE, Fact.BASIS, Fact.TERM)), (D.RECEIVE, ())]
     )
     await add_request(
@@ -162,11 +128,11 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
             "renews": renews,
             "filed_by": desk.gate.asker.principal_id,
             "filed_at": desk.now,
-            "due_at": _owed(desk, steps[-1].after, kind),
+            "due_at": owed_until(desk, steps[-1].after, kind),
             "overdue": False,
         },
     )
-    events = _events(desk, place, steps, None)
+    events = events_of(desk, place, steps, None)
     await add_request_events(desk.connection, row_id, *events)
     rows = {"request": row_id, "event": str(events[0]["id"])}
     told = Told("", number, COUNTY, "", steps[-1].after, ("state",))
@@ -179,11 +145,10 @@ def _requester(desk: Desk, provider: str) -> str:
     others = [dept for dept in dict.fromkeys(depts) if dept != provider]
     if not others:
         raise BadUserInput("本部门提供的数据无须申请", reason="VARIABLE")
-    for dept in others:
-        if desk.gate.demand(FILING, "write", COUNTY, dept).allowed:
-            return dept
-    desk.demand(FILING, COUNTY, others[0])
-    raise NotFound("没有可以提交申请的岗位")
+    may = (one for one in others if desk.gate.demand(FILING, "write", COUNTY, one).allowed)
+    dept = next(may, others[0])
+    desk.demand(FILING, COUNTY, dept)
+    return dept
 
 
 async def _renewed(desk: Desk, given: Input, requester: str, provider: str, obj: str) -> str | None:
@@ -207,17 +172,17 @@ async def review(desk: Desk, given: Input) -> tuple[Done, Told]:
     What is shared without conditions is granted with it, if it is found in order and asks for no
     more than that: the filer and the reviewer are the two people.
     """
-    row = await _row(desk, "reviewSharingRequest", given)
+    row = await request_of(desk, "reviewSharingRequest", given)
     note = text(given, "opinion", "审查意见")
     acts: list[Act] = [(D.REVIEW, (Fact.OPINION,))]
-    _steps(S(row.state), _stamps(row), acts)
-    _other_person(desk, row)
+    steps_of(S(row.state), stamps_in(row), acts)
+    other_person(desk, row)
     found = {"compliant": given["compliant"], "review": note}
     kind = await share_class(desk, row.object)
     open_ = {*row.actions.split("|")} <= {*OPEN_ACTS}
     if kind is SharingKind.UNCONDITIONAL and given["compliant"] and open_:
         return await _grant(desk, row, acts, D.GRANT, whole(desk, row, {}), note, found)
-    return await _changed(desk, row, acts, Changes({**found, "share_class": kind}, note))
+    return await changed(desk, row, acts, Changes({**found, "share_class": kind}, note))
 
 
 # ---- answering ---------------------------------------------------------------------------------
@@ -225,33 +190,33 @@ async def review(desk: Desk, given: Input) -> tuple[Done, Told]:
 
 async def grant(desk: Desk, given: Input) -> tuple[Done, Told]:
     """同意: all that was asked for, from now or from the day the provider names."""
-    row = await _row(desk, "grantSharingRequest", given)
-    _steps(S(row.state), _stamps(row), [(D.GRANT, (Fact.APPROVER,))])
-    _other_person(desk, row)
-    note = str(given.get("opinion") or "") or None
+    row = await request_of(desk, "grantSharingRequest", given)
+    steps_of(S(row.state), stamps_in(row), [(D.GRANT, (Fact.APPROVER,))])
+    other_person(desk, row)
+    note = opinion(given)
     return await _grant(desk, row, [], D.GRANT, whole(desk, row, given), note, {})
 
 
 async def grant_partly(desk: Desk, given: Input) -> tuple[Done, Told]:
     """部分同意: less than was asked for, with reason and basis for what is kept back."""
-    row = await _row(desk, "grantSharingRequestPartly", given)
+    row = await request_of(desk, "grantSharingRequestPartly", given)
     facts = (Fact.APPROVER, Fact.REASON, Fact.BASIS)
-    _steps(S(row.state), _stamps(row), [(D.GRANT_PARTLY, facts)])
-    _other_person(desk, row)
+    steps_of(S(row.state), stamps_in(row), [(D.GRANT_PARTLY, facts)])
+    other_person(desk, row)
     kept_back = await _refusal(desk, row, given)
-    note = str(given.get("opinion") or "") or None
+    note = opinion(given)
     return await _grant(desk, row, [], D.GRANT_PARTLY, part(desk, row, given), note, kept_back)
 
 
 async def refuse(desk: Desk, given: Input) -> tuple[Done, Told]:
     """不同意. Refused without a basis, or without a law where nothing is shared at all."""
-    row = await _row(desk, "refuseSharingRequest", given)
+    row = await request_of(desk, "refuseSharingRequest", given)
     acts: list[Act] = [(D.REFUSE, (Fact.REASON, Fact.BASIS))]
-    _steps(S(row.state), _stamps(row), acts)
-    _other_person(desk, row)
+    steps_of(S(row.state), stamps_in(row), acts)
+    other_person(desk, row)
     values = await _refusal(desk, row, given)
-    note = str(given.get("opinion") or "") or None
-    return await _changed(desk, row, acts, Changes({**values, **_by(desk)}, note))
+    note = opinion(given)
+    return await changed(desk, row, acts, Changes({**values, **signed_by(desk)}, note))
 
 
 async def _refusal(desk: Desk, row: RequestRow, given: Input) -> dict[str, Any]:
@@ -281,9 +246,11 @@ async def _grant(
     more: Mapping[str, Any],
 ) -> tuple[Done, Told]:
     """The grant in force, what it takes the place of ended, and the request where that leads."""
+    # Before the policy: who revokes it holds the request first and the policy then, too.
+    old = None if row.renews is None else await request_to_change(desk.connection, row.renews)
     grant_id, version = await put_in_force(desk, row, terms)
-    if row.renews is not None:
-        version = await _give_way(desk, row.renews) or version
+    if old is not None and old.state == S.ACTIVE:
+        version = await _give_way(desk, old) or version
     facts = (Fact.APPROVER, Fact.REASON, Fact.BASIS)
     acts: list[Act] = [*before, (answer, facts), (D.PROVISION, (Fact.GRANT,))]
     if terms.since <= today(desk):
@@ -295,40 +262,39 @@ async def _grant(
         "granted_since": terms.since,
         "granted_until": terms.until,
     }
-    return await _changed(desk, row, acts, Changes({**more, **given, **_by(desk)}, note, version))
+    return await changed(
+        desk, row, acts, Changes({**more, **given, **signed_by(desk)}, note, version)
+    )
 
 
-async def _give_way(desk: Desk, number: str) -> int | None:
-    """The request that is renewed ends with its grant, if it is still in use."""
-    old = await request_to_change(desk.connection, number)
-    if old is None or old.state != S.ACTIVE:
-        return None
+async def _give_way(desk: Desk, old: RequestRow) -> int | None:
+    """The request that is renewed ends with its grant; the policy's version, if that changed it."""
     version = await end(desk, old, "续期")
-    await _changed(desk, old, [(D.RENEW, (Fact.SUCCESSOR,))], Changes({}))
+    await changed(desk, old, [(D.RENEW, (Fact.SUCCESSOR,))], Changes({}))
     return version
 
 
 async def revoke(desk: Desk, given: Input) -> tuple[Done, Told]:
     """撤销: the right is gone on the next request."""
-    row = await _row(desk, "revokeSharing", given)
+    row = await request_of(desk, "revokeSharing", given)
     acts: list[Act] = [(D.REVOKE, (Fact.REASON,))]
-    _steps(S(row.state), _stamps(row), acts)
+    steps_of(S(row.state), stamps_in(row), acts)
     note = text(given, "reason", "撤销理由")
     version = await end(desk, row, "撤销")
-    return await _changed(desk, row, acts, Changes({}, note, version))
+    return await changed(desk, row, acts, Changes({}, note, version))
 
 
 async def extend(desk: Desk, given: Input) -> tuple[Done, Told]:
     """More time for the provider, once, from the end of what it had."""
-    row = await _row(desk, "extendSharingRequest", given)
+    row = await request_of(desk, "extendSharingRequest", given)
     acts: list[Act] = [(D.EXTEND, (Fact.REASON,))]
-    _steps(S(row.state), _stamps(row), acts)
+    steps_of(S(row.state), stamps_in(row), acts)
     note = text(given, "reason", "延期理由")
     if row.due_at is None or row.due_at <= desk.now:
         raise not_from_here(row.state, [D.GRANT, D.GRANT_PARTLY, D.REFUSE], "已逾期，不能再延期")
     limit = desk.catalog.procedures.limit(Procedure.SHARING, Step.EXTEND, today(desk))
     longer = due(row.due_at, limit.length, desk.catalog.calendar).at
-    return await _changed(desk, row, acts, Changes({"due_at": longer}, note))
+    return await changed(desk, row, acts, Changes({"due_at": longer}, note))
 
 
 # ---- disputing ---------------------------------------------------------------------------------
@@ -336,136 +302,37 @@ async def extend(desk: Desk, given: Input) -> tuple[Done, Told]:
 
 async def dispute(desk: Desk, given: Input) -> tuple[Done, Told]:
     """The requester does not accept the refusal."""
-    row = await _row(desk, "disputeSharingRefusal", given)
+    row = await request_of(desk, "disputeSharingRefusal", given)
     note = text(given, "reason", "异议理由")
-    return await _changed(desk, row, [(D.DISPUTE, (Fact.REASON,))], Changes({}, note))
+    return await changed(desk, row, [(D.DISPUTE, (Fact.REASON,))], Changes({}, note))
 
 
 async def reject_basis(desk: Desk, given: Input) -> tuple[Done, Told]:
     """The office does not accept what the refusal rests on: mediation, and the list."""
-    row = await _row(desk, "rejectSharingBasis", given)
+    row = await request_of(desk, "rejectSharingBasis", given)
     fault = SharingFault(given["fault"].value)
     if fault is SharingFault.OVERDUE:
         raise BadUserInput("逾期由平台自动列入清单", reason="VARIABLE")
     note = text(given, "reason", "不认可的理由")
-    done = await _changed(desk, row, [(D.REJECT_BASIS, (Fact.REASON,))], Changes({}, note))
+    done = await changed(desk, row, [(D.REJECT_BASIS, (Fact.REASON,))], Changes({}, note))
     await add_fault(desk.connection, fault_of(row, fault, S.MEDIATION, row.provider, desk.now))
     return done
 
 
 async def mediate(desk: Desk, given: Input) -> tuple[Done, Told]:
     """The office takes up a dispute."""
-    row = await _row(desk, "mediateSharingRequest", given)
+    row = await request_of(desk, "mediateSharingRequest", given)
     note = text(given, "opinion", "协调意见")
-    return await _changed(desk, row, [(D.MEDIATE, (Fact.OPINION,))], Changes({}, note))
+    return await changed(desk, row, [(D.MEDIATE, (Fact.OPINION,))], Changes({}, note))
 
 
 async def decide(desk: Desk, given: Input) -> tuple[Done, Told]:
     """裁定. It is no grant: that has two signatures, and one is the provider's."""
-    row = await _row(desk, "decideSharingRequest", given)
+    row = await request_of(desk, "decideSharingRequest", given)
     note = text(given, "conclusion", "裁定意见")
     values = {"decision": given["decision"].value, "conclusion": note}
     facts = (Fact.CONCLUSION, Fact.OUTCOME)
-    return await _changed(desk, row, [(D.DECIDE, facts)], Changes(values, note))
-
-
-# ---- what they have in common ------------------------------------------------------------------
-
-
-async def _row(desk: Desk, name: str, given: Input) -> RequestRow:
-    """The request, locked; NotFound for none and for one that he may not read alike."""
-    row = await request_to_change(desk.connection, given["requestNo"])
-    seen = row is not None and any(
-        desk.sees("sharing_request", row.region_path, dept, None)
-        for dept in (row.requester, row.provider)
-    )
-    if row is None or not seen:
-        raise NotFound("没有此共享申请：请核对编号")
-    obj = OBJECTS[name]
-    owner = {FILING: row.requester, ANSWERING: row.provider}.get(obj, OFFICE)
-    desk.demand(obj, row.region_path, owner)
-    same_version(given, row.version)
-    return row
-
-
-def _other_person(desk: Desk, row: RequestRow) -> None:
-    if desk.gate.asker.principal_id == row.filed_by:
-        raise Refused("SecondPersonNeeded", message="本人提交的申请，请由另一人办理")
-
-
-def _by(desk: Desk) -> dict[str, str]:
-    return {"answered_by": desk.gate.asker.principal_id}
-
-
-def _stamps(row: RequestRow) -> dict[Fact, Any]:
-    return dict(stamps_of(row, STAMPS))
-
-
-def _steps(
-    state: SharingState, stamps: Mapping[Fact, Any], acts: Sequence[Act]
-) -> list[Taken[SharingState, SharingAct]]:
-    """What the acts do, one after another. Conflict STATE with the acts that are open now."""
-    found: list[Taken[SharingState, SharingAct]] = []
-    for name, facts in acts:
-        step = MACHINE.take(state, name, frozenset(facts), stamps)
-        if isinstance(step, Impossible):
-            given = frozenset(Fact)
-            every = (MACHINE.take(state, one, given, stamps) for one in MACHINE.open_to(state))
-            raise not_from_here(state, [one.act for one in every if isinstance(one, Taken)])
-        found.append(step)
-        state = step.after
-    return found
-
-
-async def _changed(
-    desk: Desk, row: RequestRow, acts: Sequence[Act], changes: Changes
-) -> tuple[Done, Told]:
-    steps = _steps(S(row.state), _stamps(row), acts)
-    after = steps[-1].after
-    values: dict[str, Any] = {"state": after}
-    if after != row.state:
-        values |= await settled(desk.connection, row, desk.now)
-        kind = SharingKind(changes.values.get("share_class", row.share_class))
-        values["due_at"] = _owed(desk, after, kind)
-    values |= changes.values
-    values |= {column_of(step.stamps): desk.now for step in steps if step.stamps is not None}
-    await change_request(desk.connection, row, values)
-    events = _events(desk, lies(row, PARTIES), steps, changes.note)
-    await add_request_events(desk.connection, row.id, *events)
-    done = Done(
-        "SharingRequestChanged",
-        {"request": row.id, "event": str(events[0]["id"])},
-        policy=changes.policy,
-    )
-    # What was granted is the grant's row, which the record names the column of.
-    names = tuple(name for name in values if not name.startswith("granted_"))
-    told = Told("", row.request_no, row.region_path, row.state, after, names)
-    return done, told
-
-
-def _events(
-    desk: Desk,
-    place: Mapping[str, Any],
-    steps: Iterable[Taken[SharingState, SharingAct]],
-    note: str | None,
-) -> list[dict[str, Any]]:
-    """An event a step. What follows by itself is the hub's, and so is a second answer."""
-    found: list[dict[str, Any]] = []
-    for step in steps:
-        one = event(desk, place, step.after, step.act, None if found else note)
-        follows = step.tells is Party.HUB or bool(found)
-        found.append(one | {"post": SYSTEM} if follows else one)
-    return found
-
-
-def _owed(desk: Desk, state: SharingState, kind: SharingKind) -> Any:
-    """Until when the state's step is owed; None where none is."""
-    step = OWED.get(state)
-    if step is None:
-        return None
-    if step is Step.ANSWER and kind is SharingKind.UNCONDITIONAL:
-        step = Step.ANSWER_UNCONDITIONAL
-    return owed(desk, Procedure.SHARING, step).at
+    return await changed(desk, row, [(D.DECIDE, facts)], Changes(values, note))
 
 
 SHARING_COMMANDS: Mapping[str, Deed] = {

@@ -18,7 +18,8 @@ from authz.start import start_rules
 from catalog.load import Catalog
 from catalog.procedures import Procedure
 from domain.sharing_request import SharingFault, SharingState
-from resolvers.commands.sharing import OBJECTS, SHARING_COMMANDS
+from resolvers.commands.sharing import SHARING_COMMANDS
+from resolvers.commands.sharing_steps import OBJECTS
 from schema.mutation import SHARING
 
 PAGE = "docs/sharing.md"

@@ -17,11 +17,13 @@ def execute(url: str, *statements: str) -> list[Row[Any]]:
     async def run() -> list[Row[Any]]:
         engine = open_engine(url)
         rows: list[Row[Any]] = []
-        async with engine.begin() as connection:
-            for statement in statements:
-                result = await connection.execute(text(statement))
-                rows = list(result.all()) if result.returns_rows else []
-        await engine.dispose()
+        try:
+            async with engine.begin() as connection:
+                for statement in statements:
+                    result = await connection.execute(text(statement))
+                    rows = list(result.all()) if result.returns_rows else []
+        finally:
+            await engine.dispose()
         return rows
 
     return asyncio.run(run())
