@@ -107,6 +107,7 @@ def test_nothing_below_a_row_takes_a_condition(county: County) -> None:
     assert taken == {
         "Citizen.cases": pages, "Case.events": pages,
         "Complaint.events": pages, "SpotCheck.items": pages,
+        "AccountChange.events": pages, "AccountChange.trainings": pages,
         "Correction.events": pages, "Correction.readers": pages,
     }  # fmt: skip
 

@@ -27,6 +27,8 @@ DEEDS = {
     *("Complaint.filing", "Complaint.assigning", "Complaint.answering", "Complaint.rehearing"),
     *("Complaint.closing", "SpotCheck.drawing", "SpotCheckItem.checking"),
     *("SpotCheckItem.rectifying", "SpotCheckItem.closing"),
+    *("AccountChange.filing", "AccountChange.appointing", "AccountChange.approving"),
+    *("AccountChange.handling", "TrainingRecord.recording"),
     *("Correction.filing", "Correction.handling", "Correction.decision"),
     *("SharingRequest.filing", "SharingRequest.reviewing", "SharingRequest.answering"),
     *("SharingRequest.mediating",),
