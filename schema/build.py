@@ -18,6 +18,7 @@ from schema.bulletin import bulletin
 from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
+from schema.comparison import comparison
 from schema.complaint import complaint, spot_check
 from schema.correction import correction
 from schema.entities import entities, machinery, subgraph
@@ -36,7 +37,7 @@ def build(catalog: Catalog) -> Bindings:
     texts = scalars()
     kit.names |= texts | codes(catalog)
     words = (shared, division, catalogue, sources, audit, viewer)
-    office = (case, stats, supervision, complaint, spot_check, correction)
+    office = (case, stats, supervision, comparison, complaint, spot_check, correction)
     for make in (*words, household, *office, citizen, bulletin):
         make(kit)
     inputs(kit)

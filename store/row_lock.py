@@ -24,6 +24,7 @@ BY_PLACE = (
     *("work_order", "timeout_event", "supervision_event"),
     *("complaint", "complaint_event", "spot_check", "spot_check_item"),
     *("correction", "correction_event", "correction_reader"),
+    *("comparison_run", "risk_clue"),
 )
 OPEN = (
     *("division", "department", "dataset", "dataset_field"),

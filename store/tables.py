@@ -14,6 +14,7 @@ from store import (
     cases,
     changes,
     clients,
+    comparisons,
     complaints,
     corrections,
     deeds,
@@ -44,6 +45,7 @@ __all__ = [
     "cases",
     "changes",
     "clients",
+    "comparisons",
     "complaints",
     "corrections",
     "deeds",
@@ -67,6 +69,6 @@ __all__ = [
 FROZEN = (
     *(archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS),
     *(work_orders.FROZEN, prints.FROZEN),
-    *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN),
+    *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN, comparisons.FROZEN),
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""
