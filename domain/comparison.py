@@ -21,8 +21,8 @@ from enum import StrEnum
 from hashlib import sha256
 
 from catalog.comparison import HouseholdClass, Outcome, Rule, Schedule, Threshold, Tier, plain
+from domain.clock import MONTHS_A_YEAR
 
-MONTHS_A_YEAR = 12
 NOTHING = Decimal(0)
 CLASSES: Mapping[HouseholdClass, str] = {
     HouseholdClass.EX_POOR: "脱贫户",

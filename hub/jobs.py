@@ -37,7 +37,7 @@ EVERY: Mapping[str, timedelta] = {
 }
 """How often each job is done."""
 COMPARISON = "comparison"
-READING = timedelta(hours=1)  # half a million people are read in some ten minutes
+READING = timedelta(hours=1)  # half a million people are read in some eight minutes
 NOT_NOW = (StoreBusy, StoreDown, HubError, Readable)
 """What keeps a job from being done now; the next look does it."""
 _log = structlog.get_logger("hub.jobs")

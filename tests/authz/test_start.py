@@ -28,6 +28,7 @@ DEEDS = {
     *("Complaint.closing", "SpotCheck.drawing", "SpotCheckItem.checking"),
     *("SpotCheckItem.rectifying", "SpotCheckItem.closing"),
     *("Correction.filing", "Correction.handling", "Correction.decision"),
+    "RiskClue.lifting",
 }
 """Objects that stand for acts: whoever may do one has the right to write it."""
 
@@ -41,7 +42,7 @@ def read(tmp_path: Path, catalog: Catalog, *lines: str) -> list[tuple[str, ...]]
 def test_the_shipped_policy_is_sound(catalog: Catalog) -> None:
     rules = start_rules(catalog)
     assert len({rule.id for rule in rules}) == len(rules)
-    assert 110 <= len(rules) <= 400
+    assert 110 <= len(rules) <= 480
     assert not any(rule.role == "lab" for rule in rules)
 
 

@@ -1,0 +1,281 @@
+"""Scenario (b): 医保 and 乡村振兴 are compared, a hit becomes a clue, a case, a visit, a decision.
+
+The hit alone changes nothing of anybody's: what 民政 pays is the same to the byte.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import func, select
+
+from domain.comparison import ClueState
+from hub.demo.department import insurance
+from hub.demo.site import HTTP_SOURCE, Site
+from store.accounts import NewPost, NewPrincipal, seed_accounts
+from store.register import citizen
+from tests.comparisons import (
+    DEPT,
+    OFFICE,
+    clues,
+    compared,
+    done,
+    lifting,
+    planted,
+    shown,
+)
+from tests.journeys.conftest import CLERKS
+from tests.sites import copied
+
+if TYPE_CHECKING:
+    from tests.journeys.conftest import Desk, OpenDesk
+
+pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
+
+R03 = "R03"
+OTHERS = """query($state: ClueState) { riskClues(first: 100, filter: {state: $state}) {
+  totalCount nodes { clueNo } } }"""
+RUNS = """query { comparisonRuns { nodes { runNo rule ruleVersion period asOf state people unjudged
+  hits added standing suppressed digest } } }"""
+
+
+@contextlib.asynccontextmanager
+async def opened(site: Site, open_desk: OpenDesk, *, up: bool = True) -> AsyncIterator[Desk]:
+    """A hub of one's own with a clerk in every township; 医保 answers, or is not there at all."""
+    with contextlib.ExitStack() as stack:
+        file = site.folder / "sources" / f"{HTTP_SOURCE}.sqlite"
+        address = stack.enter_context(insurance(file)) if up else None
+        async with open_desk(site, address) as desk:
+            posts = {name: (NewPost("rev", "town", path),) for name, path in CLERKS.items()}
+            people = [NewPrincipal(n, "official", "测试经办", "rev", p) for n, p in posts.items()]
+            async with desk.hub.store.begin() as connection:
+                await seed_accounts(connection, people)
+            await desk.hub.keeper.look()
+            yield desk
+
+
+@pytest.fixture(scope="module")
+async def county(
+    anyio_backend: str, site: Site, open_desk: OpenDesk, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Desk]:
+    """One county that has been compared once."""
+    async with opened(
+        copied(site, tmp_path_factory.mktemp("compared") / "site"), open_desk
+    ) as desk:
+        ran = await compared(desk.hub, R03)
+        assert (ran.state, ran.people, ran.unjudged) == ("COMPLETE", desk.site.people, 0)
+        yield desk
+
+
+def clerk(region: str) -> str:
+    """The clerk of a place's township."""
+    return next(name for name, path in CLERKS.items() if region.startswith(path))
+
+
+def stranger(region: str) -> str:
+    """A clerk of another one."""
+    return next(name for name, path in CLERKS.items() if not region.startswith(path))
+
+
+def payments(site: Site) -> str:
+    """民政's own system, every byte."""
+    file = site.folder / "sources" / "mz_assist.sqlite"
+    return sha256(file.read_bytes()).hexdigest()
+
+
+async def numbered(desk: Desk) -> int:
+    """How many people of the register have an id number."""
+    wanted = select(func.count()).where(citizen.c.id18.is_not(None))
+    async with desk.hub.store.connect() as connection:
+        return (await connection.execute(wanted)).scalar_one()
+
+
+async def test_planted_hits_are_open_clues_and_near_misses_are_not(county: Desk) -> None:
+    found, expected = await clues(county.hub, R03), planted(county.site, R03)
+    assert sorted(expected.values()) == ["HIT"] * 3 + ["NEAR_MISS"] * 3
+    for who, result in expected.items():
+        is_open = who in found and found[who].state == ClueState.OPEN
+        assert is_open == (result == "HIT"), who
+    tiers = sorted(found[c].tier for c, result in expected.items() if result == "HIT")
+    assert tiers == ["ORANGE", "PLAIN", "RED"]
+    # 19,400 yuan of an ordinary household: to be looked at, without a case and without a limit.
+    (watched,) = [found[c] for c, r in expected.items() if r == "NEAR_MISS" and c in found]
+    assert (watched.state, watched.due_at, watched.tier) == ("WATCH", None, "YELLOW")
+
+
+async def test_a_hit_becomes_a_case_a_visit_and_a_decision_and_nothing_of_anybodys(
+    county: Desk,
+) -> None:
+    before, found = payments(county.site), await clues(county.hub, R03)
+    expected = planted(county.site, R03)
+    clue = next(found[c] for c, r in expected.items() if r == "HIT" and found[c].tier == "RED")
+    town, neighbour = clerk(clue.region_path), stranger(clue.region_path)
+
+    own = await shown(county, town, clue.clue_no)
+    assert own is not None
+    assert (own["state"], own["rule"], own["case"]) == ("OPEN", R03, None)
+    assert own["detail"] == "近 12 个月合规自付 31000.00 元，脱贫户，未纳入监测"
+    assert await shown(county, neighbour, clue.clue_no) is None
+    office = await shown(county, OFFICE, clue.clue_no)
+    assert office is not None
+    assert (office["state"], office["detail"]) == ("OPEN", None)
+    assert {"field": "detail", "state": "MASKED"} in office["access"]
+
+    answer = await done(county, OFFICE, "submitCase", lifting(clue))
+    case = answer.json()["data"]["done"]["case"]
+    assert (case["state"], case["channel"]) == ("ROUTED", "GOV_LIFTED")
+    lifted = await shown(county, town, clue.clue_no)
+    assert lifted is not None
+    assert (lifted["state"], lifted["case"]["caseNo"]) == ("LIFTED", case["caseNo"])
+
+    async def step(account: str, name: str, **given: object) -> dict[str, Any]:
+        keys = {"caseNo": case["caseNo"], "version": case["version"]}
+        answer = await done(county, account, name, {**keys, **given})
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()["data"]["done"]["case"]
+        return found
+
+    case = await step(town, "acceptCase", opinion="受理")
+    case = await step(town, "visitCase", findings="自付属实，家庭困难", found=True)
+    assert case["state"] == "VERIFYING"
+    visited = await shown(county, town, clue.clue_no)
+    assert visited is not None
+    assert visited["state"] == "VISITED_FOUND"
+    assert visited["visitedAt"] is not None
+    case = await step(town, "presentCase", opinion="建议救助并纳入监测")
+    case = await step(DEPT, "approveCase", conclusion="同意，建议纳入监测")
+    assert case["state"] == "DELIVERING"
+    assert payments(county.site) == before
+
+
+async def test_a_clue_is_lifted_once_and_for_the_person_it_is_about(county: Desk) -> None:
+    found = [c for c in (await clues(county.hub, R03)).values() if c.state == ClueState.OPEN]
+    first, second = found[:2]
+    refused = "... on ClueNotOpen { message state } ... on ClueMissing { message }"
+
+    async def tried(account: str = OFFICE, **more: object) -> tuple[str, str | None]:
+        answer = await done(county, account, "submitCase", lifting(first, **more), refused)
+        told = answer.json()["data"]["done"]
+        return told["__typename"], told.get("state")
+
+    assert await tried(clue="XS2026-999999") == ("ClueNotOpen", None)
+    assert await tried(clue=second.clue_no) == ("ClueNotOpen", None)
+    assert await tried(clue=None) == ("ClueMissing", None)
+    assert (await clues(county.hub, R03))[first.applicant_id].state == ClueState.OPEN
+    assert await tried() == ("CaseChanged", None)
+    assert await tried(item="MIN_LIVING", urgent=False) == ("ClueNotOpen", "LIFTED")
+    # A watch list has no cases.
+    watched = next(c for c in (await clues(county.hub, R03)).values() if c.state == ClueState.WATCH)
+    given = lifting(first, applicant=watched.applicant_id, clue=watched.clue_no)
+    answer = await done(county, OFFICE, "submitCase", given, refused)
+    assert answer.json()["data"]["done"]["state"] == "WATCH"
+
+
+async def test_a_visit_says_whether_it_is_so_and_only_where_there_is_a_clue(county: Desk) -> None:
+    suppressed = (await compared(county.hub, R03)).suppressed
+    clue = [c for c in (await clues(county.hub, R03)).values() if c.state == ClueState.OPEN][5]
+    town = clerk(clue.region_path)
+    answer = await done(county, town, "submitCase", lifting(clue))
+    case = answer.json()["data"]["done"]["case"]
+    keys = {"caseNo": case["caseNo"], "version": case["version"], "opinion": "受理"}
+    case = (await done(county, town, "acceptCase", keys)).json()["data"]["done"]["case"]
+    visit = {"caseNo": case["caseNo"], "version": case["version"], "findings": "已入户"}
+    silent = await done(county, town, "visitCase", visit)
+    assert silent.json()["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
+    assert (await clues(county.hub, R03))[clue.applicant_id].state == ClueState.LIFTED
+    told = await done(county, town, "visitCase", {**visit, "found": False})
+    assert told.json()["data"]["done"]["case"]["state"] == "VERIFYING"
+    assert (await clues(county.hub, R03))[clue.applicant_id].state == ClueState.VISITED_NOT_FOUND
+    # Who was visited and not found is not asked for again for a while, and is counted.
+    again = await compared(county.hub, R03)
+    assert again.suppressed == suppressed + 1
+
+
+async def test_a_case_that_ends_unvisited_leaves_its_clue_open(county: Desk) -> None:
+    clue = [c for c in (await clues(county.hub, R03)).values() if c.state == ClueState.OPEN][6]
+    town = clerk(clue.region_path)
+    answer = await done(county, town, "submitCase", lifting(clue))
+    case = answer.json()["data"]["done"]["case"]
+    keys = {"caseNo": case["caseNo"], "version": case["version"], "reason": "填报有误"}
+    answer = await done(county, town, "rejectCase", keys)
+    assert answer.json()["data"]["done"]["case"]["state"] == "NOT_ACCEPTED"
+    after = (await clues(county.hub, R03))[clue.applicant_id]
+    assert (after.state, after.case_id) == (ClueState.OPEN, None)
+
+
+async def test_townships_list_their_own_clues_and_the_office_all(county: Desk) -> None:
+    found = (await clues(county.hub, R03)).values()
+    state = {"state": "WATCH"}
+    counts = {}
+    for name, path in CLERKS.items():
+        answer = await county.ask(name, OTHERS, state)
+        listed = answer.json()["data"]["riskClues"]
+        own = {c.clue_no for c in found if c.state == "WATCH" and c.region_path.startswith(path)}
+        assert {node["clueNo"] for node in listed["nodes"]} == own
+        counts[name] = listed["totalCount"]
+    answer = await county.ask(OFFICE, OTHERS, state)
+    everybody = answer.json()["data"]["riskClues"]["totalCount"]
+    unplaced = sum(c.state == "WATCH" and c.region_path == "532622" for c in found)
+    assert everybody == sum(counts.values()) + unplaced
+    runs = await county.ask(next(iter(CLERKS)), RUNS)
+    assert runs.json()["data"]["comparisonRuns"] is None
+    assert runs.json()["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_every_page_is_recorded_and_the_run_too(county: Desk) -> None:
+    records = [r for r in await county.records() if r.get("actor") == "comparison"]
+    pages = [r for r in records if r["kind"] == "READ"]
+    assert len(pages) >= -(-county.site.people // county.hub.settings.page_max)
+    assert {(r["purpose"], r["role"]) for r in pages} == {("compare", "comparison")}
+    first = next(r for r in records if r["kind"] == "MUTATION")
+    assert first["op"]["name"] == "comparison.run"
+    assert first["op"]["vars"]["rule"] == R03
+    runs = (await county.ask(OFFICE, RUNS)).json()["data"]["comparisonRuns"]["nodes"]
+    assert first["ref"] in {run["runNo"] for run in runs}
+
+
+async def test_a_rerun_has_a_new_number_and_the_same_digest(county: Desk) -> None:
+    before = await clues(county.hub, R03)
+    refuted = sum(c.state == ClueState.VISITED_NOT_FOUND for c in before.values())
+    one, two = await compared(county.hub, R03), await compared(county.hub, R03)
+    assert one.run_no != two.run_no
+    assert one.digest == two.digest
+    assert (one.hits, one.suppressed) == (two.hits, refuted)
+    # Open and lifted clues stand; only the watch list is written anew, and the old one lapses.
+    watched = sum(c.state == ClueState.WATCH for c in before.values())
+    assert one.added == two.added == watched
+    assert one.standing == (one.hits or 0) - watched - refuted
+    answer = await county.ask(OFFICE, OTHERS, {"state": "WATCH"})
+    assert answer.json()["data"]["riskClues"]["totalCount"] == watched
+
+
+async def test_without_insurance_a_run_is_partial_and_never_an_empty_list(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    async with opened(site_copy, open_desk, up=False) as desk:
+        ran = await compared(desk.hub, R03)
+        # All but those without an id number, of whom no department can be asked.
+        assert (ran.state, ran.hits, ran.unjudged) == ("PARTIAL", None, await numbered(desk))
+        assert await clues(desk.hub, R03) == {}
+        answer = await desk.ask(OFFICE, "{ comparisonRuns { nodes { state hits snapshots } } }")
+        (run,) = answer.json()["data"]["comparisonRuns"]["nodes"]
+        assert (run["state"], run["hits"]) == ("PARTIAL", None)
+        assert '"source": "yb_settle", "state": "SOURCE_DOWN"' in run["snapshots"]
+
+
+async def test_an_insurance_that_is_gone_takes_nothing_back(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    async with opened(site_copy, open_desk) as desk:
+        whole = await compared(desk.hub, R03)
+    async with open_desk(site_copy, None) as desk:
+        later, standing = await compared(desk.hub, R03), await clues(desk.hub, R03)
+    assert (whole.state, later.state, later.hits) == ("COMPLETE", "PARTIAL", None)
+    assert later.digest != whole.digest
+    states = [c.state for c in standing.values()]
+    assert len(states) == whole.added
+    assert set(states) == {ClueState.OPEN, ClueState.WATCH}
