@@ -5,19 +5,27 @@ The hit alone changes nothing of anybody's: what 民政 pays is the same to the 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import func, select
 
+from authz.rule import NO_END, Rule
+from catalog.workdays import ZONE
 from domain.comparison import ClueState
+from hub.comparing.reading import NotRead
 from hub.demo.department import insurance
 from hub.demo.site import HTTP_SOURCE, Site
 from store.accounts import NewPost, NewPrincipal, seed_accounts
+from store.comparisons import runs
+from store.policy import add_denial
 from store.register import citizen
+from tests.casework import Time
 from tests.comparisons import (
     DEPT,
     OFFICE,
@@ -30,13 +38,16 @@ from tests.comparisons import (
 )
 from tests.journeys.conftest import CLERKS
 from tests.sites import copied
+from tests.trusted import over
 
 if TYPE_CHECKING:
+    from hub.worker import Hub
     from tests.journeys.conftest import Desk, OpenDesk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
 R03 = "R03"
+HOUR_US = 3_600_000_000
 OTHERS = """query($state: ClueState) { riskClues(first: 100, filter: {state: $state}) {
   totalCount nodes { clueNo } } }"""
 RUNS = """query { comparisonRuns { nodes { runNo rule ruleVersion period asOf state people unjudged
@@ -279,3 +290,61 @@ async def test_an_insurance_that_is_gone_takes_nothing_back(
     states = [c.state for c in standing.values()]
     assert len(states) == whole.added
     assert set(states) == {ClueState.OPEN, ClueState.WATCH}
+
+
+# ---- the month's own run -----------------------------------------------------------------------
+
+
+def moved(day: int, hour: int, months: int = 1) -> Time:
+    """A clock at this Beijing day and hour of a month to come."""
+    time, today = Time(), datetime.now(ZONE).date()
+    count = today.year * 12 + today.month - 1 + months
+    then = datetime(count // 12, count % 12 + 1, day, hour, 30, tzinfo=ZONE)
+    time.ahead_us = round((then - datetime.now(ZONE)).total_seconds() * 1_000_000)
+    return time
+
+
+async def test_the_months_run_comes_by_itself_and_once(site_copy: Site) -> None:
+    time = moved(5, 18)
+    async with over(site_copy, clock=time) as first, over(site_copy, clock=time) as second:
+
+        async def came(hub: Hub) -> int:
+            ran = await hub.jobs.run("comparison", now=True)
+            assert ran is not None
+            return ran.done
+
+        assert await came(first.hub) == 0  # half an hour early
+        time.ahead_us += HOUR_US
+        # Both read; one keeps.
+        both = await asyncio.gather(first.hub.comparing.due(), second.hub.comparing.due())
+        rules = len(first.hub.catalog.comparisons.on(time.now().astimezone(ZONE).date()))
+        assert sum(both) == rules
+        assert await came(second.hub) == 0
+        # Nobody was there on the fifth of the next month: it is made up for, but not by night.
+        time.ahead_us = moved(9, 3, 2).ahead_us
+        assert await came(first.hub) == 0
+        time.ahead_us = moved(9, 8, 2).ahead_us
+        assert await came(second.hub) == rules
+        assert await came(first.hub) == 0
+        async with first.hub.store.connect() as connection:
+            found = await runs(connection, 99)
+    months = [one.period for one in found if one.rule == R03]
+    assert len(months) == len(set(months)) == 2
+    assert None not in months
+    # Without 医保 they are partial, and are the month's runs all the same.
+    assert {one.state for one in found if one.rule == R03} == {"PARTIAL"}
+
+
+async def test_what_the_policy_closes_ends_the_run_and_nothing_is_kept(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    async with opened(site_copy, open_desk) as desk:
+        what = ("Citizen.monitoring@minor", "read", "county", "any", "compare", NO_END)
+        rule = Rule("comparison", "*", *what, "deny", "处置")
+        async with desk.hub.store.begin() as connection:
+            await add_denial(connection, (rule.id, *rule.line, rule.basis), by="tester")
+        with pytest.raises(NotRead, match="权限策略不允许比对程序读取"):
+            await compared(desk.hub, R03)
+        assert await clues(desk.hub, R03) == {}
+        async with desk.hub.store.connect() as connection:
+            assert await runs(connection, 9) == []
