@@ -12,22 +12,13 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from decimal import Decimal
 from enum import StrEnum
 from hashlib import sha256
 
-from catalog.comparison import HouseholdClass, Outcome, Rule, Schedule, Threshold, Tier, plain
-from domain.clock import MONTHS_A_YEAR
-
-NOTHING = Decimal(0)
-CLASSES: Mapping[HouseholdClass, str] = {
-    HouseholdClass.EX_POOR: "脱贫户",
-    HouseholdClass.OTHER: "一般户",
-}
+from catalog.comparison import Outcome, Rule, Schedule, Tier, plain
 
 
 class ComparisonState(StrEnum):
@@ -117,109 +108,6 @@ class Snapshot:
     source: str
     rows: int
     digest: str
-
-
-# ---- R03 大额自付未监测 ------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """One settlement or refund, in yuan; a refund's amounts are negative."""
-
-    on: date
-    personal: Decimal
-    own_expense: Decimal
-    over_limit: Decimal
-
-    @property
-    def in_scope(self) -> Decimal:
-        """合规自付: psn_part_amt − fulamt_ownpay_amt − overlmt_selfpay."""
-        return self.personal - self.own_expense - self.over_limit
-
-
-@dataclass(frozen=True, slots=True)
-class Payer:
-    """A person and his household; None of a fact: its source did not say."""
-
-    citizen: str
-    household: str | None
-    payments: tuple[Payment, ...] | None
-    monitored: bool | None
-    ex_poor: bool | None
-
-
-@dataclass(slots=True)
-class _Home:
-    """A household, as far as it has been read."""
-
-    monitored: bool = False
-    ex_poor: bool = False
-    unknown: bool = False
-
-    def add(self, payer: Payer) -> None:
-        self.monitored = self.monitored or bool(payer.monitored)
-        self.ex_poor = self.ex_poor or bool(payer.ex_poor)
-        self.unknown = self.unknown or payer.monitored is None or payer.ex_poor is None
-
-
-def self_pay(payers: Iterable[Payer], rule: Rule, day: date) -> Judged:
-    """R03: members whose in-scope self-pay of the last months reaches their household's threshold.
-
-    Summed per person by date of settlement, refunds and all; the household, looked at as a whole,
-    is not monitored. A household no list could be asked about is judged only if it cannot matter.
-    """
-    since = months_before(day, rule.parameters["months"])
-    thresholds = rule.on(day)
-    least = min((Decimal(one.yuan) for one in thresholds), default=None)
-    homes: dict[str, _Home] = {}
-    paid: dict[str, tuple[str, Decimal]] = {}
-    unjudged = 0
-    for payer in payers:
-        home = payer.household or payer.citizen
-        homes.setdefault(home, _Home()).add(payer)
-        if payer.payments is None:
-            unjudged += 1
-            continue
-        whole = sum((one.in_scope for one in payer.payments if since < one.on <= day), NOTHING)
-        if least is not None and whole >= least:
-            paid[payer.citizen] = home, whole
-    hits = []
-    for citizen, (name, whole) in sorted(paid.items()):
-        home_ = homes[name]
-        if home_.monitored:
-            continue
-        if home_.unknown:
-            unjudged += 1
-            continue
-        kind = HouseholdClass.EX_POOR if home_.ex_poor else HouseholdClass.OTHER
-        reached = _reached(thresholds, kind, whole)
-        if reached is not None:
-            months = rule.parameters["months"]
-            says = f"近 {months} 个月合规自付 {whole:.2f} 元，{CLASSES[kind]}，未纳入监测"
-            hits.append(Hit(citizen, reached.outcome, tier(rule, whole), says))
-    return Judged(tuple(hits), unjudged)
-
-
-def _reached(
-    thresholds: Iterable[Threshold], kind: HouseholdClass, whole: Decimal
-) -> Threshold | None:
-    """The highest threshold of this class that is reached."""
-    return next((t for t in thresholds if t.household is kind and whole >= t.yuan), None)
-
-
-def tier(rule: Rule, whole: Decimal) -> Tier:
-    """The tier of an amount."""
-    return next((one for one, yuan in rule.tiers if whole >= yuan), Tier.PLAIN)
-
-
-def months_before(day: date, months: int) -> date:
-    """The same day so many months earlier, or the last of a shorter month."""
-    count = day.year * MONTHS_A_YEAR + day.month - 1 - months
-    year, month = count // MONTHS_A_YEAR, count % MONTHS_A_YEAR + 1
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
-
-
-# ---- every rule --------------------------------------------------------------------------------
 
 
 def fate(hit: Hit, known: Iterable[Known], rule: Rule, day: date) -> Fate:

@@ -1,4 +1,4 @@
-"""比对批次 with its clues, 风险线索 with its person and case."""
+"""比对批次 with its clues, 风险线索 with its case."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from schema.shared import connection
 
 
 def comparison(kit: Kit) -> None:
-    """ComparisonRun and RiskClue."""
+    """ComparisonRun and RiskClue.
+
+    The person is named by his key: who he is, is asked of ``citizen`` like of anybody.
+    """
     clues = connection(kit, "RiskClue", "风险线索")
     kit.rows(
         kit.catalog.datasets["comparison_run"],
@@ -28,9 +31,6 @@ def comparison(kit: Kit) -> None:
                 "ComparisonRun",
                 "发现它的批次",
                 EdgeTo("comparison_run", "run_id", "id", many=False),
-            ),
-            "citizen": kit.edge(
-                "Citizen", "疑似何人", EdgeTo("citizen", "applicant_id", "id", many=False)
             ),
             "case": kit.edge("Case", "托举成的诉求件", EdgeTo("case", "case_id", "id", many=False)),
             "division": kit.edge(

@@ -115,7 +115,6 @@ def inputs(kit: Kit) -> None:
             "rule": ("ComparisonRule", "比对规则"),
             "state": ("ClueState", "线索状态"),
             "tier": ("ClueTier", "线索等级"),
-            "run": ("ID", "比对批次的标识"),
             "division": ("DivisionCode", "该区划及其下级"),
         },
     )

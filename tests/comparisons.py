@@ -21,7 +21,7 @@ from tests.journeys.conftest import Desk
 
 OFFICE, DEPT = "office-01", "mca-dept-01"
 CLUE = """query($no: String!) { riskClue(clueNo: $no) { clueNo rule state tier item detail version
-  liftedAt visitedAt citizen { id } case { caseNo state } run { runNo state }
+  liftedAt visitedAt citizenId case { caseNo state } run { runNo state }
   access { field state } } }"""
 
 

@@ -27,6 +27,7 @@ from domain.comparison import Snapshot
 from hub.edge.decoding import JSON
 from hub.release import Release, Visit
 from resolvers.answer import Engine, Question
+from resolvers.execute import FACET_ROWS
 
 ACTOR, ROLE, DEPT, KIND, PURPOSE = "comparison", "comparison", "rev", "system", "compare"
 CLIENT = "hub-comparison"
@@ -70,6 +71,17 @@ class Person:
         found = self.node[container][name]
         rows = found if isinstance(found, list) else [] if found is None else [found]
         return [row for row in rows if row["provenance"]["matchGrade"] in SURE]
+
+    def cut(self, container: str, name: str) -> bool:
+        """Are there as many rows as a facet shows of a person at most, so that some may be left?"""
+        found = self.node[container][name]
+        return isinstance(found, list) and len(found) >= FACET_ROWS
+
+    def doubtful(self, container: str, name: str) -> bool:
+        """Is there a row of a facet that may be somebody else's?"""
+        found = self.node[container][name]
+        rows = found if isinstance(found, list) else [] if found is None else [found]
+        return any(row["provenance"]["matchGrade"] not in SURE for row in rows)
 
 
 @dataclass(slots=True)

@@ -126,7 +126,7 @@ class Comparing:
             started.astimezone(ZONE).date(),
         )
         kind = self._kinds[rule.code]
-        rows = [kind.read(person) async for person in reading.all()]
+        rows = [kind.read(person, day) async for person in reading.all()]
         judged = await asyncio.to_thread(kind.judge, rows, rule, day)  # seconds, for a whole county
         try:
             return await self._kept(rule, day, period, started, reading, judged)

@@ -25,7 +25,7 @@ def risk_clue(args: Args) -> Root:
 
 
 def risk_clues(args: Args) -> Root:
-    """Clues by rule, state, tier, run and division."""
+    """Clues by rule, state, tier and division."""
     return Root(
         "risk_clue",
         Mode.LIST,
@@ -33,7 +33,6 @@ def risk_clues(args: Args) -> Root:
             *equals(args, "rule", "filter", "rule"),
             *equals(args, "state", "filter", "state"),
             *equals(args, "tier", "filter", "tier"),
-            *equals(args, "x__run_id", "filter", "run"),
             *within(args, "filter", "division"),
         ),
     )

@@ -62,8 +62,9 @@ def test_nobody_chooses_an_order(county: County) -> None:
         for argument in field.args
     }
     assert names == {
-        "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "name",
-        "division", "filter", "level", "parent", "provider", "first", "after", "last", "before",
+        "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "clueNo",
+        "name", "division", "filter", "level", "parent", "provider", "first", "after", "last",
+        "before",
         "input", "of", "actor", "since", "until", "count", "size", "seed", "idx",
         "representations", "area",
     }  # fmt: skip
@@ -72,6 +73,7 @@ def test_nobody_chooses_an_order(county: County) -> None:
 @pytest.mark.parametrize("name", ["citizen", "household", "case", "case_event",
                                   "supervision_order", "audit_event", "complaint",
                                   "complaint_event", "spot_check", "spot_check_item",
+                                  "comparison_run", "risk_clue",
                                   "correction", "correction_event",
                                   "correction_reader"])  # fmt: skip
 def test_a_list_stands_in_an_order_everybody_may_know(county: County, name: str) -> None:

@@ -22,6 +22,7 @@ KNOWN = {
     "bulletins", "bulletinFigures", "rankings",
     "complaint", "complaints", "spotChecks", "spotCheckItems",
     "correction", "corrections", "correctionReaders",
+    "comparisonRuns", "riskClue", "riskClues",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 

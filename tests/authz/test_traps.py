@@ -208,7 +208,7 @@ def test_t11_a_comparison_unmasks_nothing(book: PolicyBook, asker: NewAsker) -> 
     assert roles()["comparison"].bases == ()
     assert {obj for role, obj, act in opened if (role, act) == ("comparison", "unmask")} == {
         f"Citizen.{group}{age}"
-        for group in ("medical_insurance", "monitoring")
+        for group in ("civil_affairs", "housing", "medical_insurance", "monitoring")
         for age in ("", "@minor")
     }
     with pytest.raises(RuleError, match="不适用于角色"):

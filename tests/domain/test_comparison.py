@@ -22,16 +22,13 @@ from domain.comparison import (
     Hit,
     Judged,
     Known,
-    Payer,
-    Payment,
     Snapshot,
     digest,
     due_rules,
     fate,
-    months_before,
-    self_pay,
     state_of,
 )
+from domain.findings import Payer, Payment, months_before, self_pay
 
 DAY = date(2026, 11, 5)
 SETTINGS = settings(derandomize=True, deadline=None, max_examples=100)
@@ -129,6 +126,14 @@ def test_what_a_source_did_not_say_is_counted_and_not_guessed() -> None:
     assert self_pay([unlisted, known], rule(), DAY) == Judged((), 0)
     assert state_of(2, ()) is state_of(0, ("xczx_monitor",)) is ComparisonState.PARTIAL
     assert state_of(0, ()) is ComparisonState.COMPLETE
+
+
+def test_of_a_cut_list_what_was_read_may_be_enough_and_is_not_taken_for_all() -> None:
+    enough = replace(payer("a", paid("6000"), poor=True), cut=True)
+    little = replace(payer("b", paid("100"), poor=True), cut=True)
+    watched = replace(payer("c", paid("100")), cut=True, monitored=True)
+    judged = self_pay([enough, little, watched], rule(), DAY)
+    assert ([hit.citizen for hit in judged.hits], judged.unjudged) == (["a"], 1)
 
 
 PAYERS = st.lists(

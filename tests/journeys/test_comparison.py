@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import func, select
 
+from adapters.drops.delivery import SCHEME
 from authz.rule import NO_END, Rule
 from catalog.workdays import ZONE
 from domain.comparison import ClueState
 from hub.comparing.reading import NotRead
 from hub.demo.department import insurance
 from hub.demo.site import HTTP_SOURCE, Site
+from hub.demo.sources.insurance import SHEETS
 from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.comparisons import runs
 from store.policy import add_denial
@@ -47,7 +52,10 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
 R03 = "R03"
+RULES = (R03, "R04", "R05", "R06", "R16")
 HOUR_US = 3_600_000_000
+COLUMNS = tuple(c.split()[0] for c in SHEETS[1].columns)
+AMOUNTS = frozenset(c for c in COLUMNS if c.endswith(("amt", "pay", "selfpay")))
 OTHERS = """query($state: ClueState) { riskClues(first: 100, filter: {state: $state}) {
   totalCount nodes { clueNo } } }"""
 RUNS = """query { comparisonRuns { nodes { runNo rule ruleVersion period asOf state people unjudged
@@ -77,8 +85,9 @@ async def county(
     async with opened(
         copied(site, tmp_path_factory.mktemp("compared") / "site"), open_desk
     ) as desk:
-        ran = await compared(desk.hub, R03)
-        assert (ran.state, ran.people, ran.unjudged) == ("COMPLETE", desk.site.people, 0)
+        for code in RULES:
+            ran = await compared(desk.hub, code)
+            assert (ran.state, ran.people, ran.unjudged) == ("COMPLETE", desk.site.people, 0)
         yield desk
 
 
@@ -105,12 +114,17 @@ async def numbered(desk: Desk) -> int:
         return (await connection.execute(wanted)).scalar_one()
 
 
-async def test_planted_hits_are_open_clues_and_near_misses_are_not(county: Desk) -> None:
-    found, expected = await clues(county.hub, R03), planted(county.site, R03)
+@pytest.mark.parametrize("rule", RULES)
+async def test_planted_hits_are_open_clues_and_near_misses_are_not(county: Desk, rule: str) -> None:
+    found, expected = await clues(county.hub, rule), planted(county.site, rule)
     assert sorted(expected.values()) == ["HIT"] * 3 + ["NEAR_MISS"] * 3
     for who, result in expected.items():
         is_open = who in found and found[who].state == ClueState.OPEN
         assert is_open == (result == "HIT"), who
+
+
+async def test_r03_has_tiers_and_a_watch_list(county: Desk) -> None:
+    found, expected = await clues(county.hub, R03), planted(county.site, R03)
     tiers = sorted(found[c].tier for c, result in expected.items() if result == "HIT")
     assert tiers == ["ORANGE", "PLAIN", "RED"]
     # 19,400 yuan of an ordinary household: to be looked at, without a case and without a limit.
@@ -348,3 +362,79 @@ async def test_what_the_policy_closes_ends_the_run_and_nothing_is_kept(
         assert await clues(desk.hub, R03) == {}
         async with desk.hub.store.connect() as connection:
             assert await runs(connection, 9) == []
+
+
+# ---- what the sources hold ---------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def damaged(file: Path) -> Iterator[sqlite3.Connection]:
+    """A source's file, to be changed."""
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        yield connection
+
+
+async def test_a_doubtful_match_makes_no_hit_and_a_refund_takes_one_back(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    refunded, doubted, kept = (c for c, r in planted(site_copy, R03).items() if r == "HIT")
+    async with open_desk(site_copy, None) as desk, desk.hub.store.connect() as connection:
+        wanted = select(citizen.c.id, citizen.c.id18).where(citizen.c.id.in_((refunded, doubted)))
+        numbers = {row.id: row.id18 for row in await connection.execute(wanted)}
+    with damaged(site_copy.folder / "sources" / f"{HTTP_SOURCE}.sqlite") as source:
+        back = [f"printf('%.2f', -{name})" if name in AMOUNTS else name for name in COLUMNS]
+        done = source.execute(
+            f"INSERT INTO settlement ({', '.join(COLUMNS)}) SELECT {', '.join(back)} "
+            "FROM settlement WHERE certno = ?",
+            [numbers[refunded]],
+        )
+        assert done.rowcount == 2
+        renamed = "UPDATE settlement SET psn_name = '别某' WHERE certno = ?"
+        assert source.execute(renamed, [numbers[doubted]]).rowcount == 2
+    async with opened(site_copy, open_desk) as desk:
+        ran, found = await compared(desk.hub, R03), await clues(desk.hub, R03)
+    assert ran.state == "COMPLETE"
+    assert {refunded, doubted, kept} & found.keys() == {kept}
+
+
+async def test_an_old_list_is_used_and_makes_the_run_partial(
+    site_copy: Site, open_desk: OpenDesk
+) -> None:
+    with damaged(site_copy.folder / "snapshots" / "xczx_monitor.sqlite") as snapshot:
+        old = "UPDATE __delivery SET as_of = '2025-01-01T00:00:00+08:00'"
+        assert snapshot.execute(old).rowcount == 2
+    drop = f"{SCHEME}{(site_copy.folder / 'drop' / 'xczx_monitor').resolve()}"
+    async with open_desk(site_copy, None, **{"sources.xczx_monitor": drop}) as desk:
+        ran, found = await compared(desk.hub, "R16"), await clues(desk.hub, "R16")
+        answer = await desk.ask(OFFICE, "{ comparisonRuns { nodes { snapshots } } }")
+    (run,) = answer.json()["data"]["comparisonRuns"]["nodes"]
+    assert (ran.state, ran.unjudged, ran.hits) == ("PARTIAL", 0, 3)
+    assert {c for c, r in planted(site_copy, "R16").items() if r == "HIT"} == found.keys()
+    states = {one["source"]: one["state"] for one in json.loads(run["snapshots"])}
+    assert states == {"hub": "LIVE", "xczx_monitor": "STALE"}
+
+
+async def test_a_stranger_lifts_no_clue_and_a_portal_sees_none(county: Desk) -> None:
+    clue = next(c for c in (await clues(county.hub, R03)).values() if c.state == ClueState.OPEN)
+    away = stranger(clue.region_path)
+    answer = await done(county, away, "submitCase", lifting(clue))
+    assert answer.json()["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+    # Somebody of his own, with a number he has heard of: as if it were not there.
+    own = next(
+        c
+        for c in (await clues(county.hub, R03)).values()
+        if c.region_path.startswith(CLERKS[away]) and c.state == ClueState.OPEN
+    )
+    given = lifting(own, clue=clue.clue_no)
+    answer = await done(county, away, "submitCase", given, "... on ClueNotOpen { state }")
+    assert answer.json()["data"]["done"] == {"__typename": "ClueNotOpen", "state": None}
+    assert (await clues(county.hub, R03))[clue.applicant_id].state == ClueState.OPEN
+
+
+async def test_the_office_sees_the_finding_with_the_clues_number(county: Desk) -> None:
+    clue = next(c for c in (await clues(county.hub, R03)).values() if c.state == ClueState.OPEN)
+    masked = await shown(county, OFFICE, clue.clue_no)
+    clear = await shown(county, OFFICE, clue.clue_no, case_no=clue.clue_no)
+    assert masked is not None
+    assert clear is not None
+    assert (masked["detail"], clear["detail"]) == (None, clue.detail)

@@ -47,8 +47,12 @@ OFFICERS = (
 )
 """What only the officer reads beside the events: compared with the records themselves."""
 CORRECTING = ("correction", "corrections", "correctionReaders")
+COMPARING = ("comparisonRuns", "riskClue", "riskClues")
 """The county has none of these; asked in journeys and attacks of their own."""
-APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *OFFICERS, *CORRECTING)
+APART = (
+    *("auditEvents", "caseStats", "sources", "_entities", "_service"),
+    *(*OFFICERS, *CORRECTING, *COMPARING),
+)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
 FILTERS = {
     "cases": "CaseFilter",
