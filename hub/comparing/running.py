@@ -23,6 +23,7 @@ from authz.keeper import BookKeeper
 from catalog.comparison import Outcome, Rule, plain
 from catalog.divisions import COUNTY
 from catalog.load import Catalog
+from catalog.placing import OWN
 from catalog.workdays import ZONE
 from domain.clock import due
 from domain.comparison import (
@@ -50,6 +51,8 @@ from store.deeds import Deeds, next_number, next_numbers
 from store.register import Person
 
 RUN, CLUE = "comparison", "clue"
+KEPT = ("citizen", "case", "comparison_run", "risk_clue")
+"""Data sets whose rows a run refers to or writes, in one transaction."""
 RUN_NO, CLUE_NO = "BD{}-{:06d}", "XS{}-{:06d}"  # 批次编号, 线索编号: year and number within it
 
 
@@ -90,6 +93,8 @@ class Comparing:
         self._engine, self._release, self._keeper = engine, release, keeper
         self._deeds, self._catalog, self._log = deeds, catalog, log
         self._page, self._clock = page, clock
+        kept = (catalog.datasets[name] for name in KEPT)
+        self._placed = next((one for one in kept if one.source != OWN), None)
         self._kinds = checked(catalog)
         for kind in self._kinds.values():
             engine.documents.get(kind.text)
@@ -104,10 +109,13 @@ class Comparing:
         rules = due_rules(schedule, self._catalog.comparisons.on(day), (), day, now.hour)
         if not rules:
             return 0
-        async with self._deeds.deed() as connection:
-            done = await scheduled(connection, period)
+        done = await self._done(period)
         ran = [await self.run(one, day, period) for one in rules if one.code not in done]
         return sum(one is not None for one in ran)
+
+    async def _done(self, period: str) -> set[str]:
+        async with self._deeds.deed() as connection:
+            return await scheduled(connection, period)
 
     async def run(self, rule: Rule, day: date, period: str | None = None) -> Ran | None:
         """One rule as of a Beijing day; None if the month's run is there already.
@@ -115,6 +123,8 @@ class Comparing:
         NotRead if it could not be asked, AuditUnavailable if it cannot be recorded, StoreBusy or
         StoreDown: then nothing is kept.
         """
+        if self._placed is not None:
+            raise NotRead(f"“{self._placed.title}”存放在另一个数据库，不能在此比对：请在存放处运行")
         started = self._clock()
         reading = Reading(
             self._engine,
@@ -131,9 +141,9 @@ class Comparing:
         try:
             return await self._kept(rule, day, period, started, reading, judged)
         except IntegrityError:
-            if period is None:
+            if period is None or rule.code not in await self._done(period):
                 raise
-            return None
+            return None  # another worker's stands
 
     async def _kept(
         self,
