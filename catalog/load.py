@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from catalog.bulletin import Edition, read_editions
+from catalog.comparison import Comparisons, read_comparisons
 from catalog.datasets import Dataset, SourceSpec, Words, read_source, unique
 from catalog.departments import Department, read_department, read_departments
 from catalog.divisions import Divisions, load_divisions
@@ -59,6 +60,7 @@ class Catalog:
     routing: tuple[RoutingRule, ...]
     calendar: Workdays
     illnesses: frozenset[str]
+    comparisons: Comparisons
     bulletins: tuple[Edition, ...] = ()
 
     def of_type(self, type_name: str) -> Dataset:
@@ -101,6 +103,9 @@ def load(extra_dir: Path | None = None) -> Catalog:
     procedures = read_procedures(read_toml(HERE / "procedures.toml"), departments, bases)
     titles["ServiceItem"] = "服务事项"
     codes["ServiceItem"] = {item.code: item.title for item in items.values()}
+    comparisons = read_comparisons(read_toml(HERE / "comparison.toml"), items, departments, bases)
+    titles["ComparisonRule"] = "比对规则"
+    codes["ComparisonRule"] = {rule.code: rule.title for rule in comparisons.rules}
     bulletins = read_editions(read_toml(HERE / "bulletin.toml"), bases)
     titles["FigureCode"] = "通报指标"
     codes["FigureCode"] = {f.code: f.title for one in bulletins for f in one.figures}
@@ -132,6 +137,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
         ),
         calendar=_calendar(extra_dir, bases),
         illnesses=_illnesses(read_toml(HERE / "illnesses.toml")),
+        comparisons=comparisons,
         bulletins=bulletins,
     )
 

@@ -17,7 +17,7 @@ from catalog.divisions import Level
 from catalog.limits import Limit
 from catalog.limits import Unit as Span
 from catalog.table import Table
-from catalog.validity import Ground, LegalBasis, read_ground
+from catalog.validity import Ground, LegalBasis, alone, read_ground
 
 
 class Unit(StrEnum):
@@ -214,10 +214,10 @@ def read_procedures(
         told = {row.step for row in limits if row.procedure is procedure}
         for step in sorted(steps - told):
             raise table.fail(f"limit[{procedure} {step}]", "is missing: add a row")
-    _alone(table, "limit", [(f"{row.procedure} {row.step}", row.ground) for row in limits])
-    _alone(table, "change_route", [(row.level.value, row.ground) for row in routes])
+    alone(table, "limit", [(f"{row.procedure} {row.step}", row.ground) for row in limits])
+    alone(table, "change_route", [(row.level.value, row.ground) for row in routes])
     posts = [(f"{d} {row.level}", row.ground) for row in staffing for d in row.departments]
-    _alone(table, "staffing", posts)
+    alone(table, "staffing", posts)
     return Procedures(limits, routes, staffing)
 
 
@@ -231,7 +231,7 @@ def _limit(entry: Table, bases: Mapping[str, LegalBasis]) -> ProcedureLimit:
     if as_written and step not in AS_WRITTEN:
         raise entry.fail("as_written", f"is for {_words(AS_WRITTEN)} only: add an amount")
     if not as_written:
-        amount, unit = _count(entry, "amount"), entry.choice("unit", Unit)
+        amount, unit = entry.count("amount"), entry.choice("unit", Unit)
         if unit not in _UNITS.get(step, _LENGTHS):
             raise entry.fail("unit", f"`{unit}` does not count {step}")
     found = ProcedureLimit(procedure, step, amount, unit, read_ground(entry, bases))
@@ -255,24 +255,10 @@ def _staffing(
             raise entry.fail("departments", f"`{department}` is no department")
     if not named:
         raise entry.fail("departments", "is missing: name one or more")
-    level, accounts = entry.choice("level", Level), _count(entry, "accounts")
+    level, accounts = entry.choice("level", Level), entry.count("accounts")
     found = StaffingRow(named, level, accounts, read_ground(entry, bases))
     entry.done()
     return found
-
-
-def _count(entry: Table, key: str) -> int:
-    value = entry.positive(key)
-    if value is None:
-        raise entry.fail(key, "is missing: add a whole number from 1")
-    return value
-
-
-def _alone(table: Table, key: str, rows: list[tuple[str, Ground]]) -> None:
-    for index, (name, ground) in enumerate(rows):
-        for other, earlier in rows[:index]:
-            if name == other and ground.meets(earlier):
-                raise table.fail(f"{key}[{name}]", "stands twice for one day: end the earlier row")
 
 
 def _words(steps: frozenset[Step]) -> str:

@@ -71,6 +71,13 @@ class Table:
             raise self.fail(key, "must be 1 or more; leave it out for no limit")
         return value
 
+    def count(self, key: str) -> int:
+        """A whole number from 1 that must be there."""
+        value = self.positive(key)
+        if value is None:
+            raise self.fail(key, "is missing: add a whole number from 1")
+        return value
+
     def day(self, key: str) -> date | None:
         """A date without time, or None if the key is absent."""
         value = self._data.pop(key, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -67,3 +67,11 @@ def read_ground(table: Table, bases: Mapping[str, LegalBasis]) -> Ground:
     if until is not None and until < since:
         raise table.fail("until", "lies before `from`: give the last day on which the row holds")
     return Ground(basis, standing, since, until)
+
+
+def alone(table: Table, key: str, rows: Sequence[tuple[str, Ground]]) -> None:
+    """Refuse two rows of one name that hold on one day."""
+    for index, (name, ground) in enumerate(rows):
+        for other, earlier in rows[:index]:
+            if name == other and ground.meets(earlier):
+                raise table.fail(f"{key}[{name}]", "stands twice for one day: end the earlier row")

@@ -35,6 +35,7 @@ from catalog.placing import OWN
 from domain.correction import DISPUTED
 from hub import followers, limits
 from hub.budgets import budget_of
+from hub.comparing.running import Comparing
 from hub.cosigning import Cosigning, times, witnesses
 from hub.edge.changes import Changes, where
 from hub.edge.contract import CONTRACT, Contract
@@ -190,6 +191,9 @@ def assemble(
     examiner = Examiner(bindings, setting, DOCUMENT_LIMITS, engine.documents)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
     release = Release(log, subjects, quorum, sandbox=demo)
+    comparing = Comparing(
+        engine, release, keeper, deeds, catalog, log, page=settings.page_max, clock=now
+    )
     hub = Hub(
         settings=settings,
         catalog=catalog,
@@ -233,7 +237,8 @@ def assemble(
         ),
         rejects=Rejects(log),
         runs=Runs(),
-        jobs=Jobs(deeds, catalog, log, log_writer, clock=now),
+        comparing=comparing,
+        jobs=Jobs(deeds, catalog, log, log_writer, comparing.due, clock=now),
         changes=Changes(where(settings, secrets)),
         notes=Notes(store, keys.audit),
         pace=Pace(Rates(store), bounds_of(settings)),

@@ -6,8 +6,9 @@ names it like any other reading of the log.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from catalog.errors import Readable
@@ -17,6 +18,7 @@ from hub.release import Visit
 from hub.rights import gate_of
 from hub.settings import Settings
 from hub.signing import sign_what_came
+from hub.worker import Hub
 from resolvers.answer import Question
 
 CLIENT = "hub-cli"
@@ -34,17 +36,26 @@ async def asked(
     NoPost, Forbidden, RuleError; AuditUnavailable, SQLAlchemyError or OSError for a store that
     does not answer.
     """
+    async with opened(settings) as hub:
+        gate = await gate_of(settings, hub.catalog, account, purpose, None)
+        if gate is None:
+            raise NoPost(f"账号 `{account}` 不存在、已停用或今日没有岗位")
+        answer = await hub.engine.answer(Question(text, None, variables), gate, {})
+        basis = hub.catalog.purposes[purpose].legal_basis
+        visit = Visit("", CLIENT, "", gate.asker, basis)
+        sent = await hub.release.answer(answer, visit, JSON)
+    found: dict[str, Any] = json.loads(sent.body)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Hub]:
+    """The hub's parts with a log that has started, for one command; nothing follows or serves."""
     hub = assemble(settings)
     try:
         await hub.log.start()
         try:
-            gate = await gate_of(settings, hub.catalog, account, purpose, None)
-            if gate is None:
-                raise NoPost(f"账号 `{account}` 不存在、已停用或今日没有岗位")
-            answer = await hub.engine.answer(Question(text, None, variables), gate, {})
-            basis = hub.catalog.purposes[purpose].legal_basis
-            visit = Visit("", CLIENT, "", gate.asker, basis)
-            sent = await hub.release.answer(answer, visit, JSON)
+            yield hub
         finally:
             await hub.log.stop()
             await sign_what_came(settings, hub.store)
@@ -53,5 +64,3 @@ async def asked(
             await source.close()
         await hub.store.dispose()
         hub.telemetry.close()
-    found: dict[str, Any] = json.loads(sent.body)
-    return found

@@ -4,12 +4,15 @@
 
 Each batch is one transaction with its record. A worker that dies leaves a lease that runs out; the
 next one goes on with what is left. ``hub job run`` does the same by hand.
+
+The month's comparisons read for minutes and then write once: they are looked at beside the sweeps,
+have a longer lease, and what is kept once is not kept again (`hub/comparing/running.py`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +20,7 @@ import structlog
 
 from audit.log import AuditLog
 from audit.record import Draft, Kind, Op
-from catalog.errors import AuditUnavailable
+from catalog.errors import HubError, Readable
 from catalog.load import Catalog
 from resolvers.commands.sweeps import SWEEPS
 from resolvers.commands.urging import Sweeper
@@ -34,9 +37,12 @@ EVERY: Mapping[str, timedelta] = {
     "terms": timedelta(minutes=1),
     "lateness": timedelta(minutes=1),
     "expiry": timedelta(hours=1),
+    "comparison": timedelta(minutes=5),
 }
 """How often each job is done."""
-NOT_NOW = (StoreBusy, StoreDown, AuditUnavailable)
+COMPARISON = "comparison"
+READING = timedelta(hours=1)  # half a million people are read in some eight minutes
+NOT_NOW = (StoreBusy, StoreDown, HubError, Readable)
 """What keeps a job from being done now; the next look does it."""
 _log = structlog.get_logger("hub.jobs")
 
@@ -55,7 +61,10 @@ class Ran:
 
 
 class Jobs:
-    """Does jobs as `holder`, the name its lease and its records have."""
+    """Does jobs as `holder`, the name its lease and its records have.
+
+    `compare`: does the month's comparisons that are due, and says how many; None: nobody can here.
+    """
 
     def __init__(
         self,
@@ -63,17 +72,21 @@ class Jobs:
         catalog: Catalog,
         log: AuditLog,
         holder: str,
+        compare: Callable[[], Awaitable[int]] | None = None,
         *,
         clock: Callable[[], datetime] = _now,
     ) -> None:
         self._deeds, self._catalog, self._log = deeds, catalog, log
-        self._holder, self._clock = holder, clock
+        self._holder, self._compare, self._clock = holder, compare, clock
 
     async def follow(self) -> None:
         """Look and do, until cancelled. What cannot be done now is done by the next look."""
+        await asyncio.gather(self._follow(*SWEEPS), self._follow(COMPARISON))
+
+    async def _follow(self, *names: str) -> None:
         while True:
             await asyncio.sleep(LOOK_S)
-            for name in SWEEPS:
+            for name in names:
                 try:
                     await self.run(name)
                 except NOT_NOW as error:
@@ -82,12 +95,13 @@ class Jobs:
     async def run(self, name: str, *, now: bool = False) -> Ran | None:
         """Do a job if it is due, or in any case `now`; None if it is not, or another has it.
 
-        StoreBusy, StoreDown, AuditUnavailable: the rest is done the next time.
+        StoreBusy, StoreDown, HubError, Readable: the rest is done the next time.
         """
         every = timedelta() if now else EVERY[name]
+        lease = READING if name == COMPARISON else LEASE
         async with self._deeds.deed() as connection:
             taken = await take(
-                connection, name, self._holder, self._clock(), lease=LEASE, every=every
+                connection, name, self._holder, self._clock(), lease=lease, every=every
             )
         if not taken:
             return None
@@ -101,6 +115,9 @@ class Jobs:
         return ran
 
     async def _sweep(self, name: str) -> Ran:
+        if name == COMPARISON:
+            kept = await self._compare() if self._compare else 0
+            return Ran(name, kept, kept)
         done = batches = 0
         while count := await self._batch(name):
             done, batches = done + count, batches + 1

@@ -13,6 +13,7 @@ from audit.quorum import Quorum
 from audit.signer import Signer
 from authz.keeper import BookKeeper
 from catalog.load import Catalog
+from hub.comparing.running import Comparing
 from hub.cosigning import Cosigning
 from hub.edge.changes import Changes
 from hub.edge.pace import Pace
@@ -57,6 +58,7 @@ class Hub:
     prints: Prints
     rejects: Rejects
     runs: Runs
+    comparing: Comparing
     jobs: Jobs
     changes: Changes
     notes: Notes

@@ -19,6 +19,7 @@ from schema.bulletin import bulletin
 from schema.case import case, supervision
 from schema.citizen import citizen, household
 from schema.codes import codes
+from schema.comparison import comparison
 from schema.complaint import complaint, spot_check
 from schema.correction import correction
 from schema.entities import entities, machinery, subgraph
@@ -38,7 +39,7 @@ def build(catalog: Catalog) -> Bindings:
     texts = scalars()
     kit.names |= texts | codes(catalog)
     words = (shared, division, catalogue, sources, audit, viewer)
-    office = (case, stats, supervision, complaint, spot_check, correction, sharing)
+    office = (case, stats, supervision, comparison, complaint, spot_check, correction, sharing)
     accounts = (account_change, staffing_gap)
     for make in (*words, household, *office, *accounts, citizen, bulletin):
         make(kit)

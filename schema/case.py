@@ -42,6 +42,11 @@ def case(kit: Kit) -> None:
                 "超时记录；事后办结也不抹去",
                 EdgeTo("timeout_event", "id", "case_id", many=True),
             ),
+            "clues": kit.edge(
+                "[RiskClue!]",
+                "据以托举的风险线索",
+                EdgeTo("risk_clue", "id", "case_id", many=True),
+            ),
             "complaints": kit.edge(
                 "[Complaint!]",
                 "投诉、申诉与权益异议",

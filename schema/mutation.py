@@ -35,6 +35,10 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
         {**MESSAGE, "missing": ("[String!]!", "缺少的时间：signed_at、result_at、reported_at")},
     ),
     "ClueMissing": ("未办理：政府托举缺少风险线索编号", MESSAGE),
+    "ClueNotOpen": (
+        "未办理：没有关于此人的待托举线索",
+        {**MESSAGE, "state": ("ClueState", "线索的状态；没有这条线索时为空")},
+    ),
     "AppealNotUpheld": ("未办理：没有认定成立并已办结的申诉", MESSAGE),
     "NotNotified": ("未办理：尚未将最近一次答复告知本人", MESSAGE),
     "AlreadyEscalated": ("未办理：已提级一次", MESSAGE),
@@ -89,7 +93,7 @@ CASES: Mapping[str, Said] = {
             "proxy": ("ProxyInput", "他人代举：代办人、关系与授权"),
             "clue": ("String", "政府托举：风险线索编号"),
         },
-        ("AlreadyFiled", "ItemWithoutCase", "ConsentMissing", "ClueMissing"),
+        ("AlreadyFiled", "ItemWithoutCase", "ConsentMissing", "ClueMissing", "ClueNotOpen"),
     ),
     "acceptCase": Said("受理，或补正齐全后受理", _with("opinion", "受理意见")),
     "returnCase": Said("退回补正；补正期间不计时", _with("reason", "须补正的内容")),
@@ -99,7 +103,13 @@ CASES: Mapping[str, Said] = {
         {**_with("reason", "转办原因"), "item": ("ServiceItem!", "转为的服务事项")},
         ("ItemWithoutCase",),
     ),
-    "visitCase": Said("入户核实", _with("findings", "核实情况")),
+    "visitCase": Said(
+        "入户核实",
+        {
+            **_with("findings", "核实情况"),
+            "found": ("Boolean", "由风险线索托举的须写明：核实是否属实"),
+        },
+    ),
     "deliberateCase": Said(
         "民主评议",
         {

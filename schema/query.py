@@ -15,6 +15,7 @@ BY_ORDER_NO: Arguments = {"orderNo": ("String!", "督办单号")}
 BY_MONTH: Arguments = {"month": ("String!", "月份，如 2026-10")}
 BY_COMPLAINT_NO: Arguments = {"complaintNo": ("String!", "投诉编号")}
 BY_REQUEST_NO: Arguments = {"requestNo": ("String!", "申请编号")}
+BY_CLUE_NO: Arguments = {"clueNo": ("String!", "线索编号")}
 BY_CORRECTION_NO: Arguments = {"correctionNo": ("String!", "校核编号")}
 BY_CHANGE_NO: Arguments = {"changeNo": ("String!", "账号变更编号")}
 BY_CODE: Arguments = {"code": ("String!", "部门代码")}
@@ -99,6 +100,25 @@ def inputs(kit: Kit) -> None:
             "quarter": ("String", "季度，如 2026-Q4"),
             "kind": ("BulletinGroup", "分组"),
             "list": ("RankingList", "榜"),
+        },
+    )
+    kit.input(
+        "ComparisonRunFilter",
+        "比对批次筛选条件，同时满足",
+        {
+            "rule": ("ComparisonRule", "比对规则"),
+            "state": ("ComparisonState", "批次状态"),
+            "period": ("String", "所属月份，如 2026-11"),
+        },
+    )
+    kit.input(
+        "RiskClueFilter",
+        "风险线索筛选条件，同时满足",
+        {
+            "rule": ("ComparisonRule", "比对规则"),
+            "state": ("ClueState", "线索状态"),
+            "tier": ("ClueTier", "线索等级"),
+            "division": ("DivisionCode", "该区划及其下级"),
         },
     )
     kit.input(
@@ -274,6 +294,19 @@ def query(kit: Kit) -> Any:
             "督办单列表，新的在前",
             "supervision_orders",
             _filter("SupervisionFilter"),
+        ),
+        "comparisonRuns": root(
+            "ComparisonRunConnection",
+            "比对批次列表，新的在前",
+            "comparison_runs",
+            _filter("ComparisonRunFilter"),
+        ),
+        "riskClue": root("RiskClue", "按编号查风险线索", "risk_clue", BY_CLUE_NO),
+        "riskClues": root(
+            "RiskClueConnection",
+            "风险线索列表，新的在前；疑似，须入户核实",
+            "risk_clues",
+            _filter("RiskClueFilter"),
         ),
         "complaint": root("Complaint", "按编号查投诉", "complaint", BY_COMPLAINT_NO),
         "complaints": root(

@@ -175,12 +175,18 @@ async def forget(connection: AsyncConnection, now: datetime) -> int:
 
 async def next_number(connection: AsyncConnection, kind: str, year: int) -> int:
     """The next number of a kind within a year, from 1; without gaps, for the row is locked."""
+    return (await next_numbers(connection, kind, year, 1))[0]
+
+
+async def next_numbers(connection: AsyncConnection, kind: str, year: int, count: int) -> range:
+    """The next so many numbers, likewise; one at least."""
     range_ = number_range
-    made = INSERT[connection.dialect.name](range_).values(kind=kind, year=year, last=1)
+    made = INSERT[connection.dialect.name](range_).values(kind=kind, year=year, last=count)
     counted = made.on_conflict_do_update(
-        index_elements=[range_.c.kind, range_.c.year], set_={"last": range_.c.last + 1}
+        index_elements=[range_.c.kind, range_.c.year], set_={"last": range_.c.last + count}
     )
-    return int((await connection.execute(counted.returning(range_.c.last))).scalar_one())
+    last = int((await connection.execute(counted.returning(range_.c.last))).scalar_one())
+    return range(last - count + 1, last + 1)
 
 
 def _is(receipt: Receipt) -> Any:

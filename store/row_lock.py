@@ -28,6 +28,7 @@ BY_PLACE = (
     *("correction", "correction_event", "correction_reader"),
     *("sharing_request", "sharing_request_event", "sharing_fault"),
     *("account_change", "account_change_event", "training_record"),
+    *("comparison_run", "risk_clue"),
 )
 OPEN = (
     *("division", "department", "dataset", "dataset_field"),

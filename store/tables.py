@@ -15,6 +15,7 @@ from store import (
     cases,
     changes,
     clients,
+    comparisons,
     complaints,
     corrections,
     deeds,
@@ -48,6 +49,7 @@ __all__ = [
     "cases",
     "changes",
     "clients",
+    "comparisons",
     "complaints",
     "corrections",
     "deeds",
@@ -73,7 +75,7 @@ __all__ = [
 FROZEN = (
     *(archive.FROZEN, audit.FROZEN, bulletins.FROZEN, changes.TRIGGERS),
     *(work_orders.FROZEN, prints.FROZEN),
-    *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN),
+    *(complaints.FROZEN, spot_checks.FROZEN, corrections.FROZEN, comparisons.FROZEN),
     *(sharing_requests.FROZEN, account_changes.FROZEN),
 )
 """Triggers that metadata does not know: rows are never changed, or a change of them is noted."""

@@ -6,6 +6,7 @@
                   疑似辍学_202611.xlsx    a workbook with a title row
     sw_gongcheng  饮水工程_20261101.csv   UTF-8 with a byte order mark, dates as Excel serials
     xczx_monitor  监测对象_202611.xlsx    a plain workbook; numbers of 18, 20 or 22 characters
+                  脱贫人口_202611.xlsx    the same
 
 Each department reads its own SQLite file ``SOURCES/NAME.sqlite`` and writes to ``DROP/NAME``. A
 file stands there whole or not at all, and its manifest comes last. Same rows and same day: same
@@ -215,7 +216,10 @@ HANDOVERS: Mapping[str, tuple[Handover, ...]] = {
         Handover("疑似辍学", ".xlsx", MONTH, None, titled_workbook),
     ),
     "sw_gongcheng": (Handover("饮水工程", ".csv", DAY, "utf-8-sig", water_works),),
-    "xczx_monitor": (Handover("监测对象", ".xlsx", MONTH, None, plain_workbook),),
+    "xczx_monitor": (
+        Handover("监测对象", ".xlsx", MONTH, None, plain_workbook),
+        Handover("脱贫人口", ".xlsx", MONTH, None, plain_workbook),
+    ),
 }
 """By source name: what each department hands over."""
 

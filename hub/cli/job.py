@@ -26,6 +26,7 @@ TITLES = {
     "reminders": "延时提醒",
     "escalation": "督办逾期与升级",
     "expiry": "到期清理",
+    "comparison": "每月比对批次",
 }
 """What each job does."""
 
@@ -74,12 +75,12 @@ def _answering() -> Iterator[None]:
     """A store or a log that does not answer ends the verb."""
     from sqlalchemy.exc import SQLAlchemyError
 
-    from catalog.errors import AuditUnavailable
+    from catalog.errors import HubError, Readable
     from store.deeds import StoreBusy, StoreDown
 
     try:
         yield
-    except AuditUnavailable as error:
+    except (HubError, Readable) as error:
         stop(f"{error}；已完成的部分有效", OPERATOR)
     except (SQLAlchemyError, OSError, StoreBusy, StoreDown):
         no_store()
@@ -95,10 +96,14 @@ async def _rows(settings: Settings) -> dict[str, JobRow]:
 
 async def _run(settings: Settings, catalog: Catalog, name: str) -> Ran | None:
     from audit.log import writer_name
-    from hub.jobs import Jobs
+    from hub.asked import opened
+    from hub.jobs import COMPARISON, Jobs
     from hub.recording import recording
     from store.deeds import Deeds
 
+    if name == COMPARISON:  # it asks the departments
+        async with opened(settings) as hub:
+            return await hub.jobs.run(name, now=True)
     async with recording(settings) as (engine, log):
         jobs = Jobs(Deeds(engine), catalog, log, writer_name("job"))
         return await jobs.run(name, now=True)

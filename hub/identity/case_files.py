@@ -17,6 +17,7 @@ from adapters.databases.database import Database
 from adapters.resilience import Guard
 from catalog.errors import SourceUnavailable
 from store.cases import case_file
+from store.comparisons import risk_clue
 from store.complaints import complaint
 from store.supervision import supervision_order
 
@@ -24,6 +25,7 @@ NUMBERED: Mapping[str, tuple[Table, str, str]] = {
     "case": (case_file, "case_no", "Case.basic"),
     "supervision_order": (supervision_order, "order_no", "SupervisionOrder.basic"),
     "complaint": (complaint, "complaint_no", "Complaint.basic"),
+    "risk_clue": (risk_clue, "clue_no", "RiskClue.basic"),
 }
 """Data set -> its table, its number's column, the object that must be readable: first match."""
 
@@ -57,7 +59,7 @@ class CaseFiles:
         self._asked = [(sources[name], *_asking(sources[name], name)) for name in NUMBERED]
 
     async def find(self, number: str) -> Filed | None:
-        """Case, order or complaint; None if there is none of that number. SourceUnavailable."""
+        """Case, order, complaint or clue; None for a number nobody has. SourceUnavailable."""
         for source, text, what in self._asked:
             ask = partial(source.database.fetch, text, [number])
             try:

@@ -22,6 +22,7 @@ from domain.case import MACHINES, CaseAct, CaseState
 from domain.clock import due
 from domain.complaint import ComplaintKind, ComplaintOutcome, ComplaintState, effect
 from domain.machine import Fact, Step
+from resolvers.commands.clues import clue_given, lift, released, visited
 from resolvers.commands.command import (
     Deed,
     Desk,
@@ -58,7 +59,7 @@ class Move:
 
     `facts`: what the act needs of the machine's facts and is always given with this mutation.
     `decision`: the text is the conclusion. `keeps`: further inputs by the event's columns.
-    `finds`: looks up what only the hub can know; Refused if it is not so.
+    `finds`: sees to what only the hub can know, an appeal or a clue; Refused if it is not so.
     """
 
     act: CaseAct
@@ -87,7 +88,9 @@ MOVES: Mapping[str, Move] = {
     "acceptCase": Move(A.ACCEPT, "Case.acceptance", OPINION),
     "returnCase": Move(A.RETURN, "Case.acceptance", ("reason", "须补正的内容"), (Fact.REASON,)),
     "rejectCase": Move(A.REJECT, "Case.acceptance", REASON, (Fact.REASON,), True),
-    "visitCase": Move(A.VISIT, "Case.verification", ("findings", "核实情况"), (Fact.VISIT,)),
+    "visitCase": Move(
+        A.VISIT, "Case.verification", ("findings", "核实情况"), (Fact.VISIT,), finds=visited
+    ),
     "deliberateCase": Move(
         A.DELIBERATE,
         "Case.verification",
@@ -144,7 +147,7 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
     item = desk.catalog.items[given["item"].value]
     flow = _flow(item, bool(given.get("urgent")))
     desk.demand("Case.filing", person.region_path, item.department)
-    channel = _channel(given)
+    channel, clue = _channel(given), await clue_given(desk, person, given)
     body = text(given, "body", "诉求内容")
     filed = await open_case_no(desk.connection, person.id, item.code, tuple(OVER))
     if filed is not None:
@@ -171,6 +174,8 @@ async def submit(desk: Desk, given: Input) -> tuple[Done, Told]:
             "body": body,
         },
     )
+    if clue is not None:
+        await lift(desk, clue, case_id)
     filed_event = _event(desk, place, S.SUBMITTED, None)
     routed = _event(desk, place, S.ROUTED, A.ROUTE) | {"post": SYSTEM}
     await add_events(desk.connection, case_id, [filed_event, routed])
@@ -204,6 +209,8 @@ def _channel(given: Input) -> dict[str, Any]:
         raise Refused("ConsentMissing", message="他人代举须写明代办人、关系与本人授权记录")
     if channel == "GOV_LIFTED" and not clue:
         raise Refused("ClueMissing", message="政府托举须写明风险线索编号")
+    if clue and channel != "GOV_LIFTED":
+        raise BadUserInput("只有政府托举才写明风险线索编号", reason="VARIABLE")
     found: dict[str, Any] = {"channel": channel, "clue_no": clue or None}
     if proxy:
         found |= {
@@ -237,6 +244,8 @@ async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
         values["decision"] = note
     if after in ENDS or after is S.REOPENED:
         values["closed_at"] = desk.now if after in ENDS else None
+    if after in ENDS:
+        await released(desk, case.id)
     place = lies(case)
     flow = FlowKind(case.flow)
     late = await settle(desk, Moving(case.id, case.item, flow, S(case.state), after, place))

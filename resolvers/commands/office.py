@@ -47,7 +47,7 @@ ORDERS = ("supervision_order", "supervision_event")
 COMPLAINTS = ("complaint", "complaint_event", "spot_check", "spot_check_item")
 CORRECTIONS = ("correction", "correction_event", "correction_reader")
 SHARING = ("sharing_request", "sharing_request_event", "sharing_fault")
-CASES = ("case", "case_event", "work_order", "timeout_event")
+CASES = ("case", "case_event", "work_order", "timeout_event", "risk_clue")
 WRITTEN = (*CASES, *ORDERS, *COMPLAINTS, *CORRECTIONS, *SHARING)
 """Data sets whose rows deeds write: where they are placed apart, nothing can be changed here."""
 

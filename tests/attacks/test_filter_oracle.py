@@ -49,6 +49,11 @@ ROOTS: Mapping[str, tuple[str, str, Mapping[str, str | None]]] = {
         "StaffingFilter",
         {"department": "department", "division": "region_path"},
     ),
+    "riskClues": (
+        "risk_clue",
+        "RiskClueFilter",
+        {"division": "region_path"},
+    ),
     "corrections": (
         "correction",
         "CorrectionFilter",
@@ -106,7 +111,7 @@ def test_nothing_below_a_row_takes_a_condition(county: County) -> None:
     }
     assert taken == {
         "Citizen.cases": pages, "Case.events": pages,
-        "Complaint.events": pages, "SpotCheck.items": pages,
+        "Complaint.events": pages, "SpotCheck.items": pages, "ComparisonRun.clues": pages,
         "AccountChange.events": pages, "AccountChange.trainings": pages,
         "Correction.events": pages, "Correction.readers": pages,
     }  # fmt: skip

@@ -63,7 +63,7 @@ def test_nobody_chooses_an_order(county: County) -> None:
     }
     assert names == {
         "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "changeNo",
-        "requestNo", "name",
+        "requestNo", "clueNo", "name",
         "division", "filter", "level", "parent", "provider", "first", "after", "last", "before",
         "input", "of", "actor", "since", "until", "count", "size", "seed", "idx",
         "representations", "area",
@@ -75,6 +75,7 @@ def test_nobody_chooses_an_order(county: County) -> None:
                                   "complaint_event", "spot_check", "spot_check_item",
                                   "account_change", "account_change_event",
                                   "training_record", "staffing_gap",
+                                  "comparison_run", "risk_clue",
                                   "correction", "correction_event",
                                   "correction_reader", "sharing_request",
                                   "sharing_request_event", "sharing_fault"])  # fmt: skip

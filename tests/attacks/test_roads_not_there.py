@@ -24,6 +24,7 @@ KNOWN = {
     "accountChange", "accountChanges", "trainingRecords", "staffingGaps",
     "correction", "corrections", "correctionReaders",
     "sharingRequest", "sharingRequests", "refusedOrUnanswered",
+    "comparisonRuns", "riskClue", "riskClues",
 }  # fmt: skip
 """Every root. A new one is a new road: see to each attack before it is added here."""
 

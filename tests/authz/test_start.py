@@ -32,6 +32,7 @@ DEEDS = {
     *("Correction.filing", "Correction.handling", "Correction.decision"),
     *("SharingRequest.filing", "SharingRequest.reviewing", "SharingRequest.answering"),
     *("SharingRequest.mediating",),
+    "RiskClue.lifting",
 }
 """Objects that stand for acts: whoever may do one has the right to write it."""
 

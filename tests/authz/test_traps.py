@@ -17,7 +17,7 @@ from authz.gate import Gate
 from authz.lens import Lens, Mode
 from authz.match import one_of
 from authz.post import Asker
-from authz.roles import expand, roles
+from authz.roles import expand, post, roles
 from authz.rule import check_rule
 from authz.sharing import shared_rules
 from authz.start import start_rules
@@ -197,14 +197,22 @@ def test_t10_casbin_is_asked_about_posts_and_places_and_never_about_a_person() -
 
 
 def test_t11_a_comparison_unmasks_nothing(book: PolicyBook, asker: NewAsker) -> None:
-    """It reads under the office's own lines; of whoever it finds, no more is shown."""
+    """The program alone reads clear values, and is no post; of whom it finds no more is shown."""
     opened = {
-        (rule.object, rule.action)
+        (rule.role, rule.object, rule.action)
         for rule in book.rules
         if rule.allows and rule.purpose != "*" and one_of(rule.purpose, "compare")
     }
-    assert ("Citizen.civil_affairs", "read") in opened
-    assert {action for _, action in opened} == {"read", "list", "lookup"}
+    assert ("office", "Citizen.civil_affairs", "read") in opened
+    assert {act for role, _, act in opened if role != "comparison"} == {"read", "list", "lookup"}
+    assert roles()["comparison"].bases == ()
+    assert {obj for role, obj, act in opened if (role, act) == ("comparison", "unmask")} == {
+        f"Citizen.{group}{age}"
+        for group in ("civil_affairs", "housing", "medical_insurance", "monitoring")
+        for age in ("", "@minor")
+    }
+    with pytest.raises(RuleError, match="不适用于角色"):
+        post("rev", "comparison", "532622", PARENTS)
     office = asker(("rev", "office", "532622"), purpose="compare")
     for obj in ("Citizen.basic", "Citizen.identity", "Citizen.civil_affairs", "Case.body"):
         assert book.scope(office, obj, "unmask").empty
@@ -213,6 +221,6 @@ def test_t11_a_comparison_unmasks_nothing(book: PolicyBook, asker: NewAsker) -> 
 
 
 def test_t12_roles_are_few_and_flat() -> None:
-    assert len(roles()) == 15
+    assert len(roles()) == 16
     assert max(len(expand(role, PARENTS)) for role in roles()) == 4
     assert all(len(role.parents) <= 1 for role in roles().values())

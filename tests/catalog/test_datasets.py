@@ -197,7 +197,7 @@ def test_the_facets_of_a_citizen_are_the_designs() -> None:
         "provincial": {"registration": False},
         "housing": {"house": False},
         "health": {"chronic": True, "serious": True, "appointments": True, "medications": True},
-        "monitoring": {"record": False},
+        "monitoring": {"record": False, "formerPoverty": False},
     }
     water = load().facets("Household")["water"]
     assert [d.name for d in water] == ["water_work"]

@@ -28,7 +28,10 @@ LATER = date(2026, 12, 1)
 FILES = {
     "jt_xueji": {"在校生名册": "在校生名册_202611.csv", "疑似辍学": "疑似辍学_202611.xlsx"},
     "sw_gongcheng": {"饮水工程": "饮水工程_20261101.csv"},
-    "xczx_monitor": {"监测对象": "监测对象_202611.xlsx"},
+    "xczx_monitor": {
+        "监测对象": "监测对象_202611.xlsx",
+        "脱贫人口": "脱贫人口_202611.xlsx",
+    },
 }
 
 
@@ -50,7 +53,7 @@ def drop(county: County, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drop")
     ran = deliver(county.folder / "sources", folder)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert len(ran.stdout.splitlines()) == 4
+    assert len(ran.stdout.splitlines()) == 5
     return folder
 
 
@@ -185,7 +188,7 @@ def test_the_monitoring_list_keeps_long_numbers_as_text(drop: Path, rows: Ask) -
 
 def test_no_file_knows_the_hour_it_was_written(drop: Path) -> None:
     books = sorted(drop.rglob("*.xlsx"))
-    assert len(books) == 2
+    assert len(books) == 3
     for file in books:
         with zipfile.ZipFile(file) as book:
             assert {entry.date_time[0] for entry in book.infolist()} == {1980}

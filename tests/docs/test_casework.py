@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from catalog.load import load
 from domain.account_change import AccountChangeState
 from domain.case import CaseState
 from domain.complaint import ComplaintState
@@ -78,3 +79,9 @@ def test_every_mutation_beside_the_cases_has_its_line(
 def test_every_refusal_has_its_line(page: Callable[[str], Any]) -> None:
     rows = page(PAGE).rows("不予办理的原因")
     assert [first.strip("`") for first, _ in rows] == list(REFUSALS)
+
+
+def test_every_rule_of_comparison_has_its_line(page: Callable[[str], Any]) -> None:
+    lines = [first for first, *_ in page(PAGE).rows("比对与政府托举")]
+    rules = load().comparisons.rules
+    assert lines == [f"`{rule.code}` {rule.title}" for rule in rules]

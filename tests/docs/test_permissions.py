@@ -34,7 +34,7 @@ VILLAGE, TOWNSHIP, COUNTY = "532622205203", "532622205", "532622"
 CLEAR, MASKED, NOTHING = "明文", "脱敏", "—"
 PERSONAL = (
     *("Citizen", "Household", "Case", "SupervisionOrder"),
-    *("Complaint", "SpotCheck", "SpotCheckItem"),
+    *("Complaint", "ComparisonRun", "RiskClue", "SpotCheck", "SpotCheckItem"),
 )
 OWNED = (
     "Case",
@@ -43,11 +43,11 @@ OWNED = (
     "SpotCheckItem",
 )  # rows with an owner; the page takes 民政's
 BESIDE = {
-    *("Complaint.filing", "Complaint.rehearing", "SpotCheck.drawing"),
+    *("Complaint.filing", "Complaint.rehearing", "SpotCheck.drawing", "RiskClue.lifting"),
     *(turn.object for turn in TURNS.values()),
     *(turn.object for turn in ITEM_TURNS.values()),
 }
-"""Objects of the acts on complaints and spot checks."""
+"""Objects of the acts on complaints, clues and spot checks."""
 _OBJECT = re.compile(r"`([\w.]+)`")
 _DEED = re.compile(r"`([\w.]+) (\w+)`")
 MAY = "可"
@@ -197,7 +197,7 @@ def test_what_can_be_done_is_what_the_policy_allows(
         allowed = [gate.demand(obj, act, VILLAGE, owner).allowed for gate in gates]
         assert cells == [MAY if one else NOTHING for one in allowed], first
         asked += 1
-    assert asked == 32
+    assert asked == 35
 
 
 @pytest.mark.parametrize(

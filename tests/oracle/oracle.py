@@ -574,6 +574,18 @@ def complaints(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     )
 
 
+def clues(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+    given = args.get("filter") or {}
+    return inside(
+        tables,
+        "risk_clue",
+        given.get("division"),
+        rule=code_of(given.get("rule")),
+        state=code_of(given.get("state")),
+        tier=code_of(given.get("tier")),
+    )
+
+
 def items(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     given = args.get("filter") or {}
     return inside(
@@ -681,6 +693,9 @@ ROOTS: Mapping[str, Root] = {
     "rankings": Root("ranking_place", _filtered("ranking_place"), listed=True),
     "complaint": Root("complaint", _equal("complaint", "complaint_no", "complaintNo")),
     "complaints": Root("complaint", complaints, listed=True),
+    "comparison_runs": Root("comparison_run", _filtered("comparison_run"), listed=True),
+    "risk_clue": Root("risk_clue", _equal("risk_clue", "clue_no", "clueNo")),
+    "risk_clues": Root("risk_clue", clues, listed=True),
     "spot_checks": Root("spot_check", lambda t, _: t.rows("spot_check"), listed=True),
     "spot_check_items": Root("spot_check_item", items, listed=True),
     "sharing_request": Root(

@@ -49,6 +49,7 @@ OFFICERS = (
 CORRECTING = (
     *("correction", "corrections", "correctionReaders"),
     *("sharingRequest", "sharingRequests", "refusedOrUnanswered"),
+    *("comparisonRuns", "riskClue", "riskClues"),
 )
 """The county has none of these; asked in journeys and attacks of their own."""
 OF_ACCOUNTS = ("accountChange", "accountChanges", "trainingRecords", "staffingGaps")
