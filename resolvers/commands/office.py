@@ -20,7 +20,7 @@ from authz.gate import Gate
 from catalog.errors import Conflict, Forbidden, SourceUnavailable
 from catalog.load import Catalog
 from catalog.placing import OWN
-from resolvers.commands.account_changes import ACCOUNT_COMMANDS, moves_rights
+from resolvers.commands.account_changes import ACCOUNT_COMMANDS, announced
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
@@ -107,7 +107,7 @@ class Office:
             ) from None
         if name in DISPUTING:
             await self._disputes.announced()
-        if moves_rights(name, given):
+        if announced(name, given):
             await self._rights_moved()
         return done
 

@@ -597,6 +597,16 @@ def corrections(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     )
 
 
+def _about_accounts(dataset: str) -> Callable[..., list[Row]]:
+    def rows(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+        given = dict(args.get("filter") or {})
+        place = given.pop("division", None)
+        wanted: dict[str, Any] = {str(name): code_of(value) for name, value in given.items()}
+        return inside(tables, dataset, place, **wanted)
+
+    return rows
+
+
 def divisions(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     above = path_of(tables, args.get("parent"))
     return tables.rows("division", level=code_of(args.get("level")), parent_path=above)
@@ -658,6 +668,10 @@ ROOTS: Mapping[str, Root] = {
     "complaints": Root("complaint", complaints, listed=True),
     "spot_checks": Root("spot_check", lambda t, _: t.rows("spot_check"), listed=True),
     "spot_check_items": Root("spot_check_item", items, listed=True),
+    "account_change": Root("account_change", _equal("account_change", "change_no", "changeNo")),
+    "account_changes": Root("account_change", _about_accounts("account_change"), listed=True),
+    "training_records": Root("training_record", _about_accounts("training_record"), listed=True),
+    "staffing_gaps": Root("staffing_gap", _about_accounts("staffing_gap"), listed=True),
     "correction": Root("correction", _equal("correction", "correction_no", "correctionNo")),
     "corrections": Root("correction", corrections, listed=True),
     "correction_readers": Root(
