@@ -27,6 +27,7 @@ from domain.account_change import (
     AccountChangeAct,
     AccountChangeState,
     ChangeKind,
+    moves_rights,
     route_of,
     suspends,
 )
@@ -121,7 +122,7 @@ async def file(desk: Desk, given: Input) -> tuple[Done, Told]:
     if kind is K.JOINING and new is not None:
         whom = await _newcomer(desk, given, new)
     else:
-        whom = await _holder(desk, given, new)
+        whom = await _holder(desk, given)
     key, number = new_id(), await numbered(desk.connection, desk.now, "account", NUMBERED)
     values = _row(desk, kind, whom, new) | {
         "id": key,
@@ -209,7 +210,7 @@ async def _newcomer(desk: Desk, given: Input, new: NewPost) -> Whom:
     return Whom(account, named, uid, person["employment"].value, new.dept, new.region_path)
 
 
-async def _holder(desk: Desk, given: Input, new: NewPost | None) -> Whom:
+async def _holder(desk: Desk, given: Input) -> Whom:
     """Who holds an account of the asker's organisation, with no change running. Refused."""
     found = await _account(desk, given["account"])
     if found is None or not _may(desk, FILING, found.home_dept, _place_of(found)):
@@ -289,7 +290,7 @@ async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
         values["approved_by"] = asker
     if what.act is A.CONFIRM:
         values["document_no"] = text(given, "documentNo", "州级确认文号", DOCUMENT)
-    if what.act is A.PUT_IN_FORCE:
+    if moves_rights(values["state"]):
         await _in_force(desk, row)
     await change_account_change(desk.connection, row, values)
     done = _event(desk, lies(row, PLACE), values["state"], what.act, note)
@@ -319,15 +320,17 @@ async def _in_force(desk: Desk, row: ChangeRow) -> None:
     """The rights move: from the next request on, and no earlier."""
     by, today = desk.gate.asker.principal_id, _today(desk)
     hand = Hand(by, row.approved_by or by, BASIS.format(row.change_no), today)
-    account = await account_of(desk.connection, row.account, today)
-    if account is None:
+    if row.kind == K.JOINING:
         one = NewPrincipal(
             *(row.account, OFFICIAL, row.real_name, str(row.new_dept), (_post_of(row, today),)),
             employment=row.employment.lower(),
             person_uid=row.person_uid,
         )
         await open_account(desk.connection, one, hand)
-    elif row.kind == K.LEAVING:
+        return
+    account = await account_of(desk.connection, row.account, today)
+    assert account is not None  # noqa: S101  it was there when the change was filed
+    if row.kind == K.LEAVING:
         await close_account(desk.connection, account, hand)
     else:
         await move_account(desk.connection, account, _post_of(row, today), hand)
@@ -392,7 +395,7 @@ async def _trainee(desk: Desk, name: str) -> tuple[str, str] | None:
 # ---- the table ---------------------------------------------------------------------------------
 
 
-def moves_rights(name: str, given: Input) -> bool:
+def announced(name: str, given: Input) -> bool:
     """Does this deed give or take rights, so that no worker may go on by what it knew?"""
     if name == "fileAccountChange":
         return suspends(K(given["kind"].value))

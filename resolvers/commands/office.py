@@ -21,7 +21,7 @@ from authz.gate import Gate
 from catalog.errors import Conflict, Forbidden, SourceUnavailable
 from catalog.load import Catalog
 from catalog.placing import OWN
-from resolvers.commands.account_changes import ACCOUNT_COMMANDS, moves_rights
+from resolvers.commands.account_changes import ACCOUNT_COMMANDS, announced
 from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
@@ -117,7 +117,7 @@ class Office:
         if done.policy is not None and self._policy is not None:
             with contextlib.suppress(Forbidden):  # it is done; this worker learns of it by itself
                 await self._policy(done.policy)
-        if moves_rights(name, given):
+        if announced(name, given):
             await self._rights_moved()
         return done
 

@@ -451,10 +451,10 @@ async def test_training_of_others_is_not_recorded_nor_of_tomorrow(edge: Edge) ->
     text = "{ trainingRecords { nodes { account department { code } } } }"
     lists = {
         by: (await asked(edge, by, text, ADMIN))["data"]["trainingRecords"]["nodes"]
-        for by in (MCA_ADMIN, REV_ADMIN, OFFICE)
+        for by in (MCA_ADMIN, HEAD, REV_ADMIN, TOWN_HEAD, OFFICE)
     }
     one = [{"account": DEPT, "department": {"code": "mca"}}]
-    assert lists == {MCA_ADMIN: one, REV_ADMIN: [], OFFICE: one}
+    assert lists == {MCA_ADMIN: one, HEAD: one, REV_ADMIN: [], TOWN_HEAD: [], OFFICE: one}
 
 
 # ---- staffing gaps -------------------------------------------------------------------------------

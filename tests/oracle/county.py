@@ -23,6 +23,7 @@ from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.binding import Bindings, EdgeTo
 from store import bulletins
 from store.bulletins import Bulletin, FigureRow, PlaceRow, Ranking
+from store.derived import DERIVED
 
 NULL, ENUM, INT = "null", "enum", "int"
 """Kinds of damage: NULL where a value must be, a word no code table knows, beyond 32 bits."""
@@ -134,6 +135,8 @@ def _spoilt(catalog: Catalog, bindings: Bindings) -> Iterator[tuple[Dataset, Fie
     """Columns of the hub's own rows that may be spoilt, and how."""
     ties = set(_ties(bindings))
     for dataset in catalog.sources["hub"].datasets:
+        if dataset.table in DERIVED:  # no table whose cells could be spoilt
+            continue
         bearing = _bearing(dataset)
         for field in dataset.fields:
             tied = (dataset.name, field.column) in ties

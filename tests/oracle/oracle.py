@@ -634,6 +634,16 @@ def refused_or_unanswered(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     )
 
 
+def _about_accounts(dataset: str) -> Callable[..., list[Row]]:
+    def rows(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
+        given = dict(args.get("filter") or {})
+        place = given.pop("division", None)
+        wanted: dict[str, Any] = {str(name): code_of(value) for name, value in given.items()}
+        return inside(tables, dataset, place, **wanted)
+
+    return rows
+
+
 def divisions(tables: Tables, args: Mapping[str, Any]) -> list[Row]:
     above = path_of(tables, args.get("parent"))
     return tables.rows("division", level=code_of(args.get("level")), parent_path=above)
@@ -703,6 +713,10 @@ ROOTS: Mapping[str, Root] = {
     ),
     "sharing_requests": Root("sharing_request", sharing_requests, listed=True),
     "refused_or_unanswered": Root("sharing_fault", refused_or_unanswered, listed=True),
+    "account_change": Root("account_change", _equal("account_change", "change_no", "changeNo")),
+    "account_changes": Root("account_change", _about_accounts("account_change"), listed=True),
+    "training_records": Root("training_record", _about_accounts("training_record"), listed=True),
+    "staffing_gaps": Root("staffing_gap", _about_accounts("staffing_gap"), listed=True),
     "correction": Root("correction", _equal("correction", "correction_no", "correctionNo")),
     "corrections": Root("correction", corrections, listed=True),
     "correction_readers": Root(

@@ -9,7 +9,7 @@ import json
 import runpy
 import sqlite3
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from adapters.crosswalk import place_spellings
 from adapters.identity import spellings
 from catalog.datasets import Dataset
 from catalog.load import Catalog
+from domain.staffing import Station, gaps, required
 from hub.demo.department import program
 from hub.demo.site import HTTP_SOURCE
+from hub.rights import today
 from store.derived import DERIVED
 
 Row = dict[str, Any]
@@ -40,6 +42,9 @@ class Tables:
             connection = sqlite3.connect(file)
             connection.row_factory = sqlite3.Row
             for dataset in spec.datasets:
+                if dataset.name == "staffing_gap":
+                    self._rows[dataset.name] = _gaps(connection, dataset, catalog)
+                    continue
                 if dataset.table in DERIVED:  # of the officer's, whom the oracle does not play
                     continue
                 read = _interface if name == HTTP_SOURCE else _table
@@ -98,6 +103,30 @@ def _table(connection: sqlite3.Connection, dataset: Dataset) -> list[Row]:
     order += [f'"{dataset.table}".rowid']
     text = f'SELECT {shown} FROM "{dataset.table}"{joined} ORDER BY {", ".join(order)}'
     return [_named(dataset, dict(row), i) for i, row in enumerate(connection.execute(text))]
+
+
+def _gaps(connection: sqlite3.Connection, dataset: Dataset, catalog: Catalog) -> list[Row]:
+    """Gaps of staff as `domain` works them out of the accounts, counted one by one."""
+    day, staff = today(), catalog.procedures.staffing(today())
+    text = """SELECT DISTINCT a.id, p.dept, p.region_path FROM principal a JOIN post p
+      ON p.principal_id = a.id WHERE a.state = 'active' AND a.kind = 'official'
+      AND p.duty = 'work' AND p.starts_on <= ? AND p.ends_on >= ?"""
+    people = connection.execute(text, (day.isoformat(), day.isoformat()))
+    held = Counter(Station(one["dept"], one["region_path"]) for one in people)
+    basis = {(code, row.level): row.ground.legal_basis for row in staff for code in row.departments}
+    rows = []
+    for gap in gaps(required(staff, catalog.divisions), held):
+        level = catalog.divisions.by_path[gap.station.path].level
+        row: Row = {
+            "id": f"{gap.station.department}/{gap.station.path}",
+            "department": gap.station.department,
+            "region_path": gap.station.path,
+            "level": level.value,
+            "legal_basis": basis[gap.station.department, level],
+        }
+        rows.append({**row, "required": gap.required, "held": gap.held, "missing": gap.missing})
+    rows.sort(key=lambda row: (row["region_path"], row["id"]))
+    return [_named(dataset, row, number) for number, row in enumerate(rows)]
 
 
 def _at(dataset: Dataset, name: str) -> str:

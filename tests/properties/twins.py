@@ -30,6 +30,7 @@ from catalog.load import Catalog
 from catalog.states import FieldState
 from hub.demo.site import HTTP_SOURCE, Site
 from resolvers.binding import Bindings, EdgeTo
+from store.derived import DERIVED
 from tests.oracle.county import copied
 from tests.oracle.rights import Judge, acts, place
 
@@ -57,6 +58,8 @@ class Twin:
         seen: dict[str, list[Row]] = defaultdict(list)
         with closing(_opened(self.site.folder / "store.sqlite")) as connection, connection:
             for dataset in self.catalog.sources["hub"].datasets:
+                if dataset.table in DERIVED:  # made of accounts, which are the same in both
+                    continue
                 table = _Table(connection, dataset.table)
                 for row in table.rows:
                     if not self.judge.admits(dataset, row, acts(dataset)):

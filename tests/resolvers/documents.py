@@ -53,7 +53,7 @@ CORRECTING = (
 )
 """The county has none of these; asked in journeys and attacks of their own."""
 OF_ACCOUNTS = ("accountChange", "accountChanges", "trainingRecords", "staffingGaps")
-"""The county has no changes of accounts; its gaps are compared with `domain` in their journey."""
+"""Asked in journeys and attacks of their own, and whole by the oracle."""
 BESIDE = (*OFFICERS, *CORRECTING, *OF_ACCOUNTS)
 APART = ("auditEvents", "caseStats", "sources", "_entities", "_service", *BESIDE)
 """Roots that documents ask for when they are told to, or that have tests of their own."""
