@@ -19,6 +19,7 @@ from catalog.errors import CatalogError
 from catalog.grades import Sensitivity, SharingKind
 from catalog.items import ServiceItem, read_items
 from catalog.limits import Limits, read_limits
+from catalog.needs import Needs, read_needs
 from catalog.procedures import Procedures, read_procedures
 from catalog.purposes import Purpose, read_purposes
 from catalog.routing import RoutingRule, read_routing
@@ -59,6 +60,7 @@ class Catalog:
     routing: tuple[RoutingRule, ...]
     calendar: Workdays
     illnesses: frozenset[str]
+    needs: Needs
     bulletins: tuple[Edition, ...] = ()
 
     def of_type(self, type_name: str) -> Dataset:
@@ -132,6 +134,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
         ),
         calendar=_calendar(extra_dir, bases),
         illnesses=_illnesses(read_toml(HERE / "illnesses.toml")),
+        needs=read_needs(read_toml(HERE / "needs.toml"), items, {s.name for s in sources}, bases),
         bulletins=bulletins,
     )
 

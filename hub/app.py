@@ -56,6 +56,7 @@ from hub.identity.tokens import Tokens
 from hub.jobs import Jobs
 from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
+from hub.outages import Outages
 from hub.placing import catalogue
 from hub.policy import version_in
 from hub.printing.making import VERIFY, Prints
@@ -125,6 +126,7 @@ def assemble(
     telemetry = telemetry or Telemetry()
     store = open_engine(settings.store_url)
     budgets = Budgets(store)
+    now = partial(_moment, clock)
     secrets = {**source_keys(settings.keys_dir), **settings.source_keys}
     wiring = registry.Wiring(
         store=settings.store_url,
@@ -138,6 +140,7 @@ def assemble(
         snapshots=settings.snapshots_dir,
         budget=lambda spec: budget_of(spec, budgets),
         seen=telemetry.metrics.seen,
+        now=now,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     sources[NAME] = Proofs(_ours(sources, NAME), store)
@@ -149,7 +152,6 @@ def assemble(
         raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
     deeds, log_writer = Deeds(store), process_writer()
     disputes = Disputes(partial(disputed, store, DISPUTED))
-    now = partial(_moment, clock)
     outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
     setting = Setting(
         words=Words(catalog, settings.synthetic, uid, tokens_of(subjects)),
@@ -181,6 +183,7 @@ def assemble(
     examiner = Examiner(bindings, setting, DOCUMENT_LIMITS, engine.documents)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
     release = Release(log, subjects, quorum, sandbox=demo)
+    watched = {n: source for n, source in sources.items() if n in catalog.needs.sources}
     hub = Hub(
         settings=settings,
         catalog=catalog,
@@ -225,6 +228,7 @@ def assemble(
         rejects=Rejects(log),
         runs=Runs(),
         jobs=Jobs(deeds, catalog, log, log_writer, clock=now),
+        outages=Outages(deeds, watched, settings.outages, log, log_writer, clock=now),
         changes=Changes(where(settings, secrets)),
         notes=Notes(store, keys.audit),
         pace=Pace(Rates(store), bounds_of(settings)),
@@ -285,6 +289,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
     ]
     if hub.settings.jobs_enabled:
         tasks.append(asyncio.create_task(hub.jobs.follow(), name="jobs"))
+        tasks.append(asyncio.create_task(hub.outages.follow(), name="outages"))
     try:
         yield hub
     finally:

@@ -7,7 +7,7 @@ missed for a day is made up for, and one that is broken off or made twice does n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,10 +17,12 @@ from catalog.workdays import ZONE
 from domain.clock import due
 from domain.supervision import SupervisionAct, SupervisionKind, SupervisionState, Urge, urged
 from resolvers.commands.cases import SYSTEM
+from resolvers.commands.clocks import Work, outages_for, reckoned, stopped
 from resolvers.commands.command import lies, new_id, numbered
 from resolvers.commands.supervision import KIND, NUMBERED, flagged, kind_until, new_order
 from store.cases import mark_overdue
 from store.deeds import forget
+from store.outages import OutageSpan, swept, unswept
 from store.supervision import (
     OrderRow,
     add_order,
@@ -33,9 +35,12 @@ from store.work_orders import (
     BEFORE,
     DEPARTMENT,
     LateOrder,
+    RunningOrder,
+    change_order,
     department_unreminded,
     record_timeout,
     remind,
+    running,
     unrecorded,
     unreminded,
 )
@@ -56,11 +61,44 @@ class Sweeper:
 async def overdue(at: Sweeper) -> int:
     """超时自动记录: a timeout event for each work order past its limit, an urge to its handler."""
     found = await unrecorded(at.connection, at.now, BATCH)
+    works = {late.id: Work.of(late, late.item, late.flow) for late in found}
+    out = await outages_for(at.connection, at.catalog, [*works.values()])
     for late in found:
+        # What a source's outage has moved is not late by the row alone.
+        if await _moved(at, late, works[late.id], out):
+            continue
         await record_timeout(at.connection, late.id, at.now)
         await mark_overdue(at.connection, late.case_id)
         await _urge(at, late)
     return len(found)
+
+
+async def _moved(
+    at: Sweeper, order: LateOrder | RunningOrder, work: Work, outages: Sequence[OutageSpan]
+) -> bool:
+    """Reckon an order's clock again if a source of its node was out; True if that moved it."""
+    if not stopped(at.catalog, work, outages):
+        return False
+    shown = await reckoned(at.connection, at.catalog, work, order.id, outages)
+    if shown["due_at"] == order.due_at:
+        return False
+    await change_order(at.connection, order.id, shown)
+    return True
+
+
+async def outages(at: Sweeper) -> int:
+    """停机: the clocks of open work orders whose node needs a source that is or was out."""
+    row = await unswept(at.connection)
+    if row is None:
+        return 0
+    work = at.catalog.needs.nodes_of(row.source)
+    found = await running(at.connection, work, row.swept_to or FIRST, BATCH)
+    works = {order.id: Work.of(order, order.item, order.flow) for order in found}
+    out = await outages_for(at.connection, at.catalog, [*works.values()])
+    for order in found:
+        await _moved(at, order, works[order.id], out)
+    await swept(at.connection, row.id, found[-1].id if len(found) == BATCH else None)
+    return max(1, len(found))
 
 
 async def _urge(at: Sweeper, late: LateOrder) -> None:
@@ -138,6 +176,7 @@ async def expiry(at: Sweeper) -> int:
 
 Sweep = Callable[[Sweeper], Awaitable[int]]
 SWEEPS: Mapping[str, Sweep] = {
+    "outages": outages,
     "overdue": overdue,
     "reminders": reminders,
     "escalation": escalation,

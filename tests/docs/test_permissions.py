@@ -25,6 +25,7 @@ from catalog.states import FieldState
 from resolvers.commands.cases import MOVES
 from resolvers.commands.complaints import TURNS
 from resolvers.commands.corrections import OBJECTS as CORRECTION_OBJECTS
+from resolvers.commands.extensions import OBJECT as EXTENSION
 from resolvers.commands.spot_checks import TURNS as ITEM_TURNS
 from resolvers.commands.supervision import MOVES as ORDERS
 
@@ -42,11 +43,12 @@ OWNED = (
     "SpotCheckItem",
 )  # rows with an owner; the page takes 民政's
 BESIDE = {
+    EXTENSION,
     *("Complaint.filing", "Complaint.rehearing", "SpotCheck.drawing"),
     *(turn.object for turn in TURNS.values()),
     *(turn.object for turn in ITEM_TURNS.values()),
 }
-"""Objects of the acts on complaints and spot checks."""
+"""Objects of the acts on work orders, complaints and spot checks."""
 _OBJECT = re.compile(r"`([\w.]+)`")
 _DEED = re.compile(r"`([\w.]+) (\w+)`")
 MAY = "可"
@@ -186,7 +188,7 @@ def test_what_can_be_done_is_what_the_policy_allows(
         allowed = [gate.demand(obj, act, VILLAGE, owner).allowed for gate in gates]
         assert cells == [MAY if one else NOTHING for one in allowed], first
         asked += 1
-    assert asked == 32
+    assert asked == 33
 
 
 def test_what_can_be_done_in_a_correction_is_what_the_policy_allows(
