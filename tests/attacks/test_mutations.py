@@ -91,7 +91,7 @@ async def test_nobody_but_the_head_or_the_office_extends_a_work_order(
     mine = await do(edge, account, "extendWorkOrder", asked, "")
     none = await do(edge, account, "extendWorkOrder", {**asked, "workOrder": "0" * 32}, "")
     assert code(none) == ("NOT_FOUND", None)
-    sees = account in (TOWN, DEPT)
+    sees = account in (VILLAGE, TOWN, DEPT)
     assert code(mine)[0] == ("FORBIDDEN" if sees else "NOT_FOUND")
     if not sees:
         said = [answer.json()["errors"][0]["message"] for answer in (mine, none)]
