@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from adapters.databases.database import Database, open_database
 from adapters.databases.sql import SqlSource
 from adapters.drops.delivery import SCHEME
 from adapters.drops.files import FilesSource, SnapshotPool, snapshot_of
-from adapters.resilience import Budget, Guard, Seen, Window, unseen
+from adapters.resilience import Budget, Guard, Seen, Window, unseen, utc_now
 from adapters.web.credential import signer
 from adapters.web.graphql import GraphqlSource
 from adapters.web.http import HTTP, Door
@@ -39,7 +40,7 @@ class Wiring:
     `locked`: the hub's own tables are locked by place, wherever they lie. `ca_file`: authorities
     of the county's own for HTTPS. `snapshots`: the folder of what drop folders were loaded into,
     one file a source. `budget`: who counts the calls of a source that sets limits to them; `seen`:
-    who is told of each call.
+    who is told of each call; `now`: by whose clock closing hours begin.
     """
 
     store: str
@@ -53,6 +54,7 @@ class Wiring:
     snapshots: Path = Path("snapshots")
     budget: Callable[[SourceSpec], Budget | None] = lambda _spec: None
     seen: Seen = unseen
+    now: Callable[[], datetime] = utc_now
 
 
 def sources(
@@ -139,6 +141,7 @@ def _guard(spec: SourceSpec, wiring: Wiring) -> Guard:
         title=spec.title,
         deadline_s=wiring.deadline_s,
         windows=(window,) if window else (),
+        now=wiring.now,
     )
 
 

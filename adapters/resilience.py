@@ -17,7 +17,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from datetime import time as Clock
 from enum import StrEnum
 from functools import partial
@@ -121,6 +121,21 @@ class Window:
             return self.start <= at < self.end
         return at >= self.start or at < self.end
 
+    def began(self, moment: datetime) -> datetime:
+        """When it last began, at this aware `moment` or before; UTC."""
+        return self._last(self.start, moment)
+
+    def ends(self, began: datetime) -> datetime:
+        """When the one that began then ends; UTC."""
+        return self._last(self.end, began + timedelta(days=1))
+
+    @staticmethod
+    def _last(at: Clock, moment: datetime) -> datetime:
+        local = moment.astimezone(COUNTY_ZONE)
+        today = datetime.combine(local.date(), at, COUNTY_ZONE)
+        found = today if today <= local else today - timedelta(days=1)
+        return found.astimezone(UTC)
+
 
 class BreakerState(StrEnum):
     """Where the breaker stands."""
@@ -205,6 +220,11 @@ Seen = Callable[[str, str, float | None], None]
 """Told of each call: source, ``OK`` or its Reason, and the seconds it took if it went out."""
 
 
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
 def unseen(_source: str, _outcome: str, _seconds: float | None) -> None:
     """Nobody looks."""
 
@@ -240,7 +260,7 @@ class Guard:
         bulkhead: Bulkhead | None = None,
         budget: Budget | None = None,
         seen: Seen = unseen,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self.name, self.deadline_s = name, deadline_s
         self._title, self._attempts = title or name, attempts

@@ -8,7 +8,7 @@ whatever the file says later.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from enum import StrEnum
 from itertools import pairwise
@@ -20,6 +20,11 @@ from catalog.table import Table
 WHOLE = 100
 """What the weights of an edition's components add up to."""
 LAST_FREEZE_DAY = 28  # every month has it
+FIRST_KINDS = ("case", "order", "register")
+"""What bulletins were made from before an edition said so; these say nothing of it."""
+KINDS = (*FIRST_KINDS, "appeal", "survey")
+"""Every kind of row that the program can read."""
+CONTENT = range(1, 6)  # 满意度, as followUpCase takes it
 
 
 class Standing(StrEnum):
@@ -111,6 +116,8 @@ class Edition:
 
     `freeze_day`: the day of the next month from which a month may be frozen (领域设计 1.7).
     `before_contact`: states no person has to do with; `machine_posts`: posts that are no person.
+    `made_from`: the kinds of row that figures are made from. `satisfied_from`: the least answer,
+    of 1 to 5, of one who is content.
     """
 
     code: str
@@ -127,6 +134,8 @@ class Edition:
     figures: tuple[Figure, ...]
     components: tuple[Component, ...]
     ranked: tuple[Ranked, ...]
+    made_from: tuple[str, ...] = FIRST_KINDS
+    satisfied_from: int | None = None
 
     def holds(self, day: date) -> bool:
         """Is it in force on this day? `valid_until` is the last one."""
@@ -142,8 +151,12 @@ def in_force(editions: Iterable[Edition], day: date) -> Edition | None:
 
 
 def plain(edition: Edition) -> dict[str, Any]:
-    """The edition as JSON values."""
+    """The edition as JSON values; nothing of what the first editions did not say."""
     told = asdict(edition)
+    if edition.made_from == FIRST_KINDS:
+        del told["made_from"]
+    if edition.satisfied_from is None:
+        del told["satisfied_from"]
     told["valid_from"] = edition.valid_from.isoformat()
     told["valid_until"] = edition.valid_until.isoformat() if edition.valid_until else None
     return told
@@ -163,6 +176,7 @@ def edition_of(told: Mapping[str, Any]) -> Edition:
         "rounding": Rounding(told["rounding"]),
         "before_contact": tuple(told["before_contact"]),
         "machine_posts": tuple(told["machine_posts"]),
+        "made_from": tuple(told.get("made_from", FIRST_KINDS)),
         "figures": tuple(Figure(**f | {"unit": Unit(f["unit"])}) for f in told["figures"]),
         "components": components,
         "ranked": tuple(Ranked(**r | {"kind": GroupKind(r["kind"])}) for r in told["ranked"]),
@@ -179,16 +193,20 @@ def _part(told: Mapping[str, Any]) -> Part:
 
 def read_editions(table: Table, bases: Mapping[str, object]) -> tuple[Edition, ...]:
     """``bulletin.toml``: one table an edition, in the order of their validity."""
-    found = tuple(_edition(sub, bases) for sub in table.subs("edition", "code"))
+    found: list[Edition] = []
+    for sub in table.subs("edition", "code"):
+        found.append(_edition(sub, bases, {one.code: one for one in found}))
     table.done()
     for before, after in pairwise(found):
         if before.valid_until is None or before.valid_until >= after.valid_from:
             where = f"edition[{before.code}].valid_until"
             raise CatalogError(table.file, where, "must end before the next edition begins")
-    return found
+    return tuple(found)
 
 
-def _edition(sub: Table, bases: Mapping[str, object]) -> Edition:
+def _edition(sub: Table, bases: Mapping[str, object], earlier: Mapping[str, Edition]) -> Edition:
+    if sub.has("like"):
+        return _successor(sub, bases, earlier[sub.known("like", earlier, "earlier edition")])
     code, begins = sub.text("code"), sub.day("valid_from")
     if begins is None:
         raise sub.fail("valid_from", "is missing: add a date, as in 2026-11-01")
@@ -218,6 +236,33 @@ def _edition(sub: Table, bases: Mapping[str, object]) -> Edition:
         figures,
         components,
         tuple(_ranked(one, counts) for one in sub.subs("ranked", "kind")),
+    )
+    sub.done()
+    return made
+
+
+def _successor(sub: Table, bases: Mapping[str, object], before: Edition) -> Edition:
+    """An edition that is like an earlier one but for what it says itself."""
+    code, begins = sub.text("code"), sub.day("valid_from")
+    if begins is None:
+        raise sub.fail("valid_from", "is missing: add a date, as in 2026-11-01")
+    own = {figure.code: figure for figure in (_figure(one) for one in sub.subs("figure", "code"))}
+    strange = sorted(own.keys() - {figure.code for figure in before.figures})
+    if strange:
+        raise sub.fail("figure", f"`{strange[0]}` is no figure of `{before.code}`")
+    kinds = sub.texts("made_from")
+    if not kinds or not set(kinds) <= set(KINDS):
+        raise sub.fail("made_from", f"must be a list of {' '.join(KINDS)}")
+    made = replace(
+        before,
+        code=code,
+        legal_basis=sub.known("legal_basis", bases, "legal basis"),
+        standing=sub.choice("standing", Standing),
+        valid_from=begins,
+        valid_until=sub.day("valid_until"),
+        figures=tuple(own.get(figure.code, figure) for figure in before.figures),
+        made_from=kinds,
+        satisfied_from=_within(sub, "satisfied_from", CONTENT.start, CONTENT.stop - 1),
     )
     sub.done()
     return made

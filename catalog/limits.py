@@ -49,6 +49,7 @@ class Part(StrEnum):
 
     HAULING = "HAULING"  # 拉水: water is brought while the works are repaired
     TOLD = "TOLD"  # the citizen is told (电话、微信) before the result offline
+    REFUSAL = "REFUSAL"  # 不同意的，书面告知理由
 
 
 class ProcedureStep(StrEnum):
@@ -103,6 +104,16 @@ class NodeLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Extension:
+    """`extension`: what one approved extension adds to a node's limit (领域设计 1.5)."""
+
+    flow: FlowKind
+    node: Node
+    limit: Limit
+    ground: Ground
+
+
+@dataclass(frozen=True, slots=True)
 class ProcedureLimit:
     """`procedure_time_limit`: a row of the procedure clock. `subject`: an item or of SUBJECTS."""
 
@@ -145,6 +156,7 @@ class Limits:
     procedures: tuple[ProcedureLimit, ...]
     seven_days: tuple[SevenDayRule, ...]
     reminders: tuple[ReminderRule, ...]
+    extensions: tuple[Extension, ...] = ()
 
     def of(
         self, flow: FlowKind, node: Node, item: str, day: date, *, part: Part | None = None
@@ -152,6 +164,11 @@ class Limits:
         """The row of a node; a row of the item itself goes before the flow's."""
         rows = (r for r in self.nodes if (r.flow, r.node, r.part) == (flow, node, part))
         return _own_first(rows, item, day)
+
+    def extension(self, flow: FlowKind, node: Node, day: date) -> Extension | None:
+        """What an extension adds; None for a node that is not extended."""
+        rows = (r for r in self.extensions if (r.flow, r.node) == (flow, node))
+        return next((row for row in rows if row.ground.holds(day)), None)
 
     def procedure(self, subject: str, step: ProcedureStep, day: date) -> ProcedureLimit | None:
         """The statutory row of a subject's step."""
@@ -168,7 +185,7 @@ class Limits:
 
 
 Row = TypeVar("Row", NodeLimit, SevenDayRule)
-Ruled = TypeVar("Ruled", NodeLimit, ProcedureLimit, SevenDayRule, ReminderRule)
+Ruled = TypeVar("Ruled", NodeLimit, ProcedureLimit, SevenDayRule, ReminderRule, Extension)
 
 
 def _own_first(rows: Iterable[Row], item: str, day: date) -> Row | None:
@@ -197,6 +214,7 @@ def read_limits(
             table, "seven_day_rule", lambda row: _seven_days(row, items, bases), lambda r: (r.item,)
         ),
         _rows(table, "reminder", lambda row: _reminder(row, bases), lambda r: ()),
+        _rows(table, "extension", lambda row: _extension(row, bases), lambda r: (r.flow, r.node)),
     )
     table.done()
     return found
@@ -258,6 +276,15 @@ def _node_limit(
         note=row.optional("note"),
         ground=read_ground(row, bases),
     )
+
+
+def _extension(row: Table, bases: Mapping[str, LegalBasis]) -> Extension:
+    found = Extension(
+        row.choice("flow", FlowKind), row.choice("node", Node), _limit(row), read_ground(row, bases)
+    )
+    if found.limit.unit not in (Unit.DAY, Unit.WORKING_DAY):
+        raise row.fail("unit", "an extension is counted in DAY or WORKING_DAY")
+    return found
 
 
 def _procedure(

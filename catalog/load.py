@@ -20,6 +20,7 @@ from catalog.errors import CatalogError
 from catalog.grades import Sensitivity, SharingKind
 from catalog.items import ServiceItem, read_items
 from catalog.limits import Limits, read_limits
+from catalog.needs import Needs, read_needs
 from catalog.procedures import Procedures, read_procedures
 from catalog.purposes import Purpose, read_purposes
 from catalog.routing import RoutingRule, read_routing
@@ -61,6 +62,7 @@ class Catalog:
     calendar: Workdays
     illnesses: frozenset[str]
     comparisons: Comparisons
+    needs: Needs
     bulletins: tuple[Edition, ...] = ()
 
     def of_type(self, type_name: str) -> Dataset:
@@ -138,6 +140,7 @@ def load(extra_dir: Path | None = None) -> Catalog:
         calendar=_calendar(extra_dir, bases),
         illnesses=_illnesses(read_toml(HERE / "illnesses.toml")),
         comparisons=comparisons,
+        needs=read_needs(read_toml(HERE / "needs.toml"), items, {s.name for s in sources}, bases),
         bulletins=bulletins,
     )
 

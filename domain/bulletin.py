@@ -25,9 +25,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
-from catalog.bulletin import Edition, Figure, GroupKind, Unit, edition_of, plain
+from catalog.bulletin import KINDS, Edition, Figure, GroupKind, Unit, edition_of, plain
 
 BEIJING = timezone(timedelta(hours=8))
 COUNTY_PATH = "532622"
@@ -44,7 +45,7 @@ NO_CASES = "NO_CASES"
 NOT_BY_GROUP = "NOT_BY_GROUP"
 """The figure is not told for this kind of group."""
 
-CASE, ORDER, REGISTER = KINDS = ("case", "order", "register")
+CASE, ORDER, REGISTER, APPEAL, SURVEY = KINDS
 """Kinds of line that `facts` writes; a bulletin names those it was made from."""
 
 Group = tuple[GroupKind, str]
@@ -87,6 +88,29 @@ class OrderRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AppealRow:
+    """申诉, with where, whose and what for its case is."""
+
+    id: str
+    region_path: str
+    dept: str
+    item: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyRow:
+    """回访: how content a citizen said he is, 1 to 5, and of which case."""
+
+    id: str
+    region_path: str
+    dept: str
+    item: str
+    at: datetime
+    score: int
+
+
+@dataclass(frozen=True, slots=True)
 class RegisterRow:
     """底册 of one place: rows, and how many of them have a quality code."""
 
@@ -103,6 +127,8 @@ class Rows:
     events: Iterable[EventRow]
     orders: Iterable[OrderRow]
     register: Iterable[RegisterRow]
+    appeals: Iterable[AppealRow] = ()
+    surveys: Iterable[SurveyRow] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +223,21 @@ def _next(begins: datetime) -> datetime:
 def facts(
     rows: Rows, month: str, frozen_at: datetime, groups: Groups, edition: Edition
 ) -> tuple[str, ...]:
-    """The lines of a month, sorted: a head, the groups, cases, orders, the register."""
+    """The lines of a month, sorted by kind: a head, the groups, what the edition is made from."""
     begins, ends = (_seconds(at) for at in span(month))
-    head = ["bulletin", FORMAT, month, frozen_at.astimezone(UTC).isoformat(), list(KINDS)]
+    head = ["bulletin", FORMAT, month, frozen_at.astimezone(UTC).isoformat(), [*edition.made_from]]
     listed = ["groups", *(sorted(g) for g in (groups.townships, groups.departments, groups.items))]
     seen = _events(rows.events, ends, edition)
     cases = (_case_line(one, seen.get(one.id), begins, ends) for one in rows.cases)
-    orders = (_order_line(one, begins, ends) for one in rows.orders)
-    return (
-        canonical(head),
-        canonical(listed),
-        *sorted(line for line in cases if line),
-        *sorted(line for line in orders if line),
-        *_register_lines(rows.register),
-    )
+    lines: Mapping[str, Iterable[str | None]] = {
+        CASE: cases,
+        ORDER: (_order_line(one, begins, ends) for one in rows.orders),
+        REGISTER: _register_lines(rows.register),
+        APPEAL: (_appeal_line(one, begins, ends) for one in rows.appeals),
+        SURVEY: (_survey_line(one, begins, ends) for one in rows.surveys),
+    }
+    told = (sorted(line for line in lines[kind] if line) for kind in edition.made_from)
+    return (canonical(head), canonical(listed), *chain.from_iterable(told))
 
 
 @dataclass(slots=True)
@@ -258,6 +285,22 @@ def _order_line(order: OrderRow, begins: int, ends: int) -> str | None:
     in_time = closed is not None and closed <= due
     where = [township(order.region_path), order.dept, order.item]
     return canonical([ORDER, order.id, *where, due, in_time])
+
+
+def _appeal_line(appeal: AppealRow, begins: int, ends: int) -> str | None:
+    received = _seconds(appeal.received_at)
+    if not begins <= received < ends:
+        return None
+    where = [township(appeal.region_path), appeal.dept, appeal.item]
+    return canonical([APPEAL, appeal.id, *where, received])
+
+
+def _survey_line(survey: SurveyRow, begins: int, ends: int) -> str | None:
+    at = _seconds(survey.at)
+    if not begins <= at < ends:
+        return None
+    where = [township(survey.region_path), survey.dept, survey.item]
+    return canonical([SURVEY, survey.id, *where, at, survey.score])
 
 
 def _register_lines(register: Iterable[RegisterRow]) -> Iterator[str]:
@@ -317,7 +360,11 @@ def document(inputs: Sequence[str], edition: Edition) -> str:
     lines = lines[2:]
     for line in lines:
         for group in _groups(line):
-            _ADDED[line[0]](sums.setdefault(group, _Sums()), line, begins, ends)
+            found = sums.setdefault(group, _Sums())
+            if line[0] == SURVEY:
+                _add_survey(found, line, edition.satisfied_from)
+            else:
+                _ADDED[line[0]](found, line, begins, ends)
     told = {
         "format": FORMAT,
         "month": month,
@@ -383,7 +430,17 @@ def _add_register(sums: _Sums, line: Sequence[Any], _begins: int, _ends: int) ->
     sums.count("dq_open", line[3])
 
 
-_ADDED = {CASE: _add_case, ORDER: _add_order, REGISTER: _add_register}
+def _add_appeal(sums: _Sums, _line: Sequence[Any], _begins: int, _ends: int) -> None:
+    sums.count("appeals")
+
+
+def _add_survey(sums: _Sums, line: Sequence[Any], satisfied_from: int | None) -> None:
+    sums.count("surveys")
+    if satisfied_from is not None:
+        sums.count("satisfied", int(line[-1] >= satisfied_from))
+
+
+_ADDED = {CASE: _add_case, ORDER: _add_order, REGISTER: _add_register, APPEAL: _add_appeal}
 
 
 def _told(group: Group, sums: _Sums, edition: Edition, kinds: Sequence[str]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class CaseAct(StrEnum):
     PRESENT = "PRESENT"
     APPROVE = "APPROVE"
     DENY = "DENY"
+    NOTIFY = "NOTIFY"
     DELIVER = "DELIVER"
     CLOSE = "CLOSE"
     FOLLOW_UP = "FOLLOW_UP"
@@ -143,8 +144,23 @@ def _approve(after: CaseState) -> tuple[CaseAction, ...]:
     )
 
 
-def _close(*before: CaseState) -> CaseAction:
-    return act(C.CLOSE, before, S.CLOSED, P.DEPARTMENT, Fact.RESULT, stamps=Fact.CLOSED_AT)
+def _close(before: CaseState, *needs: Fact) -> CaseAction:
+    return act(C.CLOSE, before, S.CLOSED, P.DEPARTMENT, Fact.RESULT, *needs, stamps=Fact.CLOSED_AT)
+
+
+def _notify(before: CaseState, *needs: Fact) -> CaseAction:
+    """In place: the citizen is told, how and with what proof."""
+    return act(C.NOTIFY, before, None, P.DEPARTMENT, Fact.CHANNEL, *needs, stamps=Fact.NOTIFIED_AT)
+
+
+def _deliver(*needs: Fact) -> CaseAction:
+    """In place, where the decision itself leads to DELIVERING: what was delivered, and when."""
+    delivered = (Fact.DELIVERED, Fact.DELIVERED_ON, *needs)
+    return act(C.DELIVER, S.DELIVERING, None, P.DEPARTMENT, *delivered, stamps=Fact.DELIVERED_AT)
+
+
+# 社会救助暂行办法第十一条: a refusal is told in writing, with reasons, before the case is closed.
+_REFUSED = (_notify(S.DENIED), _close(S.DENIED, Fact.NOTIFIED_AT))
 
 
 def _withdraw(*before: CaseState) -> CaseAction:
@@ -164,7 +180,8 @@ _WORK: Mapping[FlowKind, tuple[CaseAction, ...]] = {
         act(C.PRESENT, S.TOWNSHIP_REVIEWED, S.APPROVING, P.TOWNSHIP, Fact.OPINION),
         *_approve(S.APPROVED),
         act(C.DELIVER, S.APPROVED, *_DELIVERED),
-        _close(S.DELIVERING, S.DENIED),
+        *_REFUSED,
+        _close(S.DELIVERING),
         _withdraw(
             S.VERIFYING, S.DELIBERATING, S.NOTICING, S.SUSPENDED, S.TOWNSHIP_REVIEWED, S.APPROVING
         ),
@@ -174,8 +191,14 @@ _WORK: Mapping[FlowKind, tuple[CaseAction, ...]] = {
         act(C.PRESENT, S.VERIFYING, S.APPROVING, P.TOWNSHIP, Fact.OPINION),
         *_approve(S.DELIVERING),
         # Aid first, the village's deliberation after the fact.
-        act(C.DELIBERATE, S.DELIVERING, *_DELIBERATED),
-        _close(S.DELIVERING, S.DELIBERATING, S.DENIED),
+        _deliver(),
+        act(
+            *(C.DELIBERATE, S.DELIVERING, None, P.TOWNSHIP),
+            *(Fact.DELIVERED_AT, Fact.ATTENDANCE, Fact.VOTE),
+            stamps=Fact.DELIBERATED_AT,
+        ),
+        *_REFUSED,
+        _close(S.DELIVERING, Fact.DELIVERED_AT, Fact.DELIBERATED_AT),
         _withdraw(S.VERIFYING, S.APPROVING),
     ),
     F2: (
@@ -193,18 +216,33 @@ _WORK: Mapping[FlowKind, tuple[CaseAction, ...]] = {
         act(C.PRESENT, S.VERIFYING, S.APPROVING, P.DEPARTMENT, Fact.OPINION),
         act(C.PRESENT, S.NOTICING, S.APPROVING, P.DEPARTMENT, Fact.OPINION, Fact.NOTICE_OVER),
         *_approve(S.DELIVERING),
-        _close(S.DELIVERING, S.DENIED),
+        # 电话、微信告知 what comes when; then the result offline.
+        _notify(S.DELIVERING, Fact.EXPECTED_ON),
+        _deliver(Fact.NOTIFIED_AT),
+        *_REFUSED,
+        _close(S.DELIVERING, Fact.NOTIFIED_AT, Fact.DELIVERED_AT),
         _withdraw(S.VERIFYING, S.NOTICING, S.SUSPENDED, S.APPROVING),
     ),
 }
 """What is between acceptance and the end, by flow."""
 
 
+# A case that is reopened is decided again: then it is told, delivered and deliberated again.
+_FOLLOWS = {
+    Fact.NOTIFIED_AT: Fact.DECIDED_AT,
+    Fact.DELIVERED_AT: Fact.DECIDED_AT,
+    Fact.DELIBERATED_AT: Fact.DECIDED_AT,
+}
+
+
 def _machine(flow: FlowKind) -> CaseMachine:
+    acts = (*_OPENING, *_WORK[flow], *_AFTER)
+    stamped = {one.stamps for one in acts}
     return Machine(
         start=S.SUBMITTED,
         ends=frozenset({S.NOT_ACCEPTED, S.WITHDRAWN}),
-        acts=(*_OPENING, *_WORK[flow], *_AFTER),
+        acts=acts,
+        follows={fact: frozenset({on}) for fact, on in _FOLLOWS.items() if fact in stamped},
     )
 
 

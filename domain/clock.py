@@ -195,6 +195,21 @@ def noticing(
     return Pause(PauseReason.NOTICING, posted, over if ended is None else min(over, ended))
 
 
+def extension(until: datetime, limit: Limit, calendar: Calendar) -> Pause:
+    """The pause an approved extension is: it adds `limit`, in days, to what was due `until`.
+
+    It lies before the last day of the limit, which then comes so many days later. It never makes a
+    due moment earlier: a day that is not worked ends no limit of working days.
+    """
+    start = _start_of(_day_ending(until))
+    return Pause(PauseReason.EXTENSION, start, due(start, limit, calendar).at)
+
+
+def counts_moments(unit: Unit) -> bool:
+    """True for a unit by which every moment counts, false for one of whole days."""
+    return unit in _ELAPSED
+
+
 def overdue(due: Due | StoredDue | None, now: datetime) -> bool:
     """Is the limit past? Never while it has no end. Finishing later does not undo it (第十六条)."""
     return due is not None and now >= due.at

@@ -65,6 +65,8 @@ class Fact(StrEnum):
     CONCLUSION = "CONCLUSION"
     DELIVERED = "DELIVERED"
     DELIVERED_ON = "DELIVERED_ON"
+    EXPECTED_ON = "EXPECTED_ON"
+    """By when the result is to be expected, as the citizen was told."""
     RESULT = "RESULT"
     SATISFACTION = "SATISFACTION"
     UPHELD_APPEAL = "UPHELD_APPEAL"
@@ -101,6 +103,8 @@ class Fact(StrEnum):
 
     ACCEPTED_AT = "ACCEPTED_AT"
     DECIDED_AT = "DECIDED_AT"
+    DELIVERED_AT = "DELIVERED_AT"
+    DELIBERATED_AT = "DELIBERATED_AT"
     CLOSED_AT = "CLOSED_AT"
     SIGNED_AT = "SIGNED_AT"
     RESULT_AT = "RESULT_AT"

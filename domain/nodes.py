@@ -8,12 +8,15 @@ say so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 
 from catalog.items import FlowKind
+from catalog.limits import Part
 from catalog.nodes import Node
 from domain.case import TRANSITIONS, path
 from domain.case import CaseState as S
+from domain.machine import Fact
 
 _RUNS: Mapping[S, Node] = {
     S.SUBMITTED: Node.ROUTE,
@@ -29,11 +32,48 @@ _RUNS: Mapping[S, Node] = {
     S.TOWNSHIP_REVIEWED: Node.COUNTY_DECISION,
     S.APPROVING: Node.COUNTY_DECISION,
     S.APPROVED: Node.DELIVER,
-    S.DENIED: Node.DELIVER,
+    S.DENIED: Node.COUNTY_DECISION,  # its last part: the refusal is told
     S.DELIVERING: Node.DELIVER,
     S.CLOSED: Node.FOLLOW_UP,
 }
 """NOT_ACCEPTED, WITHDRAWN and FOLLOWED_UP are ends: no clock runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """What somebody owes in a state, with a clock of its own: a node, or a part of one."""
+
+    node: Node
+    part: Part | None = None
+
+
+_REFUSAL = ((Duty(Node.COUNTY_DECISION, Part.REFUSAL), Fact.NOTIFIED_AT),)
+_OWED: Mapping[tuple[FlowKind, S], tuple[tuple[Duty, Fact], ...]] = {
+    **{(flow, S.DENIED): _REFUSAL for flow in FlowKind},
+    (FlowKind.F4, S.DELIVERING): (
+        (Duty(Node.DELIVER), Fact.DELIVERED_AT),
+        (Duty(Node.DELIVER, Part.TOLD), Fact.NOTIFIED_AT),
+    ),
+    (FlowKind.F1_URGENT, S.DELIVERING): (
+        (Duty(Node.DELIVER), Fact.DELIVERED_AT),
+        (Duty(Node.DELIBERATE), Fact.DELIBERATED_AT),
+    ),
+}
+"""States in which a duty ends with a stamp, not with the state."""
+
+
+def duties(flow: FlowKind, state: S, counting: Collection[Fact] = ()) -> tuple[Duty, ...]:
+    """Everything that is owed in a state; a notice brings what follows it with it.
+
+    `counting`: the stamps of this round (``domain/machine.py``).
+    """
+    node = node_of(flow, state)
+    if node is None:
+        return ()
+    owed = _OWED.get((flow, state))
+    if owed is not None:
+        return tuple(duty for duty, ends in owed if ends not in counting)
+    return (Duty(node), Duty(after_notice(flow))) if node is Node.NOTICE else (Duty(node),)
 
 
 def node_of(flow: FlowKind, state: S, *, notice_over: bool = False) -> Node | None:
@@ -65,7 +105,7 @@ def needs_notice_over(before: S, after: S) -> bool:
 
 def nodes(flow: FlowKind) -> tuple[Node, ...]:
     """Every node of a flow, in the order of the work; empty for F5."""
-    found = {node_of(flow, state, notice_over=over) for state in S for over in (False, True)}
+    found = {duty.node for state in S for duty in duties(flow, state)}
     return tuple(node for node in Node if node in found)
 
 

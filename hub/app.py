@@ -57,6 +57,7 @@ from hub.identity.tokens import Tokens
 from hub.jobs import Jobs
 from hub.keys import KeysError, load_keys, source_keys
 from hub.notes import Notes
+from hub.outages import Outages
 from hub.placing import catalogue
 from hub.policy import version_in
 from hub.printing.making import VERIFY, Prints
@@ -127,6 +128,7 @@ def assemble(
     telemetry = telemetry or Telemetry()
     store = open_engine(settings.store_url)
     budgets = Budgets(store)
+    now = partial(_moment, clock)
     secrets = {**source_keys(settings.keys_dir), **settings.source_keys}
     wiring = registry.Wiring(
         store=settings.store_url,
@@ -140,6 +142,7 @@ def assemble(
         snapshots=settings.snapshots_dir,
         budget=lambda spec: budget_of(spec, budgets),
         seen=telemetry.metrics.seen,
+        now=now,
     )
     sources = registry.sources(catalog.sources, wiring, catalog.divisions, mask_text)
     sources[NAME] = Proofs(_ours(sources, NAME), store)
@@ -151,7 +154,6 @@ def assemble(
         raise KeysError("issuer.pem 只有公钥，不能签发：请放入私钥，或把 oauth.enabled 设为 0")
     deeds, log_writer = Deeds(store), process_writer()
     disputes = Disputes(partial(disputed, store, DISPUTED))
-    now = partial(_moment, clock)
     outside = outsiders(settings.issuers, settings.audience, settings.source_ca_file)
     keeper = BookKeeper(store, catalog, demo, ask=version_in(_ours(sources, OWN).database))
     words = Words(catalog, settings.synthetic, uid, tokens_of(subjects))
@@ -194,6 +196,7 @@ def assemble(
     comparing = Comparing(
         engine, release, keeper, deeds, catalog, log, page=settings.page_max, clock=now
     )
+    watched = {n: source for n, source in sources.items() if n in catalog.needs.sources}
     hub = Hub(
         settings=settings,
         catalog=catalog,
@@ -239,6 +242,7 @@ def assemble(
         runs=Runs(),
         comparing=comparing,
         jobs=Jobs(deeds, catalog, log, log_writer, comparing.due, clock=now),
+        outages=Outages(deeds, watched, settings.outages, log, log_writer, clock=now),
         changes=Changes(where(settings, secrets)),
         notes=Notes(store, keys.audit),
         pace=Pace(Rates(store), bounds_of(settings)),
@@ -299,6 +303,7 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
     ]
     if hub.settings.jobs_enabled:
         tasks.append(asyncio.create_task(hub.jobs.follow(), name="jobs"))
+        tasks.append(asyncio.create_task(hub.outages.follow(), name="outages"))
     try:
         yield hub
     finally:

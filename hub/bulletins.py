@@ -22,7 +22,17 @@ from catalog.errors import AuditUnavailable, Readable
 from catalog.load import Catalog
 from domain import bulletin as months
 from domain import ranking as quarters
-from domain.bulletin import Adjustment, CaseRow, EventRow, Groups, OrderRow, RegisterRow, Rows
+from domain.bulletin import (
+    Adjustment,
+    AppealRow,
+    CaseRow,
+    EventRow,
+    Groups,
+    OrderRow,
+    RegisterRow,
+    Rows,
+    SurveyRow,
+)
 from hub.deeds import Change, Deed, Signature, do
 from hub.placing import address_of
 from hub.settings import Settings
@@ -154,27 +164,40 @@ def figures(document: str) -> Iterator[FigureRow]:
 async def rows_of(settings: Settings, month: str) -> Rows:
     """What the store knows of a month, of one moment in each database it lies in."""
     begins, ends = months.span(month)
-    names = ("case", "case_event", "supervision_order", "citizen")
+    names = ("case", "case_event", "supervision_order", "citizen", "complaint")
     async with contextlib.AsyncExitStack() as stack:
         at: dict[str, AsyncConnection] = {}
         for address in dict.fromkeys(address_of(settings, name) for name in names):
             at[address] = await stack.enter_async_context(single(address, readonly=True))
             await store.hold_still(at[address])
-        cases, events, orders, people = [at[address_of(settings, name)] for name in names]
+        cases, events, orders, people, appeals = [at[address_of(settings, n)] for n in names]
         worked = await store.cases_with_events(events, begins, ends)
         found = await store.cases_of(cases, begins, ends, worked)
         happened = await store.events_of(events, [row.id for row in found], ends)
         due = await store.orders_due(orders, begins, ends)
-        items = await store.items_of(cases, {row.case_id for row in due})
+        appealed = await store.appeals_received(appeals, begins, ends)
+        asked = await store.surveys_made(events, begins, ends)
+        of = await store.about(cases, {row.case_id for row in (*due, *appealed, *asked)})
         register = await store.register_sums(people)
     return Rows(
         cases=[_case(row) for row in found],
         events=[
             EventRow(row.case_id, row.state, utc(row.at), row.post, row.overdue) for row in happened
         ],
-        orders=[_order(row, items[row.case_id]) for row in due],
+        orders=[_order(row, of[row.case_id].item) for row in due],
         register=[RegisterRow(*row) for row in register],
+        appeals=[
+            AppealRow(row.id, *_where(of[row.case_id]), utc(row.received_at)) for row in appealed
+        ],
+        surveys=[
+            SurveyRow(row.id, *_where(of[row.case_id]), utc(row.at), row.satisfaction)
+            for row in asked
+        ],
     )
+
+
+def _where(case: Any) -> tuple[str, str, str]:
+    return case.region_path, case.handling_dept, case.item
 
 
 def _case(row: Any) -> CaseRow:

@@ -30,6 +30,7 @@ from store.jobs import finish, give_back, take
 LOOK_S = 15.0  # between two looks at what is due
 LEASE = timedelta(minutes=5)  # a batch takes a tenth of a second; who is silent so long is dead
 EVERY: Mapping[str, timedelta] = {
+    "outages": timedelta(seconds=15),
     "overdue": timedelta(minutes=1),
     "reminders": timedelta(minutes=1),
     "escalation": timedelta(minutes=5),

@@ -24,6 +24,7 @@ from hub.identity.tokens import Tokens
 from hub.jobs import Jobs
 from hub.keys import Keys
 from hub.notes import Notes
+from hub.outages import Outages
 from hub.printing.making import Prints
 from hub.rejects import Rejects
 from hub.release import Release
@@ -60,6 +61,7 @@ class Hub:
     runs: Runs
     comparing: Comparing
     jobs: Jobs
+    outages: Outages
     changes: Changes
     notes: Notes
     pace: Pace

@@ -40,7 +40,11 @@ REFUSALS: Mapping[str, tuple[str, Arguments]] = {
         {**MESSAGE, "state": ("ClueState", "线索的状态；没有这条线索时为空")},
     ),
     "AppealNotUpheld": ("未办理：没有认定成立并已办结的申诉", MESSAGE),
-    "NotNotified": ("未办理：尚未将最近一次答复告知本人", MESSAGE),
+    "NotNotified": ("未办理：尚未将审批决定或最近一次答复告知本人", MESSAGE),
+    "NotDelivered": ("未办理：尚未登记落实", MESSAGE),
+    "NotDeliberated": ("未办理：紧急救助尚未补办民主评议", MESSAGE),
+    "AlreadyExtended": ("未办理：此工单已延期一次", MESSAGE),
+    "NotExtendable": ("未办理：此工单此刻不能延期", MESSAGE),
     "AlreadyEscalated": ("未办理：已提级一次", MESSAGE),
     "NothingToDraw": ("未办理：此范围当月没有办结的诉求件", MESSAGE),
     "NotRectified": ("未办理：检查发现问题而尚未整改", MESSAGE),
@@ -117,6 +121,7 @@ CASES: Mapping[str, Said] = {
             "attendance": ("Int!", "到会人数"),
             "votesFor": ("Int!", "同意人数"),
         },
+        ("NotDelivered",),
     ),
     "publishCase": Said("公示", _with("opinion", "公示说明")),
     "objectToCase": Said("登记公示期间的异议，办理中止", _with("reason", "异议内容")),
@@ -124,10 +129,24 @@ CASES: Mapping[str, Said] = {
     "presentCase": Said("报县级审批", _with("opinion", "报审意见"), ("NoticeRunning",)),
     "approveCase": Said("同意", _with("conclusion", "审批结论")),
     "denyCase": Said("不同意，须书面告知理由", _with("conclusion", "不同意的理由")),
-    "deliverCase": Said(
-        "落实", {**_with("measure", "落实措施"), "deliveredOn": ("Date!", "落实日期")}
+    "notifyDecision": Said(
+        "将审批决定告知本人：不同意的书面告知理由；预审类告知何时可到线下办结",
+        {
+            **_with("note", "告知情况：何时、向谁、有何凭据，书面的写明文号"),
+            "channel": ("NotificationChannel!", "告知方式"),
+            "expectedOn": ("Date", "预计线下办结的日期；预审类同意的必填，其余不填"),
+        },
     ),
-    "closeCase": Said("办结", _with("result", "办理结果")),
+    "deliverCase": Said(
+        "落实；预审类为线下办结的结果",
+        {**_with("measure", "落实措施或线下结果"), "deliveredOn": ("Date!", "落实日期")},
+        ("NotNotified",),
+    ),
+    "closeCase": Said(
+        "办结；不同意的须已告知本人，紧急救助须已落实并补办评议，预审类须已告知并落实",
+        _with("result", "办理结果"),
+        ("NotNotified", "NotDelivered", "NotDeliberated"),
+    ),
     "followUpCase": Said(
         "回访",
         {**_with("result", "回访情况"), "satisfaction": ("Int!", "满意度，1 到 5，5 为非常满意")},
@@ -137,6 +156,18 @@ CASES: Mapping[str, Said] = {
         "重新办理：依据认定成立并已办结的申诉，一件申诉只能据以重新办理一次",
         {**_with("reason", "重新办理的理由"), "appealNo": ("String!", "申诉的投诉编号")},
         ("AppealNotUpheld",),
+    ),
+}
+
+
+EXTENSIONS: Mapping[str, Said] = {
+    "extendWorkOrder": Said(
+        "批准工单延期，一张工单只能一次；由部门负责人或办公室批准，经办人不能自批",
+        {
+            "workOrder": ("ID!", "工单的标识"),
+            "reason": ("String!", "经办人申请延期的理由"),
+        },
+        ("AlreadyExtended", "NotExtendable"),
     ),
 }
 
@@ -479,6 +510,15 @@ def mutation(kit: Kit) -> Any:
         },
     )
     kit.object(
+        "WorkOrderChanged",
+        "工单已变更",
+        {
+            "workOrder": kit.changed(
+                "WorkOrder", "变更后的工单；不在您可见范围时为空", ChangedRow("work_order")
+            )
+        },
+    )
+    kit.object(
         "CorrectionChanged",
         "校核已变更",
         {
@@ -559,6 +599,7 @@ def mutation(kit: Kit) -> Any:
     apart = {"drawSpotCheck": "SpotCheckDrawn", "recordTraining": "TrainingRecorded"}
     areas = {
         "CaseChanged": CASES,
+        "WorkOrderChanged": EXTENSIONS,
         "SupervisionChanged": SUPERVISION,
         "ComplaintChanged": COMPLAINTS,
         "SpotCheckItemChanged": SPOT_CHECKS,

@@ -31,12 +31,14 @@ from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from store.cases import case_event, case_file
+from store.complaints import complaint
 from store.frozen import Frozen
 from store.metadata import BYTES, metadata
 from store.register import citizen
 from store.rows import INSERT, utc
 from store.supervision import supervision_order
 
+APPEAL = "APPEAL"  # the kind of a complaint that is one
 AT_ONCE = 500  # keys in one statement: a parameter each
 
 # month, kind of group, code and figure
@@ -304,12 +306,32 @@ async def orders_due(conn: AsyncConnection, begins: datetime, ends: datetime) ->
     return list(await conn.execute(asked))
 
 
-async def items_of(conn: AsyncConnection, case_ids: Iterable[str]) -> dict[str, str]:
-    """What these cases are for."""
-    found: dict[str, str] = {}
+async def appeals_received(
+    conn: AsyncConnection, begins: datetime, ends: datetime
+) -> list[Row[Any]]:
+    """Appeals about cases that were received from `begins` (included) until `ends`."""
+    of = complaint.c
+    asked = select(of.id, of.case_id, of.received_at).where(
+        of.kind == APPEAL, of.case_id.is_not(None)
+    )
+    when = (of.received_at >= _utc(begins), of.received_at < _utc(ends))
+    return list(await conn.execute(asked.where(*when)))
+
+
+async def surveys_made(conn: AsyncConnection, begins: datetime, ends: datetime) -> list[Row[Any]]:
+    """Follow-ups from `begins` (included) until `ends` that say how content a citizen is."""
+    of = case_event.c
+    asked = select(of.id, of.case_id, of.at, of.satisfaction).where(of.satisfaction.is_not(None))
+    return list(await conn.execute(asked.where(of.at >= _utc(begins), of.at < _utc(ends))))
+
+
+async def about(conn: AsyncConnection, case_ids: Iterable[str]) -> dict[str, Row[Any]]:
+    """Where these cases lie, who handles them and what for, by their keys."""
+    found: dict[str, Row[Any]] = {}
+    names = ("id", "region_path", "handling_dept", "item")
     for keys in _at_once(case_ids):
-        asked = select(case_file.c.id, case_file.c.item).where(case_file.c.id.in_(keys))
-        found |= {row.id: row.item for row in await conn.execute(asked)}
+        asked = select(*(case_file.c[name] for name in names)).where(case_file.c.id.in_(keys))
+        found |= {row.id: row for row in await conn.execute(asked)}
     return found
 
 

@@ -1,7 +1,8 @@
 """诉求件 and their events; a row's region is where it was filed and stays (领域设计 1.4).
 
 `version` counts a case's changes: whoever changes it says which one he has seen. Events are only
-ever added; `act` is what was done, `note` its reason, opinion or result.
+ever added; `act` is what was done, `note` its reason, opinion or result. Stamps of a case are of
+its last round: one that is reopened is decided, told and delivered again.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ case_file = Table(
     Column("filed_at", DateTime(timezone=True), nullable=False),
     Column("due_at", DateTime(timezone=True)),
     Column("closed_at", DateTime(timezone=True)),
+    Column("decided_at", DateTime(timezone=True)),
+    Column("notified_at", DateTime(timezone=True)),
+    Column("delivered_at", DateTime(timezone=True)),
+    Column("deliberated_at", DateTime(timezone=True)),
+    Column("expected_on", Date),
     Column("overdue", Boolean, nullable=False),
     Column("has_complaint", Boolean, nullable=False),
     Column("body", Text),
@@ -82,6 +88,8 @@ case_event = Table(
     Column("votes_for", Integer),
     Column("satisfaction", Integer),
     Column("done_on", Date),
+    Column("channel", String(8)),
+    Column("expected_on", Date),
     Column("overdue", Boolean, nullable=False),
     Column("applicant_uid", BYTES, nullable=False),
     Column("household_id", BYTES),
@@ -108,6 +116,10 @@ class CaseRow:
     region_path: str
     handling_dept: str
     filed_at: datetime
+    decided_at: datetime | None
+    notified_at: datetime | None
+    delivered_at: datetime | None
+    deliberated_at: datetime | None
     overdue: bool
     has_complaint: bool
 

@@ -113,6 +113,15 @@ class Deeds:
             raise StoreDown from error
 
     @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """What is committed, without being in a writer's way. StoreDown if it does not answer."""
+        try:
+            async with self._engine.connect() as connection:
+                yield connection
+        except (DBAPIError, OSError) as error:
+            raise StoreDown from error
+
+    @contextlib.asynccontextmanager
     async def _begun(self) -> AsyncIterator[AsyncConnection]:
         if self._engine.dialect.name != "sqlite":
             async with self._engine.begin() as connection:

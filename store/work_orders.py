@@ -2,15 +2,17 @@
 
 One row a node and round. `opened_at` is when its clock starts (a review's may lie ahead, at the
 end of a notice), `due_at` the first moment that is late: None while it stands still or no length
-is set. `first_due_at` is the one told first, whatever holidays were learnt of later. `closed_at`
-ends it, `void` that its work was not wanted any more. Pauses are rows of their own.
+is set. `first_due_at` is what it was without any pause, whatever holidays were learnt of later.
+`part` names a part of the node with a clock of its own. `closed_at` ends it, `void` that its work
+was not wanted any more. Pauses are rows of their own, save outages of sources, which are nobody's
+(``store/outages.py``). An extension is approved once: when, by which post and for what reason.
 
 A `timeout_event` is only ever added: one a work order, whoever records it first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,14 +25,18 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     PrimaryKeyConstraint,
+    Select,
     String,
     Table,
+    Text,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from store.cases import case_file
 from store.frozen import Frozen
 from store.metadata import BYTES, PATH, TOWNSHIP, metadata
 from store.register import PATH_SHAPE
@@ -44,6 +50,7 @@ work_order = Table(
     Column("id", BYTES, primary_key=True),
     Column("case_id", BYTES, ForeignKey("case_file.id"), nullable=False, index=True),
     Column("node", String(16), nullable=False),
+    Column("part", String(16)),
     Column("tier", String(16)),
     Column("handler_dept", BYTES),
     Column("handler_role", String(16)),
@@ -58,6 +65,9 @@ work_order = Table(
     Column("open", Boolean, nullable=False),
     Column("void", Boolean, nullable=False),
     Column("late", Boolean, nullable=False),
+    Column("extended_at", _AT),
+    Column("extended_by", String(64)),
+    Column("extension_reason", Text),
     Column("applicant_uid", BYTES, nullable=False),
     Column("household_id", BYTES),
     Column("region_path", PATH, nullable=False),
@@ -84,6 +94,7 @@ timeout_event = Table(
     Column("id", BYTES, ForeignKey("work_order.id"), primary_key=True),
     Column("case_id", BYTES, ForeignKey("case_file.id"), nullable=False, index=True),
     Column("node", String(16), nullable=False),
+    Column("part", String(16)),
     Column("due_at", _AT, nullable=False),
     Column("recorded_at", _AT, nullable=False),
     Column("handler_dept", BYTES),
@@ -116,6 +127,7 @@ class OpenOrder:
 
     id: str
     node: str
+    part: str | None
     opened_at: datetime
     due_at: datetime | None
     late: bool
@@ -139,10 +151,7 @@ async def open_orders(connection: AsyncConnection, case_id: str) -> list[OpenOrd
         .order_by(work_order.c.opened_at)
         .with_for_update()
     )
-    return [
-        OpenOrder(row.id, row.node, utc(row.opened_at), row.due_at and utc(row.due_at), row.late)
-        for row in found
-    ]
+    return [OpenOrder(*_aware(row)) for row in found]
 
 
 async def pauses_of(connection: AsyncConnection, order_id: str) -> list[PauseRow]:
@@ -172,9 +181,15 @@ async def change_order(
     await connection.execute(update(work_order).where(work_order.c.id == order_id).values(**values))
 
 
-async def pause(connection: AsyncConnection, order_id: str, reason: str, now: datetime) -> None:
-    """From now on its clock stands."""
-    row = {"work_order_id": order_id, "started_at": now, "reason": reason, "ended_at": None}
+async def pause(
+    connection: AsyncConnection,
+    order_id: str,
+    reason: str,
+    now: datetime,
+    until: datetime | None = None,
+) -> None:
+    """From now on its clock stands, until a moment or until it is resumed."""
+    row = {"work_order_id": order_id, "started_at": now, "reason": reason, "ended_at": until}
     await connection.execute(insert(work_pause).values(**row))
 
 
@@ -203,7 +218,11 @@ class LateOrder:
 
     id: str
     case_id: str
+    item: str
+    flow: str
     node: str
+    part: str | None
+    opened_at: datetime
     due_at: datetime
     applicant_uid: str
     household_id: str | None
@@ -218,13 +237,84 @@ async def unrecorded(connection: AsyncConnection, now: datetime, most: int) -> l
     """
     of = work_order.c
     asked = (
-        select(*(of[name] for name in LateOrder.__dataclass_fields__))
+        _timed(LateOrder)
         .where(of.open.is_(True), of.due_at <= now, of.late.is_(False), of.node != "NOTICE")
         .order_by(of.id)
         .limit(most)
-        .with_for_update()
+        .with_for_update(of=work_order)
     )
-    return [LateOrder(*row) for row in await connection.execute(asked)]
+    return [LateOrder(*_aware(row)) for row in await connection.execute(asked)]
+
+
+@dataclass(frozen=True, slots=True)
+class RunningOrder:
+    """An open work order that is not recorded as late, with what its clock is reckoned from."""
+
+    id: str
+    item: str
+    flow: str
+    node: str
+    part: str | None
+    opened_at: datetime
+    due_at: datetime | None
+
+
+async def running(
+    connection: AsyncConnection, work: Collection[tuple[str, str]], after: str, most: int
+) -> list[RunningOrder]:
+    """Open work orders of these items and nodes, `most` of those behind a key, by key; locked."""
+    of = work_order.c
+    asked = (
+        _timed(RunningOrder)
+        .where(
+            tuple_(case_file.c.item, of.node).in_(sorted(work)),
+            *(of.open.is_(True), of.late.is_(False), of.id > after),
+        )
+        .order_by(of.id)
+        .limit(most)
+        .with_for_update(of=work_order)
+    )
+    return [RunningOrder(*_aware(row)) for row in await connection.execute(asked)]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    """What a command needs to know of a work order before it extends it."""
+
+    id: str
+    case_no: str
+    item: str
+    flow: str
+    node: str
+    part: str | None
+    opened_at: datetime
+    due_at: datetime | None
+    open: bool
+    late: bool
+    extended_at: datetime | None
+    applicant_uid: str
+    household_id: str | None
+    region_path: str
+    handling_dept: str
+
+
+async def order_to_change(connection: AsyncConnection, order_id: str) -> OrderRow | None:
+    """The work order, locked until the transaction ends; None if there is none."""
+    asked = _timed(OrderRow).where(work_order.c.id == order_id).with_for_update(of=work_order)
+    row = (await connection.execute(asked)).one_or_none()
+    return None if row is None else OrderRow(*_aware(row))
+
+
+def _timed(row: Any) -> Select[Any]:
+    """Work orders with what their cases are for, in the columns of a dataclass."""
+    ofs = {name: case_file.c[name] for name in ("case_no", "item", "flow")}
+    names: Iterable[str] = row.__dataclass_fields__
+    columns = (ofs[name] if name in ofs else work_order.c[name] for name in names)
+    return select(*columns).join_from(work_order, case_file, work_order.c.case_id == case_file.c.id)
+
+
+def _aware(row: Iterable[Any]) -> Iterator[Any]:
+    return (utc(value) if isinstance(value, datetime) else value for value in row)
 
 
 async def unreminded(

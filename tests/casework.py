@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -29,13 +29,14 @@ MORE: Mapping[str, Mapping[str, object]] = {
     "deliberateCase": {"attendance": 21, "votesFor": 19},
     "deliverCase": {"deliveredOn": "2026-11-30"},
     "followUpCase": {"satisfaction": 5},
+    "notifyDecision": {"channel": "PHONE"},
 }
 """What some mutations take beside a text."""
 DAY_US = 86_400_000_000
 
 
 class Time:
-    """The hub's clock, moved by the test."""
+    """The hub's clock, moved by the test: forward only."""
 
     def __init__(self) -> None:
         self.ahead_us = 0
@@ -50,6 +51,12 @@ class Time:
     def pass_days(self, days: int) -> None:
         """So many days later."""
         self.ahead_us += days * DAY_US
+
+    def move_to(self, moment: datetime) -> None:
+        """It is that moment now."""
+        ahead = round((moment - self.now()) / timedelta(microseconds=1))
+        assert ahead > 0
+        self.ahead_us += ahead
 
 
 async def do(

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from store.accounts import NewPost, NewPrincipal, seed_accounts
-from tests.casework import ACCEPT, DEPT, TOWN, VILLAGE, applicant, do, filing
+from tests.casework import ACCEPT, DEPT, MORE, TOWN, VILLAGE, applicant, do, filing
 from tests.trusted import Edge
 
 OFFICE, PORTAL = "office-01", "portal-01"
@@ -29,9 +29,11 @@ CLOSED_PATH = (
     (TOWN, "visitCase", "findings"),
     (TOWN, "presentCase", "opinion"),
     (DEPT, "approveCase", "conclusion"),
+    (DEPT, "deliverCase", "measure"),
+    (TOWN, "deliberateCase", "opinion"),
     (DEPT, "closeCase", "result"),
 )
-"""The shortest way to a closed case of 民政: urgent aid, which knows no notice."""
+"""The shortest way to a closed case of 民政: urgent aid, which is deliberated after the fact."""
 
 
 async def complained(edge: Edge, case_no: str | None, kind: str = "COMPLAINT") -> dict[str, Any]:
@@ -74,7 +76,7 @@ async def closed_case(edge: Edge) -> dict[str, Any]:
     for account, name, needed in CLOSED_PATH:
         case = answer.json()["data"]["done"]["case"]
         keys = {"caseNo": case["caseNo"], "version": case["version"]}
-        answer = await do(edge, account, name, {**keys, needed: "照办"})
+        answer = await do(edge, account, name, {**keys, needed: "照办", **MORE.get(name, {})})
         assert answer.status_code == 200, (name, answer.text)
     found: dict[str, Any] = answer.json()["data"]["done"]["case"]
     return found

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from store.jobs import JobRow
 
 TITLES = {
+    "outages": "数据源停机与工单计时",
     "overdue": "超时记录与催办",
     "reminders": "延时提醒",
     "escalation": "督办逾期与升级",

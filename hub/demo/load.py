@@ -23,8 +23,19 @@ TABLES = (
     *(work_order, timeout_event, complaint, complaint_event),
 )  # parents first
 BY_DEEDS: Mapping[str, frozenset[str]] = {
-    "case_file": frozenset({"version", "proxy_id", "proxy_relation", "consent_no", "clue_no"}),
-    "case_event": frozenset({"act", "note", "attendance", "votes_for", "satisfaction", "done_on"}),
+    "case_file": frozenset(
+        {
+            *("version", "proxy_id", "proxy_relation", "consent_no", "clue_no", "expected_on"),
+            *("decided_at", "notified_at", "delivered_at", "deliberated_at"),
+        }
+    ),
+    "case_event": frozenset(
+        {
+            *("act", "note", "attendance", "votes_for", "satisfaction", "done_on"),
+            *("channel", "expected_on"),
+        }
+    ),
+    "work_order": frozenset({"extended_at", "extended_by", "extension_reason"}),
     "supervision_order": frozenset(
         {
             *("version", "node", "triggers", "send_backs", "escalated", "sharing_request_id"),

@@ -28,6 +28,7 @@ from resolvers.commands.command import (
     Desk,
     Input,
     Refused,
+    column_of,
     day,
     event,
     lies,
@@ -35,6 +36,7 @@ from resolvers.commands.command import (
     not_from_here,
     numbered,
     same_version,
+    stamps_of,
     text,
 )
 from resolvers.commands.timing import Moving, notice_until, settle
@@ -47,8 +49,10 @@ S = CaseState
 ENDS = (S.CLOSED, S.NOT_ACCEPTED, S.WITHDRAWN)
 OVER = (*ENDS, S.FOLLOWED_UP)
 """States in which a person may file for the same item again."""
-KEPT = ("attendance", "votes_for", "satisfaction", "done_on")
+KEPT = ("attendance", "votes_for", "satisfaction", "done_on", "channel", "expected_on")
 """Columns of an event that some acts fill."""
+STAMPS = (Fact.DECIDED_AT, Fact.NOTIFIED_AT, Fact.DELIVERED_AT, Fact.DELIBERATED_AT)
+"""Those of the machine's stamps that a case keeps: acts need them, or they end a duty."""
 SYSTEM = "system"  # the post of what happens by itself
 NUMBERED = "SQ{}-{:06d}"  # 诉求编号: year and number within it
 
@@ -57,8 +61,9 @@ NUMBERED = "SQ{}-{:06d}"  # 诉求编号: year and number within it
 class Move:
     """One act on a case: the object to be written, and the text it needs (name and title).
 
-    `facts`: what the act needs of the machine's facts and is always given with this mutation.
-    `decision`: the text is the conclusion. `keeps`: further inputs by the event's columns.
+    `facts`: what the act needs of the machine's facts and is always given with this mutation;
+    `may`: those that are given with an input of this name. `decision`: the text is the conclusion.
+    `keeps`: further inputs by the event's columns.
     `finds`: sees to what only the hub can know, an appeal or a clue; Refused if it is not so.
     """
 
@@ -66,6 +71,7 @@ class Move:
     object: str
     text: tuple[str, str]
     facts: tuple[Fact, ...] = ()
+    may: Mapping[str, Fact] = field(default_factory=dict)
     decision: bool = False
     keeps: Mapping[str, str] = field(default_factory=dict)
     finds: Callable[[Desk, CaseRow, Input], Awaitable[None]] | None = None
@@ -87,7 +93,7 @@ OPINION, REASON = ("opinion", "意见"), ("reason", "理由")
 MOVES: Mapping[str, Move] = {
     "acceptCase": Move(A.ACCEPT, "Case.acceptance", OPINION),
     "returnCase": Move(A.RETURN, "Case.acceptance", ("reason", "须补正的内容"), (Fact.REASON,)),
-    "rejectCase": Move(A.REJECT, "Case.acceptance", REASON, (Fact.REASON,), True),
+    "rejectCase": Move(A.REJECT, "Case.acceptance", REASON, (Fact.REASON,), decision=True),
     "visitCase": Move(
         A.VISIT, "Case.verification", ("findings", "核实情况"), (Fact.VISIT,), finds=visited
     ),
@@ -105,14 +111,22 @@ MOVES: Mapping[str, Move] = {
     "reviewCase": Move(A.REVIEW, "Case.review", OPINION, (Fact.OPINION,)),
     "presentCase": Move(A.PRESENT, "Case.presenting", OPINION, (Fact.OPINION,)),
     "approveCase": Move(
-        A.APPROVE, "Case.approval", ("conclusion", "审批结论"), (Fact.CONCLUSION,), True
+        A.APPROVE, "Case.approval", ("conclusion", "审批结论"), (Fact.CONCLUSION,), decision=True
     ),
     "denyCase": Move(
         A.DENY,
         "Case.approval",
         ("conclusion", "不同意的理由"),
         (Fact.REASON, Fact.CONCLUSION),
-        True,
+        decision=True,
+    ),
+    "notifyDecision": Move(
+        A.NOTIFY,
+        "Case.delivery",
+        ("note", "告知情况"),
+        (Fact.CHANNEL,),
+        may={"expectedOn": Fact.EXPECTED_ON},
+        keeps={"channel": "channel", "expectedOn": "expected_on"},
     ),
     "deliverCase": Move(
         A.DELIVER,
@@ -235,33 +249,48 @@ async def move(what: Move, desk: Desk, given: Input) -> tuple[Done, Told]:
     case = await seen_case(desk, given["caseNo"])
     desk.demand(what.object, case.region_path, case.handling_dept)
     same_version(given, case.version)
-    after = await _after(desk, case, what.act, what.facts)
+    facts = (*what.facts, *(fact for name, fact in what.may.items() if given.get(name)))
+    step = await _step(desk, case, what.act, facts)
+    after = step.after
     note = text(given, *what.text)
     if what.finds is not None:
         await what.finds(desk, case, given)
     values: dict[str, Any] = {"state": after}
+    if step.stamps in STAMPS:
+        values[column_of(step.stamps)] = desk.now
     if what.decision:
         values["decision"] = note
     if after in ENDS or after is S.REOPENED:
         values["closed_at"] = desk.now if after in ENDS else None
     if after in ENDS:
         await released(desk, case.id)
-    place = lies(case)
-    flow = FlowKind(case.flow)
-    late = await settle(desk, Moving(case.id, case.item, flow, S(case.state), after, place))
+    place, flow = lies(case), FlowKind(case.flow)
+    stamps = {**stamps_of(case, STAMPS), **({step.stamps: desk.now} if step.stamps else {})}
+    counting = MACHINES[flow].counting(stamps)
+    moving = Moving(case.id, case.item, flow, S(case.state), after, place, counting)
+    late = await settle(desk, moving)
     if late:
         values["overdue"] = True
     added = _event(desk, place, after, what.act, note, late=late)
-    added |= {column: _kept(name, given) for name, column in what.keeps.items()}
+    added |= {column: _kept(desk, name, given) for name, column in what.keeps.items()}
+    if added["expected_on"] is not None:
+        values["expected_on"] = added["expected_on"]
     await change_case(desk.connection, case, values)
     await add_events(desk.connection, case.id, [added])
     return _moved(case, str(added["id"]), after, tuple(values))
 
 
-def _kept(name: str, given: Input) -> Any:
-    """A number that makes sense, or a day. BadUserInput VARIABLE."""
+def _kept(desk: Desk, name: str, given: Input) -> Any:
+    """A number that makes sense, a day or a code, if it is given. BadUserInput VARIABLE."""
+    if given.get(name) is None:
+        return None
+    if name == "channel":
+        return given[name].value
     if name.endswith("On"):
-        return day(given, name)
+        found = day(given, name)
+        if name == "expectedOn" and found < desk.now.astimezone(ZONE).date():
+            raise BadUserInput("预计办结日期不能在过去", reason="VARIABLE")
+        return found
     value: int = given[name]
     if name == "satisfaction" and value not in SATISFACTION:
         raise BadUserInput("满意度请用 1 到 5", reason="VARIABLE")
@@ -275,7 +304,7 @@ async def transfer(desk: Desk, given: Input) -> tuple[Done, Told]:
     case = await seen_case(desk, given["caseNo"])
     desk.demand("Case.acceptance", case.region_path, case.handling_dept)
     same_version(given, case.version)
-    await _after(desk, case, A.TRANSFER, (Fact.REASON, Fact.GOES_TO))
+    await _step(desk, case, A.TRANSFER, (Fact.REASON, Fact.GOES_TO))
     note = text(given, "reason", "转办原因")
     item = desk.catalog.items[given["item"].value]
     if item.code == case.item:
@@ -309,19 +338,36 @@ async def seen_case(desk: Desk, case_no: str) -> CaseRow:
     return case
 
 
-async def _after(desk: Desk, case: CaseRow, act: CaseAct, facts: Iterable[Fact]) -> CaseState:
-    """Where the act leads. Conflict STATE, or Refused while the notice runs."""
+async def _step(
+    desk: Desk, case: CaseRow, act: CaseAct, facts: Iterable[Fact]
+) -> Step[CaseState, CaseAct]:
+    """What the act does. Conflict STATE, BadUserInput, or Refused for what must come before."""
     machine, state = MACHINES[FlowKind(case.flow)], S(case.state)
     given = {*facts}
     until = await notice_until(desk, case.id) if state is S.NOTICING else None
     if until is None or until <= desk.now:
         given.add(Fact.NOTICE_OVER)
-    step = machine.take(state, act, given, {})
+    step = machine.take(state, act, given, stamps_of(case, STAMPS))
     if isinstance(step, Step):
-        return step.after
+        if Fact.EXPECTED_ON in given and Fact.EXPECTED_ON not in machine.needs(state, act):
+            raise BadUserInput("不同意的没有预计办结日期：请不要填写", reason="VARIABLE")
+        return step
     if Fact.NOTICE_OVER in step.missing:
         raise Refused("NoticeRunning", message="公示期未满，不能提前办理", until=_told(until))
+    for fact, (kind, said) in BEFORE.items():
+        if fact in step.missing:
+            raise Refused(kind, message=said)
+    if Fact.EXPECTED_ON in step.missing:
+        raise BadUserInput("请写明告知本人的预计办结日期", reason="VARIABLE")
     raise not_from_here(state, machine.open_to(state))
+
+
+BEFORE: Mapping[Fact, tuple[str, str]] = {
+    Fact.NOTIFIED_AT: ("NotNotified", "尚未将审批决定告知本人：请先登记告知"),
+    Fact.DELIVERED_AT: ("NotDelivered", "尚未登记落实：请先写明落实的措施与日期"),
+    Fact.DELIBERATED_AT: ("NotDeliberated", "紧急救助须在事后补办民主评议，方可办结"),
+}
+"""What must be done before an act, by the stamp it leaves: the refusal and what it says."""
 
 
 def _told(at: datetime | None) -> str | None:

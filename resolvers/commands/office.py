@@ -26,6 +26,7 @@ from resolvers.commands.cases import CASE_COMMANDS
 from resolvers.commands.command import Deed, Desk, Refused
 from resolvers.commands.complaints import COMPLAINT_COMMANDS
 from resolvers.commands.corrections import CORRECTION_COMMANDS, DISPUTING
+from resolvers.commands.extensions import EXTENSION_COMMANDS
 from resolvers.commands.sharing import SHARING_COMMANDS
 from resolvers.commands.spot_checks import SPOT_CHECK_COMMANDS
 from resolvers.commands.supervision import SUPERVISION_COMMANDS
@@ -35,6 +36,7 @@ from store.deeds import Deeds, OtherDeed, Receipt, StoreBusy, StoreDown, begun, 
 
 COMMANDS: Mapping[str, Deed] = {
     **CASE_COMMANDS,
+    **EXTENSION_COMMANDS,
     **SUPERVISION_COMMANDS,
     **COMPLAINT_COMMANDS,
     **SPOT_CHECK_COMMANDS,

@@ -7,12 +7,13 @@ missed for a day is made up for, and one that is broken off or made twice does n
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from catalog.workdays import ZONE
 from domain.clock import due
 from domain.correction import UNACCEPTED, UNMENDED
 from domain.supervision import SupervisionState
+from resolvers.commands.clocks import Work, outages_for, reckoned, stopped
 from resolvers.commands.command import lies
 from resolvers.commands.sharing_sweeps import terms, unanswered
 from resolvers.commands.supervision import flagged
@@ -21,13 +22,18 @@ from store.cases import mark_overdue
 from store.complaints import mark_late_complaints
 from store.corrections import mark_late_corrections
 from store.deeds import forget
+from store.outages import OutageSpan, swept, unswept
 from store.supervision import change_supervision, late_orders, open_urges
 from store.work_orders import (
     BEFORE,
     DEPARTMENT,
+    LateOrder,
+    RunningOrder,
+    change_order,
     department_unreminded,
     record_timeout,
     remind,
+    running,
     unrecorded,
     unreminded,
 )
@@ -36,7 +42,12 @@ from store.work_orders import (
 async def overdue(at: Sweeper) -> int:
     """超时自动记录: a timeout event for each work order past its limit, an urge to its handler."""
     found = await unrecorded(at.connection, at.now, BATCH)
+    works = {late.id: Work.of(late, late.item, late.flow) for late in found}
+    out = await outages_for(at.connection, at.catalog, [*works.values()])
     for late in found:
+        # What a source's outage has moved is not late by the row alone.
+        if await _moved(at, late, works[late.id], out):
+            continue
         await record_timeout(at.connection, late.id, at.now)
         await mark_overdue(at.connection, late.case_id)
         rows = await open_urges(at.connection, late.case_id, SupervisionState.CLOSED)
@@ -44,6 +55,34 @@ async def overdue(at: Sweeper) -> int:
         about = {"case_id": late.case_id}
         await urge(at, Late(about, lies(late), late.node, late.id, said), rows)
     return len(found)
+
+
+async def _moved(
+    at: Sweeper, order: LateOrder | RunningOrder, work: Work, outages: Sequence[OutageSpan]
+) -> bool:
+    """Reckon an order's clock again if a source of its node was out; True if that moved it."""
+    if not stopped(at.catalog, work, outages):
+        return False
+    shown = await reckoned(at.connection, at.catalog, work, order.id, outages)
+    if shown["due_at"] == order.due_at:
+        return False
+    await change_order(at.connection, order.id, shown)
+    return True
+
+
+async def outages(at: Sweeper) -> int:
+    """停机: the clocks of open work orders whose node needs a source that is or was out."""
+    row = await unswept(at.connection)
+    if row is None:
+        return 0
+    work = at.catalog.needs.nodes_of(row.source)
+    found = await running(at.connection, work, row.swept_to or FIRST, BATCH)
+    works = {order.id: Work.of(order, order.item, order.flow) for order in found}
+    out = await outages_for(at.connection, at.catalog, [*works.values()])
+    for order in found:
+        await _moved(at, order, works[order.id], out)
+    await swept(at.connection, row.id, found[-1].id if len(found) == BATCH else None)
+    return max(1, len(found))
 
 
 async def reminders(at: Sweeper) -> int:
@@ -97,6 +136,7 @@ async def expiry(at: Sweeper) -> int:
 
 Sweep = Callable[[Sweeper], Awaitable[int]]
 SWEEPS: Mapping[str, Sweep] = {
+    "outages": outages,
     "overdue": overdue,
     "reminders": reminders,
     "escalation": escalation,

@@ -191,6 +191,30 @@ def test_a_window_within_one_day_ends_before_its_end() -> None:
     assert [window.covers(moment) for moment in at] == [False, True, False]
 
 
+@pytest.mark.parametrize(
+    ("window", "moment", "began", "ends"),
+    [
+        ("23:30-05:30", "25 23:30", "25 23:30", "26 05:30"),
+        ("23:30-05:30", "26 05:29", "25 23:30", "26 05:30"),
+        ("23:30-05:30", "26 23:29", "25 23:30", "26 05:30"),
+        ("12:00-13:00", "26 12:00", "26 12:00", "26 13:00"),
+        ("12:00-13:00", "26 11:59", "25 12:00", "25 13:00"),
+    ],
+)
+def test_a_window_knows_when_it_last_began_and_when_that_one_ends(
+    window: str, moment: str, began: str, ends: str
+) -> None:
+    found = Window.parse(window)
+    start = found.began(_local(moment))
+    assert (start, found.ends(start)) == (_local(began), _local(ends))
+    assert (start.tzinfo, found.ends(start).tzinfo) == (UTC, UTC)
+
+
+def _local(text: str) -> datetime:
+    """``26 05:30`` of November in Shanghai."""
+    return datetime.strptime(f"2026-11-{text}+0800", "%Y-%m-%d %H:%M%z")
+
+
 @pytest.mark.parametrize("text", ["", "23:30", "23:30-25:00"])
 def test_a_window_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -13,6 +13,7 @@ from hub.demo.site import Site
 from schema.mutation import CASES
 from store.cases import case_file
 from store.engine import single
+from store.work_orders import work_order
 from tests.casework import (
     ACCEPT,
     DEPT,
@@ -75,6 +76,35 @@ async def test_nobody_changes_what_he_does_not_see_nor_learns_that_it_is_there(
         said = [answer.json()["errors"][0]["message"] for answer in (mine, none)]
         assert said[0] == said[1]
     assert await row(edge, case["caseNo"]) == before
+
+
+@pytest.mark.parametrize("account", [NEIGHBOUR, "auditor-01", "authority-01", VILLAGE, TOWN, DEPT])
+async def test_nobody_but_the_head_or_the_office_extends_a_work_order(
+    edge: Edge, account: str
+) -> None:
+    """Who may not see it is told that there is none; who handles it, that he may not."""
+    case = await filed(edge)
+    await do(edge, TOWN, "acceptCase", given("acceptCase", case["caseNo"]))
+    (key,) = [o["id"] for o in await orders(edge, case["caseNo"]) if o["open"]]
+    before = await orders(edge, case["caseNo"])
+    asked = {"workOrder": key, "reason": "越权尝试"}
+    mine = await do(edge, account, "extendWorkOrder", asked, "")
+    none = await do(edge, account, "extendWorkOrder", {**asked, "workOrder": "0" * 32}, "")
+    assert code(none) == ("NOT_FOUND", None)
+    sees = account in (VILLAGE, TOWN, DEPT)
+    assert code(mine)[0] == ("FORBIDDEN" if sees else "NOT_FOUND")
+    if not sees:
+        said = [answer.json()["errors"][0]["message"] for answer in (mine, none)]
+        assert said[0] == said[1]
+    assert await orders(edge, case["caseNo"]) == before
+
+
+async def orders(edge: Edge, case_no: str) -> list[dict[str, Any]]:
+    """The case's work orders as the store has them."""
+    of = select(work_order).join(case_file, case_file.c.id == work_order.c.case_id)
+    async with single(edge.site.store_url, readonly=True) as conn:
+        found = await conn.execute(of.where(case_file.c.case_no == case_no))
+        return [dict(row) for row in found.mappings()]
 
 
 @pytest.mark.parametrize("account", [VILLAGE, DEPT, "office-01", "lab"])

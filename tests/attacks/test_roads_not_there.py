@@ -34,7 +34,8 @@ SUBSCRIBED = {"caseEvents", "supervisionEvents", "caseCounts"}
 CHANGED = {
     "submitCase", "acceptCase", "returnCase", "rejectCase", "transferCase", "visitCase",
     "deliberateCase", "publishCase", "objectToCase", "reviewCase", "presentCase", "approveCase",
-    "denyCase", "deliverCase", "closeCase", "followUpCase", "withdrawCase", "reopenCase",
+    "denyCase", "notifyDecision", "extendWorkOrder",
+    "deliverCase", "closeCase", "followUpCase", "withdrawCase", "reopenCase",
     "fileComplaint", "assignComplaint", "answerComplaint", "notifyComplaint", "escalateComplaint",
     "closeComplaint", "drawSpotCheck", "checkSpotCheckItem", "orderRectification",
     "rectifySpotCheckItem", "closeSpotCheckItem",

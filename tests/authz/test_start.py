@@ -22,7 +22,7 @@ LINE = "town,*,Citizen.basic,read,subtree,any,*,9999-12-31,allow,办法第六条
 
 DEEDS = {
     *("Case.filing", "Case.acceptance", "Case.verification", "Case.review", "Case.presenting"),
-    *("Case.approval", "Case.delivery", "Case.follow_up", "Case.reopening"),
+    *("Case.approval", "Case.delivery", "Case.follow_up", "Case.reopening", "Case.extension"),
     *("SupervisionOrder.issuing", "SupervisionOrder.handling"),
     *("Complaint.filing", "Complaint.assigning", "Complaint.answering", "Complaint.rehearing"),
     *("Complaint.closing", "SpotCheck.drawing", "SpotCheckItem.checking"),

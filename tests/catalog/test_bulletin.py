@@ -18,7 +18,14 @@ BASES = {"MEASURES_ART_15": None}
 
 
 def written() -> dict[str, Any]:
-    """The file's one edition, to be changed."""
+    """The file's first edition as if it were the only one, to be changed."""
+    first = both()["edition"][0]
+    del first["valid_until"]
+    return {"edition": [first]}
+
+
+def both() -> dict[str, Any]:
+    """The whole file."""
     found: dict[str, Any] = tomllib.loads((HERE / "bulletin.toml").read_text(encoding="utf-8"))
     return found
 
@@ -27,18 +34,59 @@ def read(data: dict[str, Any]) -> tuple[Edition, ...]:
     return read_editions(Table("bulletin.toml", "", data), BASES)
 
 
-def test_the_file_is_one_edition_by_article_15_that_waits_for_the_county() -> None:
-    (edition,) = load().bulletins
-    assert (edition.code, edition.legal_basis, edition.standing, edition.freeze_day) == (
-        *("BULLETIN_2022", "MEASURES_ART_15", "DEFAULT", 3),
-    )
-    assert (edition.valid_from, edition.valid_until) == (date(2022, 7, 18), None)
-    assert load().codes["FigureCode"] == {f.code: f.title for f in edition.figures}
+def test_the_file_is_two_editions_by_article_15_that_wait_for_the_county() -> None:
+    told = [
+        (e.code, e.legal_basis, e.standing, e.freeze_day, e.valid_from, e.valid_until)
+        for e in load().bulletins
+    ]
+    same = ("MEASURES_ART_15", "DEFAULT", 3)
+    assert told == [
+        ("BULLETIN_2022", *same, date(2022, 7, 18), date(2026, 10, 31)),
+        ("BULLETIN_2026_11", *same, date(2026, 11, 1), None),
+    ]
+    for edition in load().bulletins:
+        assert load().codes["FigureCode"] == {f.code: f.title for f in edition.figures}
 
 
-def test_an_edition_is_kept_as_json_and_comes_back() -> None:
-    (edition,) = load().bulletins
+def test_the_second_edition_is_the_first_with_appeals_and_content() -> None:
+    first, second = load().bulletins
+    differ = {f.code for f, g in zip(first.figures, second.figures, strict=True) if f != g}
+    assert differ == {"appeals", "surveys", "satisfied"}
+    assert (second.components, second.ranked) == (first.components, first.ranked)
+    assert set(second.made_from) - set(first.made_from) == {"appeal", "survey"}
+    assert (first.satisfied_from, second.satisfied_from) == (None, 4)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_edition_is_kept_as_json_and_comes_back(number: int) -> None:
+    edition = load().bulletins[number]
     assert edition_of(json.loads(json.dumps(plain(edition)))) == edition
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("like", "NOBODY", "is no earlier edition"),
+        ("made_from", ["bread"], "must be a list of case order"),
+        ("made_from", [], "must be a list of case order"),
+        ("satisfied_from", 6, "from 1 to 5"),
+        ("legal_basis", "NOBODYS", "is no legal basis"),
+        ("weights", 3, "is unknown"),
+        ("valid_from", date(2026, 10, 31), "must end before the next edition begins"),
+    ],
+)
+def test_a_successor_is_read_as_strictly(key: str, value: object, said: str) -> None:
+    data = both()
+    data["edition"][1][key] = value
+    with pytest.raises(CatalogError, match=said):
+        read(data)
+
+
+def test_a_successor_has_the_figures_of_the_edition_before_it() -> None:
+    data = both()
+    data["edition"][1]["figure"][0]["code"] = "smiles"
+    with pytest.raises(CatalogError, match="`smiles` is no figure of `BULLETIN_2022`"):
+        read(data)
 
 
 def test_a_month_goes_by_the_edition_that_holds_on_its_first_day() -> None:

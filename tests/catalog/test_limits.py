@@ -84,6 +84,34 @@ def test_a_node_may_have_an_interim_limit() -> None:
     )
 
 
+def test_a_refusal_is_told_in_three_working_days() -> None:
+    rows = [r for r in LIMITS.nodes if r.part is Part.REFUSAL]
+    assert {(r.flow.value, r.item) for r in rows} == {
+        *(("F1", None), ("F1", "MIN_LIVING"), ("F1_URGENT", None), ("F4", None)),
+    }
+    assert {r.limit for r in rows} == {Limit(3, Unit.WORKING_DAY)}
+
+
+def test_only_nodes_counted_in_days_are_extended() -> None:
+    rows = [f"{r.flow} {r.node} {r.limit.amount} {r.limit.unit}" for r in LIMITS.extensions]
+    assert rows == [
+        "F1 VERIFY 3 WORKING_DAY",
+        "F1 DELIBERATE 5 WORKING_DAY",
+        "F1 TOWNSHIP_REVIEW 2 WORKING_DAY",
+        "F1 COUNTY_DECISION 10 WORKING_DAY",
+        "F1 DELIVER 30 DAY",
+        "F2 DELIVER 3 DAY",
+        "F3 DELIVER 5 WORKING_DAY",
+        "F4 VERIFY 2 WORKING_DAY",
+        "F4 COUNTY_DECISION 3 WORKING_DAY",
+        "F4 DELIVER 10 WORKING_DAY",
+    ]
+    assert LIMITS.extension(FlowKind.F1_URGENT, Node.VERIFY, DAY) is None
+    hours = {"flow": "F1", "node": "ACCEPT", "amount": 2, "unit": "HOUR"} | GROUND
+    with pytest.raises(CatalogError, match="DAY or WORKING_DAY"):
+        read(extension=[hours])
+
+
 def test_chronic_care_is_followed_up_again_and_again() -> None:
     recurring = {(r.flow.value, r.node.value, r.item) for r in LIMITS.nodes if r.recurring}
     assert recurring == {("F3", "FOLLOW_UP", "CHRONIC_CARE")}
@@ -121,12 +149,13 @@ def test_no_row_held_before_the_measures() -> None:
 
 def test_what_is_statutory_rests_on_a_confirmed_basis_and_defaults_on_the_measures() -> None:
     tables = (LIMITS.nodes, LIMITS.procedures, LIMITS.seven_days, LIMITS.reminders)
-    assert [len(table) for table in tables] == [39, 18, 1, 1]
+    assert [len(table) for table in (*tables, LIMITS.extensions)] == [43, 18, 1, 1, 10]
     grounds = [
         *(row.ground for row in LIMITS.nodes),
         *(row.ground for row in LIMITS.procedures),
         *(row.ground for row in LIMITS.seven_days),
         *(row.ground for row in LIMITS.reminders),
+        *(row.ground for row in LIMITS.extensions),
     ]
     for ground in grounds:
         basis = CATALOG.legal_bases[ground.legal_basis]

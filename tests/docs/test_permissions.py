@@ -26,6 +26,7 @@ from resolvers.commands.account_changes import OBJECTS as ACCOUNT_OBJECTS
 from resolvers.commands.cases import MOVES
 from resolvers.commands.complaints import TURNS
 from resolvers.commands.corrections import OBJECTS as CORRECTION_OBJECTS
+from resolvers.commands.extensions import OBJECT as EXTENSION
 from resolvers.commands.spot_checks import TURNS as ITEM_TURNS
 from resolvers.commands.supervision import MOVES as ORDERS
 
@@ -43,11 +44,12 @@ OWNED = (
     "SpotCheckItem",
 )  # rows with an owner; the page takes 民政's
 BESIDE = {
+    EXTENSION,
     *("Complaint.filing", "Complaint.rehearing", "SpotCheck.drawing", "RiskClue.lifting"),
     *(turn.object for turn in TURNS.values()),
     *(turn.object for turn in ITEM_TURNS.values()),
 }
-"""Objects of the acts on complaints, clues and spot checks."""
+"""Objects of the acts on work orders, complaints, clues and spot checks."""
 _OBJECT = re.compile(r"`([\w.]+)`")
 _DEED = re.compile(r"`([\w.]+) (\w+)`")
 MAY = "可"
@@ -197,7 +199,7 @@ def test_what_can_be_done_is_what_the_policy_allows(
         allowed = [gate.demand(obj, act, VILLAGE, owner).allowed for gate in gates]
         assert cells == [MAY if one else NOTHING for one in allowed], first
         asked += 1
-    assert asked == 35
+    assert asked == 36
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from catalog.load import load
 from domain.bulletin import (
     BEIJING,
     Adjustment,
+    AppealRow,
     CaseRow,
     EventRow,
     Groups,
@@ -26,6 +27,7 @@ from domain.bulletin import (
     RegisterRow,
     Rows,
     Snapshot,
+    SurveyRow,
     adjustments,
     compute,
     document,
@@ -42,7 +44,9 @@ from domain.bulletin import (
 )
 
 T = TypeVar("T")
-EDITION = load().bulletins[0]
+EDITION = replace(load().bulletins[0], valid_until=None)
+"""The first edition as it was when months were frozen by it, before it had a successor."""
+SUCCESSOR = load().bulletins[1]
 MONTH = "2026-10"
 FROZEN_AT = datetime(2026, 11, 3, 1, tzinfo=UTC)
 COUNTY, T1, T2 = "532622000000", "532622101000", "532622102000"
@@ -234,9 +238,71 @@ def test_who_is_listed_is_told_of_and_who_is_not_comes_in_addition() -> None:
 
 def test_every_figure_of_the_catalogue_is_computed_or_said_to_be_absent() -> None:
     assert {f.code for f in EDITION.figures} - COUNTY_BY_HAND.keys() == UNREGISTERED
-    assert {f.code for f in EDITION.figures if f.needs not in ("case", "order", "register")} == (
-        UNREGISTERED
+    assert {f.code for f in EDITION.figures if f.needs not in EDITION.made_from} == UNREGISTERED
+    sharing = {"sharing_due", "sharing_in_time", "sharing_rate"}
+    assert {f.code for f in SUCCESSOR.figures if f.needs not in SUCCESSOR.made_from} == sharing
+    assert [f.code for f in SUCCESSOR.figures] == [f.code for f in EDITION.figures]
+
+
+NOVEMBER = "2026-11"
+APPEALS = (
+    AppealRow("a1", "532622101200", "mca", "MIN_LIVING", at("11-01 00:00")),
+    AppealRow("a2", "532622101201", "mca", "TEMP_AID", at("11-30 23:59:59")),
+    AppealRow("a3", "532622101201", "mca", "TEMP_AID", at("12-01 00:00")),
+)
+SURVEYS = tuple(
+    SurveyRow(f"s{n}", path, "mca", "TEMP_AID", at(when), score)
+    for n, (path, when, score) in enumerate(
+        (
+            ("532622101200", "11-02 09:00", 5),
+            ("532622101200", "11-03 09:00", 4),
+            ("532622101200", "11-04 09:00", 3),
+            ("532622102", "11-05 09:00", 1),
+            ("532622102", "10-31 23:59:59", 5),
+        )
     )
+)
+
+
+def test_appeals_and_content_are_counted_from_their_rows_by_the_edition_that_says_so() -> None:
+    rows = replace(ROWS, appeals=APPEALS, surveys=SURVEYS)
+    made = compute(rows, NOVEMBER, datetime(2026, 12, 3, tzinfo=UTC), GROUPS, SUCCESSOR)
+    names = ("appeals", "surveys", "satisfied", "satisfaction")
+
+    def told_of(kind: str, code: str) -> list[str | None]:
+        found = group(made.document, kind, code)
+        return [found["figures"].get(name, found["absent"].get(name)) for name in names]
+
+    assert told_of("COUNTY", COUNTY) == ["2", "4", "2", "0.5000"]
+    assert told_of("TOWNSHIP", T1) == ["2", "3", "2", "0.6667"]
+    assert told_of("TOWNSHIP", T2) == ["0", "1", "0", "0.0000"]
+    assert told_of("DEPARTMENT", "hrss") == ["0", "0", "0", "NO_CASES"]
+    assert told_of("ITEM", "MIN_LIVING") == ["1", "0", "0", "NO_CASES"]
+    assert replay(made.inputs, parameters(SUCCESSOR)) == made.document
+    counted = json.loads(made.document)["inputs"]
+    assert (counted["appeal"], counted["survey"]) == (2, 4)
+    strict = replace(SUCCESSOR, satisfied_from=5)
+    again = compute(rows, NOVEMBER, datetime(2026, 12, 3, tzinfo=UTC), GROUPS, strict)
+    assert group(again.document, "COUNTY", COUNTY)["figures"]["satisfied"] == "1"
+
+
+def test_a_month_of_the_first_edition_knows_nothing_of_appeals() -> None:
+    """It was frozen when nothing of them was registered; rows of today change no byte of it."""
+    assert frozen(replace(ROWS, appeals=APPEALS, surveys=SURVEYS)) == frozen()
+    assert "made_from" not in parameters(EDITION)
+    assert "satisfied_from" not in parameters(EDITION)
+
+
+def test_a_survey_and_an_appeal_say_no_more_than_where_what_and_when() -> None:
+    rows = replace(ROWS, appeals=APPEALS, surveys=SURVEYS)
+    lines = facts(rows, NOVEMBER, datetime(2026, 12, 3, tzinfo=UTC), GROUPS, SUCCESSOR)
+    began, second = int(at("11-01 00:00").timestamp()), int(at("11-02 09:00").timestamp())
+    assert json.loads(next(line for line in lines if '"a1"' in line)) == [
+        *("appeal", "a1", T1, "mca", "MIN_LIVING", began)
+    ]
+    assert json.loads(next(line for line in lines if '"s0"' in line)) == [
+        *("survey", "s0", T1, "mca", "TEMP_AID", second, 5)
+    ]
 
 
 def test_the_bulletin_is_these_bytes() -> None:

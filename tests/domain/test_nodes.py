@@ -8,10 +8,20 @@ from itertools import product
 import pytest
 
 from catalog.items import FlowKind
+from catalog.limits import Part
 from catalog.load import load
 from catalog.nodes import Node, goes_by
 from domain.case import CaseState, may_move
-from domain.nodes import after_notice, needs_notice_over, node_of, nodes, states
+from domain.machine import Fact
+from domain.nodes import (
+    Duty,
+    after_notice,
+    duties,
+    needs_notice_over,
+    node_of,
+    nodes,
+    states,
+)
 
 S = CaseState
 DAY = date(2026, 11, 2)
@@ -27,15 +37,14 @@ RUNS = {
         "VERIFY": "ACCEPTED VERIFYING SUSPENDED REOPENED",
         "DELIBERATE": "DELIBERATING",
         "NOTICE": "NOTICING",
-        "COUNTY_DECISION": "TOWNSHIP_REVIEWED APPROVING",
-        "DELIVER": "APPROVED DENIED DELIVERING",
+        "COUNTY_DECISION": "TOWNSHIP_REVIEWED APPROVING DENIED",
+        "DELIVER": "APPROVED DELIVERING",
     },
     FlowKind.F1_URGENT: INTAKE
     | {
         "VERIFY": "ACCEPTED VERIFYING REOPENED",
-        "DELIBERATE": "DELIBERATING",
-        "COUNTY_DECISION": "APPROVING",
-        "DELIVER": "DENIED DELIVERING",
+        "COUNTY_DECISION": "APPROVING DENIED",
+        "DELIVER": "DELIVERING",
     },
     FlowKind.F2: INTAKE | {"VERIFY": "ACCEPTED VERIFYING REOPENED", "DELIVER": "DELIVERING"},
     FlowKind.F3: INTAKE | {"DELIVER": "ACCEPTED DELIVERING REOPENED"},
@@ -43,8 +52,8 @@ RUNS = {
     | {
         "VERIFY": "ACCEPTED VERIFYING SUSPENDED REOPENED",
         "NOTICE": "NOTICING",
-        "COUNTY_DECISION": "APPROVING",
-        "DELIVER": "DENIED DELIVERING",
+        "COUNTY_DECISION": "APPROVING DENIED",
+        "DELIVER": "DELIVERING",
     },
 }
 WORK = {
@@ -90,6 +99,49 @@ def test_after_the_notice_the_next_node_runs_from_its_end() -> None:
     for flow, state in product(FlowKind, S):
         if state is not S.NOTICING:
             assert node_of(flow, state, notice_over=True) is node_of(flow, state)
+
+
+REFUSAL, TOLD = Duty(Node.COUNTY_DECISION, Part.REFUSAL), Duty(Node.DELIVER, Part.TOLD)
+DELIVER, DELIBERATE = Duty(Node.DELIVER), Duty(Node.DELIBERATE)
+
+
+@pytest.mark.parametrize(
+    ("flow", "state", "stamps", "owed"),
+    [
+        ("F1", "NOTICING", "", [Duty(Node.NOTICE), Duty(Node.TOWNSHIP_REVIEW)]),
+        ("F1", "DENIED", "", [REFUSAL]),
+        ("F1", "DENIED", "NOTIFIED_AT", []),
+        ("F1", "DELIVERING", "DELIVERED_AT NOTIFIED_AT", [DELIVER]),
+        ("F1_URGENT", "DENIED", "", [REFUSAL]),
+        ("F1_URGENT", "DELIVERING", "", [DELIVER, DELIBERATE]),
+        ("F1_URGENT", "DELIVERING", "DELIVERED_AT", [DELIBERATE]),
+        ("F1_URGENT", "DELIVERING", "DELIVERED_AT DELIBERATED_AT", []),
+        ("F4", "DELIVERING", "", [DELIVER, TOLD]),
+        ("F4", "DELIVERING", "NOTIFIED_AT", [DELIVER]),
+        ("F4", "DELIVERING", "NOTIFIED_AT DELIVERED_AT", []),
+        ("F4", "DENIED", "DELIVERED_AT", [REFUSAL]),
+        ("F2", "DELIVERING", "NOTIFIED_AT", [DELIVER]),
+        ("F1", "WITHDRAWN", "", []),
+    ],
+)
+def test_a_state_brings_what_is_owed_until_its_stamp(
+    flow: str, state: str, stamps: str, owed: list[Duty]
+) -> None:
+    counting = {Fact(word) for word in stamps.split()}
+    assert list(duties(FlowKind(flow), S(state), counting)) == owed
+
+
+def test_every_part_that_is_owed_has_a_limit_for_every_item() -> None:
+    catalog, seen = load(), []
+    for item, flow, state in product(catalog.items.values(), FlowKind, S):
+        for duty in duties(flow, state) if goes_by(item, flow) else ():
+            if duty.part is not None:
+                row = catalog.limits.of(flow, duty.node, item.code, DAY, part=duty.part)
+                assert row is not None
+                assert row.limit is not None
+                seen.append((item.code, flow.value, duty.part.value, row.limit.amount))
+    assert {one[2:] for one in seen} == {("REFUSAL", 3), ("TOLD", 1)}
+    assert len(seen) == 4 + 1 + 3 * 2
 
 
 def test_only_what_decides_waits_for_the_notices_end() -> None:

@@ -27,6 +27,7 @@ from hub.settings import Settings
 from store.audit import audit_event
 from store.bulletins import FROZEN, inputs_of, monthly_bulletin
 from store.cases import case_event, case_file
+from store.complaints import complaint
 from store.engine import single
 from store.migrate import upgrade
 from tests.hub.conftest import PROGRAM, plain
@@ -112,6 +113,62 @@ def an_event(case: str, at: datetime) -> Any:
     told = [literal(v, t) for v, t in zip(values, types, strict=False)]
     row = select(*told, c.applicant_uid, c.household_id, c.region_path, c.handling_dept)
     return insert(case_event).from_select(names, row.where(c.id == case))
+
+
+def keys(settings: Settings, asked: Any) -> list[str]:
+    """The keys a statement finds, in their order."""
+
+    async def read() -> list[str]:
+        async with single(settings.store_url, readonly=True) as conn:
+            return list((await conn.execute(asked)).scalars())
+
+    return run(read())
+
+
+def test_november_counts_appeals_and_content_by_the_stores_rows(settings: Settings) -> None:
+    appealed = keys(settings, select(complaint.c.id).order_by(complaint.c.id).limit(2))
+    followed = keys(
+        settings,
+        select(case_event.c.id)
+        .where(case_event.c.state == "FOLLOWED_UP")
+        .order_by(case_event.c.id)
+        .limit(4),
+    )
+    months = [datetime(2026, 11, 5, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)]
+    change(
+        settings,
+        *(
+            update(complaint).where(complaint.c.id == key).values(kind="APPEAL", received_at=when)
+            for key, when in zip(appealed, months, strict=True)
+        ),
+        *(
+            update(case_event).where(case_event.c.id == key).values(at=when, satisfaction=score)
+            for key, when, score in zip(
+                followed, [*months[:1] * 3, months[1]], (5, 4, 2, 1), strict=True
+            )
+        ),
+    )
+    freeze(settings)
+    kept, _ = freeze(settings, "2026-11", datetime(2026, 12, 3, tzinfo=UTC))
+    assert kept.edition == "BULLETIN_2026_11"
+    told = {
+        one.figure: one.value or one.absent
+        for one in bulletins.figures(kept.document)
+        if one.kind == "COUNTY"
+    }
+    names = ("appeals", "surveys", "satisfied", "satisfaction", "sharing_due")
+    assert [told[name] for name in names] == ["1", "3", "2", "0.6667", "NO_REGISTER"]
+    for month in (OCTOBER, "2026-11"):
+        assert run(bulletins.verify(settings, month)) is None
+        assert run(bulletins.adjustments(settings, month, now=LATER)) == []
+    change(
+        settings, update(case_event).where(case_event.c.id == followed[0]).values(satisfaction=1)
+    )
+    found_ = run(bulletins.adjustments(settings, "2026-11", now=LATER))
+    assert {one.figure for one in found_} == {"satisfied", "satisfaction"}
+    county = next(one for one in found_ if (one.kind, one.figure) == ("COUNTY", "satisfied"))
+    assert (county.frozen, county.now, county.difference) == ("2", "1", "-1")
+    assert run(bulletins.adjustments(settings, OCTOBER, now=LATER)) == []
 
 
 def test_october_is_reproduced_bit_for_bit_after_corrections_and_a_late_file(

@@ -22,7 +22,7 @@ from store.engine import single
 from store.rows import utc
 from store.spot_checks import spot_check, spot_check_item
 from store.work_orders import work_order
-from tests.casework import DEPT, MANY, TOWN, VILLAGE, Time, applicant, code, do, filed
+from tests.casework import DEPT, MANY, MORE, TOWN, VILLAGE, Time, applicant, code, do, filed
 from tests.complaints import (
     CHECKED,
     CLOSED_PATH,
@@ -303,7 +303,8 @@ async def test_an_upheld_appeal_reopens_its_case_once(edge: Edge) -> None:
     assert [order["node"] for order in orders] == ["VERIFY"]
     assert (await stored(edge, appeal["complaintNo"]))["reopened_at"] is not None
     for ahead, (account, name, needed) in enumerate(CLOSED_PATH[1:], start=1):
-        seen = {"caseNo": number, "version": version + ahead, needed: "照办"}
+        seen: dict[str, object] = {"caseNo": number, "version": version + ahead, needed: "照办"}
+        seen |= MORE.get(name, {})
         answer = await do(edge, account, name, seen)
         assert answer.status_code == 200, (name, answer.text)
     again = await reopened(edge, number, version + len(CLOSED_PATH), appeal["complaintNo"])
