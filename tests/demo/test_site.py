@@ -28,7 +28,7 @@ from store.accounts import holder_only
 from store.clients import read_clients, read_keys
 from store.engine import single
 
-DEMO_RECORDS = {"jt_xueji": 2, "sw_gongcheng": 1, "xczx_monitor": 1}
+DEMO_RECORDS = {"jt_xueji": 2, "sw_gongcheng": 1, "xczx_monitor": 2}
 """Sources that hand over files, and their tables."""
 
 

@@ -13,8 +13,9 @@ from sqlalchemy import insert
 from adapters.databases.database import Database, open_database
 from adapters.resilience import THRESHOLD, Guard
 from catalog.errors import SourceUnavailable
-from hub.identity.case_files import CaseFiles, Filed
+from hub.identity.case_files import NUMBERED, CaseFiles, Filed
 from store.cases import case_file
+from store.comparisons import comparison_run, risk_clue
 from store.complaints import complaint
 from store.engine import open_engine
 from store.migrate import upgrade
@@ -23,7 +24,7 @@ from store.supervision import supervision_order
 
 pytestmark = pytest.mark.anyio
 NUMBER, HOMELESS, ORDER = "SQ20260001001", "SQ20260001002", "DB20260001001"
-OBJECTION = "TS2026-000001"
+OBJECTION, CLUE = "TS2026-000001", "XS2026-000001"
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Here:
 
 def files_of(database: Database, guard: Guard) -> CaseFiles:
     here = Here(guard.name, guard, database)
-    return CaseFiles(dict.fromkeys(("case", "supervision_order", "complaint"), here))
+    return CaseFiles(dict.fromkeys(NUMBERED, here))
 
 
 async def _file(url: str) -> None:
@@ -100,8 +101,23 @@ async def _file(url: str) -> None:
         "region_path": "532622205",
         "handling_dept": "rev",
     }
+    at = datetime(2026, 11, 5, 11, tzinfo=UTC)
+    run = {
+        **{"id": "r1", "run_no": "BD2026-000001", "rule": "R03", "rule_version": 1},
+        **{"as_of": at.date(), "state": "COMPLETE", "started_at": at, "finished_at": at},
+        **dict.fromkeys(("people", "unjudged", "added", "standing", "suppressed"), 0),
+        **{"parameters": "{}", "snapshots": "[]", "digest": "d", "region_path": "532622"},
+    }
+    clue = {
+        **{"id": "x1", "clue_no": CLUE, "run_id": "r1", "rule": "R03", "version": 1},
+        **{"state": "OPEN", "tier": "RED", "item": "TEMP_AID", "found_at": at, "detail": "说明"},
+        **{"due_confirmed": True, "applicant_id": "p", "applicant_uid": "u"},
+        **{"household_id": "h3", "region_path": "532622205", "handling_dept": "rev"},
+    }
     async with engine.begin() as connection:
         await connection.execute(insert(citizen), [person])
+        await connection.execute(insert(comparison_run), [run])
+        await connection.execute(insert(risk_clue), [clue])
         await connection.execute(insert(case_file), cases)
         await connection.execute(insert(supervision_order), [order])
         await connection.execute(insert(complaint), [objection])
@@ -130,6 +146,10 @@ async def test_an_order_is_named_by_its_own_number(files: CaseFiles) -> None:
 
 async def test_a_complaint_is_named_by_its_own_number(files: CaseFiles) -> None:
     assert await files.find(OBJECTION) == Filed("Complaint.basic", "532622205", "rev", "h2")
+
+
+async def test_a_clue_is_named_by_its_own_number(files: CaseFiles) -> None:
+    assert await files.find(CLUE) == Filed("RiskClue.basic", "532622205", "rev", "h3")
 
 
 @pytest.mark.parametrize("number", ["SQ20269999999", "", "' OR 1=1 --"])

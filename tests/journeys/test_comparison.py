@@ -47,7 +47,7 @@ from tests.trusted import over
 
 if TYPE_CHECKING:
     from hub.worker import Hub
-    from tests.journeys.conftest import Desk, OpenDesk
+    from tests.journeys.conftest import Desk, FillStore, OpenDesk
 
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
@@ -362,6 +362,28 @@ async def test_what_the_policy_closes_ends_the_run_and_nothing_is_kept(
         assert await clues(desk.hub, R03) == {}
         async with desk.hub.store.connect() as connection:
             assert await runs(connection, 9) == []
+
+
+@pytest.mark.postgres
+async def test_the_same_with_postgresql_as_the_store(
+    site_copy: Site, open_desk: OpenDesk, fill_store: FillStore, pg_url: str
+) -> None:
+    await fill_store(site_copy, pg_url)
+    async with open_desk(site_copy, None) as desk:
+        expected = await compared(desk.hub, "R06")
+    async with open_desk(site_copy, None, **{"store.url": pg_url}) as desk:
+        assert desk.hub.store.dialect.name == "postgresql"
+        one, two = await compared(desk.hub, "R06"), await compared(desk.hub, "R06")
+        assert (one.state, one.hits, one.added) == ("COMPLETE", 3, 3)
+        assert (two.hits, two.added, two.standing) == (3, 0, 3)
+        assert one.digest == two.digest == expected.digest
+        clue = next(iter((await clues(desk.hub, "R06")).values()))
+        answer = await done(desk, OFFICE, "submitCase", lifting(clue, urgent=False))
+        assert answer.json()["data"]["done"]["case"]["channel"] == "GOV_LIFTED"
+        refused = "... on ClueNotOpen { state }"
+        again = lifting(clue, item="TEMP_AID")
+        answer = await done(desk, OFFICE, "submitCase", again, refused)
+        assert answer.json()["data"]["done"]["state"] == "LIFTED"
 
 
 # ---- what the sources hold ---------------------------------------------------------------------
