@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-OURS := hub schema resolvers authz adapters audit domain store catalog
+OURS := hub console schema resolvers authz adapters audit domain store catalog
 STAMPS := $(VENV)/.stamps
 
 help: ## list the targets

@@ -14,6 +14,7 @@ VAGUE = re.compile(r"(^|_)(utils?|helpers?|manager|common|misc)(_|$)")
 TESTED = {
     "adapters": ("adapters", "adapters/databases", "adapters/drops", "adapters/web"),
     "audit": ("audit", "audit/verify"),
+    "console": ("console", "console/pages", "hub/edge"),
     "demo": ("hub/demo", "hub/demo/sources"),
     "departments": ("examples/departments",),
     "hub": ("hub", "hub/cli", "hub/edge", "hub/identity", "hub/printing", "hub/telemetry"),
