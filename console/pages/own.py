@@ -48,7 +48,10 @@ HISTORY = (
 def _rights(answer: Answer, _address: Address, words: Words) -> View:
     viewer = answer.data["viewer"]
     table = Table("按数据集", RIGHTS, words.rights())
-    told = Note("按当前用途与诉求编号判定；换用途、附诉求编号后所见不同。判定与查询用同一套规则。")
+    told = Note(
+        "按当前用途与诉求编号判定，与查询用同一套规则；换用途、附诉求编号后所见不同。"
+        "逐行而定：随该行的辖区、本人是否未满十四周岁等而不同。"
+    )
     return View(
         "我的权限",
         [Facts("身份", VIEWER, viewer), Table("岗位", POSTS, viewer["posts"]), table, told],

@@ -54,6 +54,7 @@ OPERATIONS = {
 WHOLE = (
     "architecture",
     "attacks",
+    "browser",
     "conformance",
     "docs",
     "faults",
