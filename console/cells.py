@@ -41,4 +41,5 @@ _KINDS: Mapping[str, Callable[[Any, Words], str]] = {
     "purpose": lambda value, words: words.purpose(value),
     "basis": lambda value, words: words.basis(value),
     "role": lambda value, words: words.role(value),
+    "post": lambda value, words: words.post(value),
 }

@@ -66,6 +66,15 @@ class Words:
         found = None if code is None else roles().get(code)
         return (code or "") if found is None else found.title
 
+    def post(self, written: str | None) -> str:
+        """A post as events have it, ``rev/town/532622205``; any other text as it is."""
+        dept, _, rest = (written or "").partition("/")
+        role, _, path = rest.partition("/")
+        place = self.catalog.divisions.by_path.get(path)
+        if place is None:
+            return self.role(written)
+        return f"{self.department(dept)} {self.role(role)}（{place.name}）"
+
     def withheld(self, coordinate: str) -> str:
         """Why a field is empty, in words; empty if it is just empty."""
         state = self.hidden.get(coordinate) or self.hidden.get(coordinate.partition(".")[0])

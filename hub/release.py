@@ -76,6 +76,7 @@ RETRY = "retryAfter"  # seconds; in an error's extensions and in its head
 CONTRACT = "Schema_sdl"  # how the record names the operation of who fetches the SDL
 SANDBOX = ((b"x-sandbox", b"true"),)
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
+FILE = "page.file"  # beside the variables: GraphQL has no name with a dot
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
 
 
@@ -296,12 +297,12 @@ class Release:
     async def leaving(self, visit: Visit, name: str) -> Receipt:
         """A file is asked for: its record is there before it is read. AuditUnavailable."""
         self._quorum.demand()
-        told = Op(name=name, type="query", vars={"file": visit.file})
+        told = Op(name=name, type="query", vars={FILE: visit.file})
         return await self._log.append(_by(visit, Kind.EXPORT_INTENT, op=told))
 
     async def left(self, visit: Visit, name: str, intent: Receipt, rows: int) -> Receipt:
         """How many rows it holds; written before it leaves. AuditUnavailable."""
-        told = Op(name=name, type="query", vars={"file": visit.file, "rows": rows})
+        told = Op(name=name, type="query", vars={FILE: visit.file, "rows": rows})
         draft = _by(visit, Kind.EXPORT_RESULT, op=told)
         return await self._log.append(replace(draft, ref=str(intent.idx)))
 
@@ -525,7 +526,7 @@ def _beside(visit: Visit) -> dict[str, str | int | bool]:
     if visit.paper is not None:
         told |= visit.paper.told()
     if visit.file:
-        told["page.file"] = visit.file
+        told[FILE] = visit.file
     return told
 
 

@@ -90,7 +90,7 @@ EVENT = (
     Column("时间", "at", kind="moment"),
     Column("动作", "act", code="CaseAct"),
     Column("到达状态", "state", code="CaseState"),
-    Column("经办岗位", "post"),
+    Column("经办岗位", "post", kind="post"),
     Column("超时", "overdue", kind="flag"),
     Column("意见", "note", coordinate="CaseEvent.note"),
 )

@@ -53,7 +53,7 @@ EVENT = (
     Column("时间", "at", kind="moment"),
     Column("动作", "act", code="SupervisionAct"),
     Column("到达状态", "state", code="SupervisionState"),
-    Column("经办岗位", "post"),
+    Column("经办岗位", "post", kind="post"),
     Column("说明、结果或原因", "note", coordinate="SupervisionEvent.note"),
 )
 

@@ -47,7 +47,8 @@ HISTORY = (
 
 def _rights(answer: Answer, _address: Address, words: Words) -> View:
     viewer = answer.data["viewer"]
-    table = Table("按数据集", RIGHTS, words.rights())
+    rows = sorted(words.rights(), key=lambda row: row["read"] != "可")
+    table = Table("按数据集", RIGHTS, rows)
     told = Note(
         "按当前用途与诉求编号判定，与查询用同一套规则；换用途、附诉求编号后所见不同。"
         "逐行而定：随该行的辖区、本人是否未满十四周岁等而不同。"
@@ -72,7 +73,7 @@ def _page(address: Address) -> Mapping[str, Any]:
 
 
 PAGES = (
-    Page("/own/rights", "我的权限", "own_rights", _rights),
+    Page("/own/rights", "我的权限", "own_rights", _rights, datasets=("dataset",)),
     Page(
         "/own/history",
         "我的访问记录",

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import axe_playwright_python
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
 from hub.demo.site import Site
 from tests.casework import MANY
@@ -27,7 +27,7 @@ from tests.trusted import Edge, over
 
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 AXE = Path(axe_playwright_python.__file__).parent / "axe.min.js"
-WINDOW = {"width": 1366, "height": 768}
+WINDOW: ViewportSize = {"width": 1366, "height": 768}
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -157,9 +157,9 @@ async def address(edge: Edge) -> AsyncIterator[str]:
 async def seat(edge: Edge, address: str, chromium: Browser) -> AsyncIterator[Seat]:
     """A new window without scripts, whose owner is nobody yet."""
     context = await chromium.new_context(
-        viewport={**WINDOW}, java_script_enabled=False, locale="zh-CN", accept_downloads=True
+        viewport=WINDOW, java_script_enabled=False, locale="zh-CN", accept_downloads=True
     )
-    eyes = await chromium.new_context(viewport={**WINDOW}, locale="zh-CN")
+    eyes = await chromium.new_context(viewport=WINDOW, locale="zh-CN")
     page = await context.new_page()
     made = Seat(edge, address, context, page, eyes)
     made.watch(page)

@@ -20,10 +20,10 @@ DAYS = {
     ),
     "auditor-01": (
         *("", "/audit", "/audit?kind=READ", "/audit/events/0", "/audit/who", "/audit/integrity"),
-        *EVERYBODY,
+        "/own/history",
     ),
-    "zhelai-town-01": ("", "/board", "/cases", f"/cases/{CASE}", "/orders", *EVERYBODY),
-    "authority-01": ("", "/bulletins", "/ranking", *EVERYBODY),
+    "zhelai-town-01": ("", "/board", "/cases", f"/cases/{CASE}", "/orders", "/own/rights"),
+    "authority-01": ("", "/bulletins", "/ranking", "/catalogue", "/own/rights"),
 }
 
 

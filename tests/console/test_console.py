@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from console import rendering
+from console.page import Page
 from console.pages import PAGES
 from console.pages.home import AUDITOR as HOME_AUDITOR
 from console.pages.home import CLERK as HOME_CLERK
@@ -114,7 +115,7 @@ async def test_a_page_is_shown_or_refused_and_leaves_its_one_record(
         assert f"代码 FORBIDDEN · 原因 {reason}" in said(page)
 
 
-def _row(path: str) -> object:
+def _row(path: str) -> Page:
     return next(page for page in PAGES if page.path == path)
 
 
