@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 from collections.abc import Sequence
 
 from console.page import Chart
@@ -29,10 +30,16 @@ def bars(title: str, figures: Sequence[tuple[str, str]]) -> Chart:
     return Chart(title, uri, f"{title}：{said}")
 
 
+def _unhook() -> None:
+    """Take away the finder of modules that pygal leaves for its maps: it would see every import."""
+    sys.meta_path[:] = [one for one in sys.meta_path if type(one).__module__ != "pygal"]
+
+
 def _drawn(title: str, figures: Sequence[tuple[str, str]]) -> str:
     import pygal  # 40 ms: only for who looks at a chart
     from pygal.style import Style
 
+    _unhook()
     style = Style(
         background="transparent",
         plot_background="transparent",

@@ -30,14 +30,14 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a reader is. `now` is aware; `first` rows of a page, `own` his account."""
+    """Where a reader is. `now` is aware; `first` rows of a page, `most` of one that is not cut."""
 
     path: str
     parts: Mapping[str, str]
     query: Mapping[str, str]
     now: datetime
     first: int
-    own: str = ""
+    most: int
 
     def word(self, name: str) -> str | None:
         """A word of the query; None if it is not there or empty."""

@@ -75,7 +75,7 @@ def _of_month(address: Address) -> Mapping[str, Any]:
     chosen = {"month": address.parts["month"], "kind": _kind(address)}
     if chosen["kind"] != "COUNTY":
         chosen["figure"] = address.word("figure") or FIRST_FIGURE
-    return {"filter": chosen, **paged(address)}
+    return {"filter": chosen, "first": address.most, "after": address.word("after")}
 
 
 def _named(rows: list[Row], words: Words) -> list[Row]:

@@ -190,7 +190,7 @@ class Console(Face):
             raise NotFound("没有这个页面")
         settings = self._hub.settings
         now = datetime.fromtimestamp(self._hub.sessions.now(), ZONE)
-        address = Address(call.path, found[1], query, now, settings.page_default)
+        address = Address(call.path, found[1], query, now, settings.page_default, settings.page_max)
         kind = query.get("format")
         if form is None and kind in FORMATS and found[0].datasets:
             return await self._file(call, session, found[0], address, kind)
@@ -277,7 +277,7 @@ class Console(Face):
             None,
             self._foot(call, ROOT),
             self._words,
-            Address(call.path, {}, {}, datetime.now(ZONE), 0),
+            Address(call.path, {}, {}, datetime.now(ZONE), 0, 0),
             troubles=[trouble],
             sandbox=self._sandbox,
         )

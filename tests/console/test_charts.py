@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 
 from console.charts import bars
 
@@ -34,6 +35,12 @@ def test_it_draws_every_figure_and_says_it_in_words() -> None:
     assert "<b>" not in svg
     chart = bars("2026-10 申请量", FIGURES)
     assert chart.alt == "2026-10 申请量：者腊乡 12；蚌峨乡 7；<b>岩</b> 0"
+
+
+def test_it_leaves_nothing_in_the_way_of_imports() -> None:
+    drawn(FIGURES)
+    assert "pygal" in sys.modules
+    assert [one for one in sys.meta_path if "pygal" in repr(one)] == []
 
 
 def test_equal_figures_are_equal_bytes() -> None:
