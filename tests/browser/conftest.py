@@ -11,6 +11,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ import axe_playwright_python
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, async_playwright
 
+from catalog.load import load
+from hub import bulletins
 from hub.demo.site import Site
 from tests.casework import MANY
 from tests.door import listening
@@ -142,6 +145,8 @@ async def chromium() -> AsyncIterator[Browser]:
 async def edge(pristine: Site, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Edge]:
     """The county's hub."""
     site = copied(pristine, tmp_path_factory.mktemp("browser") / "site")
+    at = datetime(2026, 11, 3, tzinfo=UTC)
+    await bulletins.freeze(site.settings(), load(), "2026-09", by="office-01", now=at)
     async with over(site, MANY) as made:
         yield made
 

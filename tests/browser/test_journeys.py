@@ -15,7 +15,7 @@ EVERYBODY = ("/catalogue", "/catalogue/min_living", "/sources", "/own/rights", "
 DAYS = {
     "office-01": (
         *("", "/board", "/board?show=late", "/cases", f"/cases/{CASE}", "/orders"),
-        *("/orders/DB20520190004", "/bulletins", "/ranking"),
+        *("/orders/DB20520190004", "/bulletins", "/bulletins/2026-09?kind=TOWNSHIP", "/ranking"),
         *EVERYBODY,
     ),
     "auditor-01": (
@@ -40,6 +40,19 @@ async def test_a_day_of_each_post(seat: Seat, account: str) -> None:
         assert wide <= 1366, path  # nothing to be pushed aside at 1366 × 768
     assert seat.outside() == []
     assert seat.complaints == []
+
+
+async def test_a_month_is_a_picture_that_is_drawn(seat: Seat) -> None:
+    await seat.sign_in("authority-01")
+    await seat.go("/bulletins/2026-09?kind=TOWNSHIP")
+    picture = seat.page.get_by_role("img")
+    assert "者腊乡" in (await picture.get_attribute("alt") or "")
+    size = await picture.evaluate("one => [one.complete, one.naturalWidth]")
+    assert size == [True, 900]
+    assert await seat.page.locator("tbody tr").count() == 12
+    await seat.paper("authority-bulletin")
+    assert seat.complaints == []
+    assert seat.outside() == []
 
 
 async def test_the_door_by_keyboard_alone(seat: Seat) -> None:
