@@ -20,7 +20,7 @@ serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, 
 test: $(STAMPS)/dev mariadb ## every test, on SQLite and on a PostgreSQL and a MariaDB of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
-test-browser: $(STAMPS)/dev ## the console in Debian's Chromium: each role's day, axe, paper, nothing outside; build/screenshots
+test-browser: $(STAMPS)/dev ## the console in Chromium: each role's day, axe, paper, nothing outside; screenshots in build
 	@deploy/chromium-for-tests
 	$(BIN)/python -m pytest -q -m browser tests/browser
 

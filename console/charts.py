@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from console.page import Chart
 
 FONTS = "'Noto Sans CJK SC','Source Han Sans SC','Microsoft YaHei',SimHei,sans-serif"
-INK, BAR = "#1f2933", "#1f5f8b"
+INK, BAR, LINE = "#1f2933", "#1f5f8b", "#c9d2da"
 WIDTH, ROW_HEIGHT, FRAME = 900, 26, 80
 _SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
@@ -47,6 +47,8 @@ def _drawn(title: str, figures: Sequence[tuple[str, str]]) -> str:
         foreground_strong=INK,
         foreground_subtle=INK,
         colors=(BAR,),
+        guide_stroke_color=LINE,
+        major_guide_stroke_color=LINE,
         font_family=FONTS,
         value_font_size=12,
         label_font_size=12,

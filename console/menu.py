@@ -40,6 +40,7 @@ MENU = (
     Entry("季度红黑榜", "/ranking", REPORTS),
     Entry("审计查询", "/audit", AUDITOR),
     Entry("谁看过", "/audit/who", AUDITOR),
+    Entry("告警", "/audit/alerts", AUDITOR),
     Entry("完整性", "/audit/integrity", AUDITOR),
     Entry("数据目录", "/catalogue"),
     Entry("运行状态", "/sources"),

@@ -192,7 +192,34 @@ class Links:
     block: str = "links"
 
 
-Block = Table | Facts | Figures | Tabs | Filters | Deed | Chart | Note | Links
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """A count, and its shade from 0 (none) to 4; the count itself is written, too."""
+
+    count: int
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeatLine:
+    """A day."""
+
+    title: str
+    cells: Sequence[HeatCell]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Days by hours, darker where there is more."""
+
+    caption: str
+    heads: Sequence[str]
+    lines: Sequence[HeatLine]
+    block: str = "heat"
+
+
+Block = Heat | Table | Facts | Figures | Tabs | Filters | Deed | Chart | Note | Links
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,13 +20,15 @@ class Words:
     """The catalogue as a page says it.
 
     `hidden` coordinate -> state of what an answer withholds; `sample` makes a question that shows
-    a type, `rights` a row a data set of what the reader may, both for the pages that show them.
+    a type, `rights` a row a data set of what the reader may, `roles` those of his posts: for the
+    pages that show them, and to offer a form to whoever can use it.
     """
 
     catalog: Catalog
     hidden: Mapping[str, str] = field(default_factory=dict)
     sample: Callable[[str], str | None] = lambda _name: None
     rights: Callable[[], list[Mapping[str, Any]]] = list
+    roles: tuple[str, ...] = ()
 
     def of(self, extensions: Mapping[str, Any]) -> Words:
         """The same for an answer, with what it withholds."""

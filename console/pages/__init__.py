@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from console.page import Page
-from console.pages import audit, bulletins, cases, catalogue, home, orders, own, sources
+from console.pages import accounts, audit, bulletins, cases, catalogue, home, orders, own, sources
 
 PAGES: tuple[Page, ...] = (
     *home.PAGES,
@@ -14,6 +14,7 @@ PAGES: tuple[Page, ...] = (
     *orders.PAGES,
     *bulletins.PAGES,
     *audit.PAGES,
+    *accounts.PAGES,
 )
 
 

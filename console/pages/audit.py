@@ -25,6 +25,7 @@ from console.page import (
     Table,
     View,
 )
+from console.pages.accounts import to_account
 from console.pages.cases import paged, townships
 from console.words import Words
 
@@ -36,17 +37,13 @@ def _to_event(row: Row) -> str:
     return f"{ROOT}/audit/events/{row['idx']}"
 
 
-def _of_actor(row: Row) -> str | None:
-    return f"{ROOT}/audit?actor={row['actor']}" if row.get("actor") else None
-
-
 LISTED = (
     Column("序号", "idx", kind="number", link=_to_event),
     Column("时间", "at", kind="moment"),
     Column("类别", "kind", code="AuditKind"),
     Column("结果", "outcome", code="AuditOutcome"),
     Column("代码", "decisionCode", kind="code"),
-    Column("账号", "actor", kind="code", link=_of_actor),
+    Column("账号", "actor", kind="code", link=to_account),
     Column("单位", "actorOrg", kind="department"),
     Column("角色", "actorRole", kind="role"),
     Column("用途", "purpose", kind="purpose"),
@@ -73,7 +70,7 @@ ONE = (
 SAW = (
     Column("时间", "at", kind="moment"),
     Column("方式", "how", code="AuditHow"),
-    Column("账号", "actor", kind="code", link=_of_actor),
+    Column("账号", "actor", kind="code", link=to_account),
     Column("单位", "actorOrg", kind="department"),
     Column("角色", "actorRole", kind="role"),
     Column("用途", "purpose", kind="purpose"),

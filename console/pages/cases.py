@@ -28,6 +28,7 @@ from console.words import Words
 
 SHOWS = {"open": "未办结", "today": "今日到期", "late": "已超时"}
 EVENTS = 100  # the longest flow with its returns has some thirty
+ISSUER = "office"  # to whom the form is offered; who may use it the policy says
 ORDERED = ("SUPERVISE", "KEY", "LEADER")  # an urge is opened by itself (casework)
 
 
@@ -237,11 +238,8 @@ def _case(answer: Answer, address: Address, words: Words) -> View:
         Table("投诉与申诉", COMPLAINT, found["complaints"] or ()),
     ]
     title = f"诉求件 {found['caseNo']}"
-    return View(
-        title,
-        [*told, Facts("基本情况", ONE, found), events, *tables, _supervise(address, words)],
-        events,
-    )
+    forms = [_supervise(address, words)] if ISSUER in words.roles else []
+    return View(title, [*told, Facts("基本情况", ONE, found), events, *tables, *forms], events)
 
 
 def _supervise(address: Address, words: Words) -> Deed:

@@ -86,7 +86,12 @@ def _auditor(answer: Answer, _address: Address, words: Words) -> View:
     open_ = health.get("openAlerts")
     figures = [
         Figure("审计记录", _count(health.get("size")), f"{ROOT}/audit"),
-        Figure("未处置告警", _count(open_), None, "late" if open_ else "calm"),
+        Figure(
+            "未处置告警",
+            _count(open_),
+            f"{ROOT}/audit/alerts?state=OPEN",
+            "late" if open_ else "calm",
+        ),
     ]
     columns = (
         Column("最近检查点", "signedAt", kind="moment"),

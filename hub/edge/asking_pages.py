@@ -79,7 +79,8 @@ class Asked:
         """With what the reader himself may."""
         if self.known is None or self.catalog is None:
             return words
-        return replace(words, rights=partial(rights, self.known.gate, self.catalog))
+        judged = partial(rights, self.known.gate, self.catalog)
+        return replace(words, rights=judged, roles=self.roles)
 
 
 def hub_words(hub: Hub) -> Words:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
+from datetime import datetime
 
 import httpx
 import pytest
 
+from catalog.workdays import ZONE
 from console import rendering
 from console.page import Page
 from console.pages import PAGES
@@ -33,6 +36,8 @@ PATHS: Mapping[str, str] = {
     "/audit": "/audit",
     "/audit/events/{idx:number}": "/audit/events/0",
     "/audit/integrity": "/audit/integrity",
+    "/audit/alerts": "/audit/alerts",
+    "/audit/accounts/{actor}": "/audit/accounts/office-01",
     "/catalogue": "/catalogue",
     "/catalogue/{name}": "/catalogue/min_living",
     "/sources": "/sources",
@@ -43,7 +48,10 @@ PATHS: Mapping[str, str] = {
 EVERYBODY = ("", "/catalogue", "/catalogue/{name}", "/sources", "/own/rights", "/own/history")
 CASEWORK = ("/board", "/cases", "/cases/{number}", "/orders", "/orders/{number}")
 REPORTS = ("/bulletins", "/bulletins/{month}", "/ranking")
-AUDIT = ("/audit", "/audit/events/{idx:number}", "/audit/integrity")
+AUDIT = (
+    *("/audit", "/audit/events/{idx:number}", "/audit/integrity"),
+    *("/audit/alerts", "/audit/accounts/{actor}"),
+)
 SEEN: Mapping[str, tuple[str, ...]] = {
     "zhelai-village-01": (*EVERYBODY, "/board", "/cases", "/cases/{number}"),
     "zhelai-town-01": (*EVERYBODY, *CASEWORK),
@@ -228,6 +236,32 @@ async def test_nobody_sees_anothers_history(edge: Edge) -> None:
     theirs = said(await office.get("/own/history"))
     assert "ConsoleHomeOffice" in theirs
     assert "ConsoleHomeClerk" not in theirs
+
+
+async def test_an_accounts_week_adds_up_to_its_records(edge: Edge) -> None:
+    desk = await browser_of(edge, "auditor-01")
+    records = [r for r in await edge.records() if r.get("actor") == "zhelai-town-01"]
+    today = datetime.now(ZONE).date().isoformat()
+    for _ in range(100):  # the sums follow the log by a second or two
+        page = said(await desk.get("/audit/accounts/zhelai-town-01"))
+        (line,) = re.findall(rf"{today} ((?:\d+ )+)\d{{4}}-", page)
+        *hours, total = map(int, line.split())
+        if total == len(records):
+            break
+        await asyncio.sleep(0.2)
+    assert sum(hours) == total == len(records)
+    odd = await desk.get("/audit/accounts/zhelai-town-01?until=yesterday")
+    assert odd.status_code == 400
+
+
+async def test_a_first_page_counts_and_sees_nobody(edge: Edge) -> None:
+    for account in ("zhelai-town-01", "office-01"):
+        desk = await browser_of(edge, account)
+        await desk.get("")
+        record = await edge.last()
+        assert record["actor"] == account
+        assert "subjects" not in record
+        assert {read["n"] for read in record["reads"] if read["d"] != "source_system"} == {0}
 
 
 async def test_the_board_counts_what_the_answer_counts(edge: Edge) -> None:

@@ -55,7 +55,9 @@ async def test_an_order_is_issued_once_however_often_its_form_is_sent(hub: Edge)
 async def test_who_may_not_order_is_refused_and_nothing_is_done(hub: Edge) -> None:
     desk, before = browser(hub), await orders(hub)
     await desk.sign_in("zhelai-town-01")
-    page = await desk.post(f"/cases/{CASE}", await desk.get(f"/cases/{CASE}"), **FORM)
+    shown = await desk.get(f"/cases/{CASE}")
+    assert "交办督办单" not in shown.text  # it is not even offered
+    page = await desk.post(f"/cases/{CASE}", shown, **FORM)
     assert page.status_code == 403
     assert "FORBIDDEN" in said(page)
     assert await orders(hub) == before
