@@ -17,7 +17,7 @@ from typing import Any
 
 from starlette.types import Receive, Scope
 
-from catalog.errors import HubError, MethodNotAllowed, NotFound
+from catalog.errors import LATER, HubError, MethodNotAllowed, NotFound
 from catalog.workdays import ZONE
 from console import rendering
 from console.menu import menu
@@ -210,7 +210,7 @@ class Console(Face):
         address: Address,
         form: Mapping[str, str] | None,
     ) -> Sent:
-        if asked.status == 401:
+        if asked.status == 401 and asked.errors[0]["extensions"].get("reason") not in LATER:
             await self._door.out(session, asked.visit, VOID)
             return self._door_page(call, TOLD[VOID], address.path, 401)
         page = asked.page

@@ -55,4 +55,4 @@ async def test_no_argument_names_another(desk: Desk) -> None:
         "{ myActivity { nodes { body } } }",
     ):
         answer = await desk.ask("office-01", text)
-        assert answer.json()["errors"][0]["extensions"]["code"] == "VALIDATION_FAILED", text
+        assert answer.json()["errors"][0]["extensions"]["code"] == "GRAPHQL_VALIDATION_FAILED", text
