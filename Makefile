@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := $(shell command -v uv 2>/dev/null)
-OURS := hub schema resolvers authz adapters audit domain store catalog
+OURS := hub console schema resolvers authz adapters audit domain store catalog
 STAMPS := $(VENV)/.stamps
 
 help: ## list the targets
@@ -19,6 +19,10 @@ serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, 
 
 test: $(STAMPS)/dev mariadb ## every test, on SQLite and on a PostgreSQL and a MariaDB of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+test-browser: $(STAMPS)/dev ## the console in Chromium: each role's day, axe, paper, nothing outside; screenshots in build
+	@deploy/chromium-for-tests
+	$(BIN)/python -m pytest -q -m browser tests/browser
 
 mariadb: ## MariaDB's server program for the tests, if it is not there (Debian, as root)
 	@deploy/mariadb-for-tests
@@ -97,5 +101,5 @@ else
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 
-.PHONY: help demo serve test mariadb test-nightly mutation conformance check bench bench-smoke bench-audit bench-authz bench-sick bench-edge fix schema lock \
+.PHONY: help demo serve test test-browser mariadb test-nightly mutation conformance check bench bench-smoke bench-audit bench-authz bench-sick bench-edge fix schema lock \
   install

@@ -39,6 +39,7 @@ _KINDS = {
     "MUTATION": (_DATASTORE, 2),
     "AUDIT_READ": (_DATASTORE, 4),
     "SIGN_IN": (_SIGN_IN, 1),
+    "SIGN_OUT": (_SIGN_IN, 2),  # Logoff
     "REJECTS": (_API, 2),
     "POLICY_CHANGED": (_ENTITY, 3),
     "RULE_CHANGED": (_ENTITY, 3),

@@ -39,6 +39,8 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "REACH": "outside the area of your post",
         "OWNER": "belongs to another department",
         "END_USER": "X-End-User names nobody on the register with a household",
+        "FORM": "the form is not of a page of this session; go back and send it again",
+        "PERSON": "the console is for persons of the offices; machines use the API",
         "PRINT_SHOWS_MORE": "the stored print shows more than you may see; make your own",
         "QUOTA": "too many look-ups of persons; try again later",
         "PLACED": "these rows lie in another database; they are read here and changed there",

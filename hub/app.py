@@ -32,12 +32,14 @@ from catalog.errors import AuditUnavailable, HubError
 from catalog.grades import Mask
 from catalog.load import Catalog
 from catalog.placing import OWN
+from console.page import ROOT as CONSOLE
 from domain.correction import DISPUTED
 from hub import followers, limits
 from hub.budgets import budget_of
 from hub.comparing.running import Comparing
 from hub.cosigning import Cosigning, times, witnesses
 from hub.edge.changes import Changes, where
+from hub.edge.console import Console
 from hub.edge.contract import CONTRACT, Contract
 from hub.edge.elsewhere import Elsewhere, guarded
 from hub.edge.endpoint import Endpoint
@@ -53,6 +55,7 @@ from hub.identity.case_files import NUMBERED, CaseFiles
 from hub.identity.end_users import EndUsers
 from hub.identity.outsiders import outsiders
 from hub.identity.proxies import Proxies
+from hub.identity.sessions import Sessions
 from hub.identity.tokens import Tokens
 from hub.jobs import Jobs
 from hub.keys import KeysError, load_keys, source_keys
@@ -84,6 +87,7 @@ from resolvers.roots.root import Words
 from resolvers.scale import Limits
 from schema.build import build
 from store.budgets import SECOND_US, Budgets
+from store.clients import MINUTE_S
 from store.corrections import disputed
 from store.deeds import Deeds
 from store.engine import open_engine
@@ -202,6 +206,9 @@ def assemble(
         catalog=catalog,
         keys=keys,
         tokens=tokens,
+        sessions=Sessions(
+            store, settings.console_idle_minutes * MINUTE_S, lambda: clock() / SECOND_US
+        ),
         store=store,
         sources=sources,
         budgets=budgets,
@@ -373,6 +380,7 @@ def create_app(hub: Hub) -> ASGIApp:
             Route(f"{VERIFY}/{{code}}", Verifying(hub)),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            *_console(hub),
             *oauth.routes(hub),
             Route(CONTRACT, Contract(hub)),
             *([] if hub.telemetry.scraped is None else [Route(METRICS, hub.telemetry.scraped)]),
@@ -382,6 +390,14 @@ def create_app(hub: Hub) -> ASGIApp:
     app.router.redirect_slashes = False  # it would answer with the caller's own Host and query
     app.state.hub = hub
     return Proxies(hub, _straight({"http": graphql, "websocket": line}, app))
+
+
+def _console(hub: Hub) -> list[Route]:
+    """The console's routes; none if it is off."""
+    if not hub.settings.console_enabled:
+        return []
+    console = Console(hub)
+    return [Route(path, console) for path in (CONSOLE, f"{CONSOLE}/{{path:path}}")]
 
 
 def _straight(graphql: Mapping[str, ASGIApp], app: ASGIApp) -> ASGIApp:

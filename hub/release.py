@@ -76,6 +76,7 @@ RETRY = "retryAfter"  # seconds; in an error's extensions and in its head
 CONTRACT = "Schema_sdl"  # how the record names the operation of who fetches the SDL
 SANDBOX = ((b"x-sandbox", b"true"),)
 NAME_LENGTH, NAME_DIGITS = 40, 2  # `Top10Cases` says what is asked; a token has more digits
+FILE = "page.file"  # beside the variables: GraphQL has no name with a dot
 AUDIT = "audit_"  # reading a data set named so is itself an AUDIT_READ (audit P6)
 
 
@@ -85,6 +86,15 @@ class Page:
 
     body: bytes
     csp: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """Bytes that are no page. `media` their whole type, `kept` whether a browser may keep them."""
+
+    body: bytes
+    media: str
+    kept: str = "no-store"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,8 @@ class Visit:
     many consecutive id numbers (`runs.py`), known after the answer. `trusted`: the approved
     document that is asked; `free`: a text nobody has approved, which the record says where
     documents are watched. `road`: the digest of ``X-Road-Id``; `paper`: what of the answer is
-    printed; `told`: headers of its answer, whatever that will be.
+    printed; `session`: of a browser that is signed in, as the log names it; `file`: as which kind
+    of file the answer leaves; `told`: headers of its answer, whatever that will be.
     """
 
     request_id: str
@@ -129,6 +140,8 @@ class Visit:
     stream: str = ""
     road: str = ""
     paper: Paper | None = None
+    session: str = ""
+    file: str = ""
     told: tuple[tuple[bytes, bytes], ...] = ()
 
 
@@ -248,6 +261,50 @@ class Release:
             *self._marks,
         ]
         return Sent(status, headers, page.body)
+
+    def file(
+        self, file: File, visit: Visit, receipt: Receipt | None, *added: tuple[bytes, bytes]
+    ) -> Sent:
+        """A file: a table whose records are there, or one that tells nothing of anybody."""
+        headers = [
+            (b"content-type", file.media.encode()),
+            (b"cache-control", file.kept.encode()),
+            (b"x-content-type-options", b"nosniff"),
+            *_named_in_headers(visit, receipt),
+            (b"content-length", b"%d" % len(file.body)),
+            *added,
+            *self._marks,
+        ]
+        return Sent(200, headers, file.body)
+
+    async def signed(
+        self, kind: Kind, visit: Visit, connection: AsyncConnection, code: str = ""
+    ) -> Receipt:
+        """A browser signs in or out: its record, in the transaction that makes it so.
+
+        AuditUnavailable.
+        """
+        self._quorum.demand()
+        draft = _by(visit, kind, code=code, op=Op(name="console", type="session"))
+        return await self._log.append_in(connection, draft)
+
+    async def unsigned(self, error: HubError, visit: Visit) -> Receipt:
+        """An account that we know was not let in. AuditUnavailable."""
+        told = Op(name="console", type="session")
+        draft = _by(visit, Kind.SIGN_IN, outcome=outcome_of(error), code=error.code, op=told)
+        return await self._log.append(draft)
+
+    async def leaving(self, visit: Visit, name: str) -> Receipt:
+        """A file is asked for: its record is there before it is read. AuditUnavailable."""
+        self._quorum.demand()
+        told = Op(name=name, type="query", vars={FILE: visit.file})
+        return await self._log.append(_by(visit, Kind.EXPORT_INTENT, op=told))
+
+    async def left(self, visit: Visit, name: str, intent: Receipt, rows: int) -> Receipt:
+        """How many rows it holds; written before it leaves. AuditUnavailable."""
+        told = Op(name=name, type="query", vars={FILE: visit.file, "rows": rows})
+        draft = _by(visit, Kind.EXPORT_RESULT, op=told)
+        return await self._log.append(replace(draft, ref=str(intent.idx)))
 
     def token(self, uid: str | None) -> str:
         """How the log names a citizen; empty for nobody."""
@@ -406,6 +463,7 @@ def _by(visit: Visit, kind: Kind = Kind.READ, **told: Any) -> Draft:
         basis=visit.basis,
         case=asker.case_no or "",
         note=visit.note,
+        session=visit.session,
         end_user=visit.end_user,
         break_glass=asker.purpose == EMERGENCY,
         ref=visit.intent or visit.stream,
@@ -467,6 +525,8 @@ def _beside(visit: Visit) -> dict[str, str | int | bool]:
         told["doc.free"] = True
     if visit.paper is not None:
         told |= visit.paper.told()
+    if visit.file:
+        told[FILE] = visit.file
     return told
 
 

@@ -47,6 +47,7 @@ HIDDEN = "******"
 WITNESS_NAME = 64  # the column's width
 AUDIT_WAIT_S = 2.0  # longer than any healthy commit; then the answer is refused (audit 1.6)
 PORT = 8532
+CONSOLE_IDLE_MIN = 20  # a desk that was left; GB/T 22239 asks for an end, the length is ours
 SAMPLE = 0.1  # of the requests: a slow hour shows in ten, a day's spans stay below a gigabyte
 MIN_WEBHOOK_KEY = 16  # characters: a shorter key could be searched for
 SEGMENT = 1_000_000  # records; some two weeks of a busy county
@@ -134,6 +135,8 @@ class Settings:
     running_gateway: int
     cors_origins: tuple[str, ...]
     print_url: str | None
+    console_enabled: bool
+    console_idle_minutes: int
     alerts_webhook_url: str | None = field(repr=False)
     alerts_webhook_key: str | None = field(repr=False)
     alerts_syslog: str | None
@@ -367,6 +370,7 @@ def _completed(values: Mapping[str, Any], origins: Mapping[str, str]) -> Setting
         "issuer": full["issuer"] or "https://demo.invalid",
         "oauth.enabled": demo if full["oauth.enabled"] is None else full["oauth.enabled"],
         "oauth.url": full["oauth.url"] or full["issuer"] or "https://demo.invalid",
+        "console.enabled": demo if full["console.enabled"] is None else full["console.enabled"],
         "print.url": full["print.url"] or ("https://demo.invalid" if demo else None),
         "documents.person": full["documents.person"] or _documents(demo),
         "documents.system": full["documents.system"] or _documents(demo),
@@ -700,6 +704,10 @@ SETTINGS: Mapping[str, Setting] = {
         "print_url",
         _matching(_PUBLIC.match),
         "请写群众可以访问的地址，如 https://hub.example.cn，不带参数",
+    ),
+    "console.enabled": Setting("console_enabled", _flag, "请写 1 或 0"),
+    "console.idle_minutes": Setting(
+        "console_idle_minutes", _whole(1, 240), "请写 1 到 240 之间的分钟数", CONSOLE_IDLE_MIN
     ),
     "alerts.webhook_url": Setting(
         "alerts_webhook_url",

@@ -20,6 +20,7 @@ from hub.edge.pace import Pace
 from hub.edge.trusted import TrustedDocuments
 from hub.identity.asking import Askers
 from hub.identity.outsiders import Outsider
+from hub.identity.sessions import Sessions
 from hub.identity.tokens import Tokens
 from hub.jobs import Jobs
 from hub.keys import Keys
@@ -43,6 +44,7 @@ class Hub:
     catalog: Catalog
     keys: Keys
     tokens: Tokens
+    sessions: Sessions
     store: AsyncEngine
     sources: Mapping[str, Source]
     budgets: Budgets

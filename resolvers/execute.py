@@ -57,7 +57,7 @@ from resolvers.quota import Lookups
 from resolvers.ready import Ready
 from resolvers.refusal import refused
 from resolvers.roots.entities import KEYS, References
-from resolvers.roots.root import CHANGED, ME, Words
+from resolvers.roots.root import CHANGED, ME, SELF, Words
 from resolvers.scale import too_complex
 from resolvers.watch import Step, Watch
 
@@ -380,7 +380,8 @@ class Execution:
                 self.sought |= dict.fromkeys(self._keys(read))
             return {}
         params: dict[str, Any] = {}
-        own = {ME: self._gate.asker.end_user, CHANGED: self._changed}
+        asker = self._gate.asker
+        own = {ME: asker.end_user, SELF: asker.principal_id, CHANGED: self._changed}
         for bind in read.binds:
             value: Any = given
             for name in bind.path:

@@ -27,7 +27,9 @@ def audit(kit: Kit) -> None:
     kit.rows(data["audit_proof"], {})
     office = EdgeTo("department", "office", "code", many=False)
     kit.rows(data["audit_own"], {"department": kit.edge("Department", "单位", office)})
+    kit.rows(data["own_activity"], {})
     for name, title in (
+        ("OwnActivity", "本账号访问记录"),
         ("AuditEvent", "审计事件"),
         ("AuditAccess", "人员访问记录"),
         ("AuditActivity", "账号活动"),

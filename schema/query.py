@@ -74,7 +74,8 @@ def inputs(kit: Kit) -> None:
             "node": ("CaseNode", "环节"),
             "open": ("Boolean", "是否未结束"),
             "late": ("Boolean", "是否超时"),
-            "dueBefore": ("DateTime", "在此时间以前到期；今日到期即明日零时以前"),
+            "dueFrom": ("DateTime", "在此时间或以后到期"),
+            "dueBefore": ("DateTime", "在此时间以前到期；今日到期即自今日零时起、明日零时以前"),
             "division": ("DivisionCode", "该区划及其下级"),
         },
     )
@@ -211,6 +212,7 @@ def _audit_inputs(kit: Kit) -> None:
         "AuditFilter",
         "审计事件筛选条件，同时满足",
         {
+            "idx": ("Sequence", "序号"),
             "actor": ("String", "账号"),
             "org": ("String", "单位的部门代码"),
             "division": ("DivisionCode", "岗位在该区划及其下级"),
@@ -441,6 +443,9 @@ def _audit_roots(kit: Kit) -> dict[str, Any]:
             "谁看过、查过我，新的在前；仅群众端，以 X-End-User 写明本人",
             "my_subject_access",
             PERIOD,
+        ),
+        "myActivity": root(
+            "OwnActivityConnection", "本账号做了什么，新的在前", "my_activity", PERIOD
         ),
         "auditProof": root(
             "AuditProof",

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from sqlalchemy import select
+from uvicorn.config import LifespanType
 
 from audit.batch import now_us
 from hub.app import assemble, create_app
@@ -122,16 +123,24 @@ async def opened(
     """A hub over the store on a free loopback port; `given` settings by name."""
     base: dict[str, object] = {"profile": "demo", "data_dir": folder, "store.url": store}
     hub = assemble(load_settings({}, {**base, **given}), clock=clock)
-    server = _Server(config(create_app(hub)))
+    async with (
+        listening(hub, lifespan="on") as url,
+        httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client,
+    ):
+        yield Door(hub, url, client)
+
+
+@contextlib.asynccontextmanager
+async def listening(hub: Hub, *, lifespan: LifespanType = "off") -> AsyncIterator[str]:
+    """The hub on a free loopback port; its address. `lifespan`: is it to be started, too?"""
+    server = _Server(config(create_app(hub), lifespan=lifespan))
     task = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(READY_S):
             while not server.started:
                 assert not task.done()
                 await asyncio.sleep(0.01)
-        url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=20) as client:
-            yield Door(hub, url, client)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         await task

@@ -1,3 +1,3 @@
 """The newest migration, by name: whoever adds one changes this line."""
 
-HEAD = "pauses"
+HEAD = "console_sessions"

@@ -26,6 +26,7 @@ from audit.note import Checkpoint
 from audit.signer import newest_note
 from authz.gate import Gate
 from catalog.errors import Readable
+from console.page import ROOT as CONSOLE
 from hub.app import assemble, create_app, running
 from hub.demo.accounts import CLIENT
 from hub.demo.department import departments
@@ -298,6 +299,8 @@ async def serve(site: Site, port: int, echo: Echo, without: Collection[str] = ()
         echo(f"  接口   {address}/api/rest/{LABEL}  {address}/api/openapi.json")
         echo(f"  接口定义 {address}/schema.graphql（账号 lab）")
         echo(f"  状态   {address}/healthz  {address}/readyz")
+        if made.settings.console_enabled:
+            echo(f"  控制台 {address}{CONSOLE}（以下面的令牌登录）")
         if without:
             echo(f"  未接入 {' '.join(without)}")
         tokens = {a.name: await _issued(made, site, a.name, SERVED_S) for a in site.accounts}

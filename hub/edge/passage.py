@@ -107,7 +107,8 @@ class Passage:
         HubError for a document that is not there or may not be asked, before it is read at all.
         """
         if not ours:
-            question = self._writing(await self.settled(question, known))
+            question = await self.settled(question, known)
+        question = self._writing(question)
         hub, visit = self._hub, self.visit
         hub.telemetry.metrics.asked(trusted=ours or visit.trusted is not None, free=visit.free)
         # An event was not asked for just now: its subscription has its own bound.

@@ -70,5 +70,6 @@ ROOTS: Mapping[str, Callable[[Args], Root]] = {
     "audit_health": audit.audit_health,
     "spot_sample": audit.spot_sample,
     "audit_proof": audit.audit_proof,
+    "my_activity": audit.my_activity,
     "my_subject_access": audit.my_subject_access,
 }

@@ -18,11 +18,13 @@ from resolvers.plan import Grouping
 from resolvers.roots.citizens import id_number
 from resolvers.roots.root import (
     ME,
+    SELF,
     Args,
     Given,
     Root,
     Words,
     among,
+    as_is,
     equals,
     given,
     moment,
@@ -59,6 +61,7 @@ def audit_events(args: Args) -> Root:
         "audit_event",
         Mode.LIST,
         (
+            *equals(args, "idx", "filter", "idx"),
             *equals(args, "actor", "filter", "actor"),
             *equals(args, "actorOrg", "filter", "org"),
             *equals(args, "kind", "filter", "kind"),
@@ -130,6 +133,12 @@ def my_subject_access(args: Args) -> Root:
         Mode.LIST,
         (Given("x__subject", among(8), (ME,), _mine), *_between(args, column="x__ts")),
     )
+
+
+def my_activity(args: Args) -> Root:
+    """What the asking account did, newest first; no argument says whose."""
+    mine = Given("actor", "eq", (SELF,), as_is)
+    return Root("own_activity", Mode.LIST, (mine, *_between(args)))
 
 
 def audit_proof(args: Args) -> Root:

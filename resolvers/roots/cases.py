@@ -56,7 +56,7 @@ def supervision_orders(args: Args) -> Root:
 
 
 def work_orders(args: Args) -> Root:
-    """Work orders by node, open or not, late or not, what is due before a moment, and division."""
+    """Work orders by node, open or not, late or not, due between two moments, and division."""
     return Root(
         "work_order",
         Mode.LIST,
@@ -64,7 +64,8 @@ def work_orders(args: Args) -> Root:
             *equals(args, "node", "filter", "node"),
             *equals(args, "open", "filter", "open"),
             *equals(args, "late", "filter", "late"),
-            *_before(args, "dueAt", "filter", "dueBefore"),
+            *_moment(args, "ge", "dueAt", "filter", "dueFrom"),
+            *_moment(args, "lt", "dueAt", "filter", "dueBefore"),
             *within(args, "filter", "division"),
         ),
     )
@@ -79,8 +80,8 @@ def timeouts(args: Args) -> Root:
     )
 
 
-def _before(args: Args, column: str, *path: str) -> tuple[Given, ...]:
-    return (Given(column, "lt", path, moment),) if given(args, *path) else ()
+def _moment(args: Args, op: str, column: str, *path: str) -> tuple[Given, ...]:
+    return (Given(column, op, path, moment),) if given(args, *path) else ()
 
 
 def case_events(args: Args) -> Root:

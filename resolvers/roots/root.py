@@ -46,6 +46,8 @@ Sought = str | bytes
 """A person as the log's record names him: by ``citizen_uid`` or by a token that is known."""
 ME = "@me"
 """In place of an argument: the citizen the asker speaks for (``Asker.end_user``), or None."""
+SELF = "@self"
+"""In place of an argument: the account that asks."""
 CHANGED = "@changed"
 """In place of an argument: the key of the row whose change a subscription is told of."""
 AMONG = (8, 100)

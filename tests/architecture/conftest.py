@@ -8,6 +8,7 @@ import pytest
 
 OURS = (
     "hub",
+    "console",
     "schema",
     "resolvers",
     "authz",

@@ -14,6 +14,7 @@ VAGUE = re.compile(r"(^|_)(utils?|helpers?|manager|common|misc)(_|$)")
 TESTED = {
     "adapters": ("adapters", "adapters/databases", "adapters/drops", "adapters/web"),
     "audit": ("audit", "audit/verify"),
+    "console": ("console", "console/pages", "hub/edge"),
     "demo": ("hub/demo", "hub/demo/sources"),
     "departments": ("examples/departments",),
     "hub": ("hub", "hub/cli", "hub/edge", "hub/identity", "hub/printing", "hub/telemetry"),
@@ -38,6 +39,8 @@ OPERATIONS = {
     "authz/test_defects": "what is known of the wrapped library, D1 to D15",
     "authz/test_laws": "what no policy may break, on random policies",
     "authz/test_traps": "where the county itself misleads, T1 to T12",
+    "console/test_deeds": "what forms of pages do",
+    "console/test_escaping": "canaries on pages and in files",
     "demo/test_shares": "the county's shares, from county.py and its writers",
     "hub/test_alert_verbs": "hub audit rules and hub audit alerts, as an officer types them",
     "hub/test_archive_verbs": "the verbs of hub/cli/audit/archive.py, as a user types them",
@@ -53,6 +56,7 @@ OPERATIONS = {
 WHOLE = (
     "architecture",
     "attacks",
+    "browser",
     "conformance",
     "docs",
     "faults",

@@ -63,7 +63,7 @@ def test_nobody_chooses_an_order(county: County) -> None:
     }
     assert names == {
         "by", "id", "code", "caseNo", "orderNo", "complaintNo", "correctionNo", "changeNo",
-        "requestNo", "clueNo", "name",
+        "requestNo", "clueNo", "month", "name",
         "division", "filter", "level", "parent", "provider", "first", "after", "last", "before",
         "input", "of", "actor", "since", "until", "count", "size", "seed", "idx",
         "representations", "area",

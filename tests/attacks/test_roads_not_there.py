@@ -18,7 +18,7 @@ KNOWN = {
     "supervisionOrder", "supervisionOrders", "department", "departments", "dataset",
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
-    "mySubjectAccess", "sources", "_entities", "_service",
+    "mySubjectAccess", "myActivity", "sources", "_entities", "_service",
     "bulletins", "bulletinFigures", "rankings",
     "complaint", "complaints", "spotChecks", "spotCheckItems",
     "accountChange", "accountChanges", "trainingRecords", "staffingGaps",

@@ -216,6 +216,7 @@ def test_a_day_before_it_begins_nothing_rests_on_it(catalog: Catalog, asker: New
 
 def test_the_stores_class_counts_and_the_catalogues_where_it_has_none(catalog: Catalog) -> None:
     names = {"Division.basic", "Department.basic", "Dataset.basic", "Source.health"}
+    names.add("OwnActivity.basic")
 
     def opened(classes: dict[str, SharingKind]) -> set[str]:
         return {line.object for line in shared_rules(catalog, classes) if line.allows}

@@ -18,7 +18,17 @@ from hub.edge.decoding import ENGLISH, SAID
 from resolvers.scale import Limits
 
 KINDS = {kind.__name__: kind for kind in HubError.__subclasses__()}
-PACKAGES = ("hub", "schema", "resolvers", "authz", "adapters", "audit", "domain", "store")
+PACKAGES = (
+    "hub",
+    "console",
+    "schema",
+    "resolvers",
+    "authz",
+    "adapters",
+    "audit",
+    "domain",
+    "store",
+)
 _REASON = re.compile(r"^\| `(\w+)` \|", re.MULTILINE)
 
 

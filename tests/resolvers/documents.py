@@ -43,7 +43,7 @@ CLOSED = ("orders", "household", "members", "department")
 """Relations whose rows travel as JSON with their parent's: asked oftener for the same reason."""
 OFFICERS = (
     *("subjectAccess", "actorActivity", "accessSummary", "topSubjects", "auditAlerts"),
-    *("auditHealth", "spotSample", "auditProof", "mySubjectAccess"),
+    *("auditHealth", "spotSample", "auditProof", "mySubjectAccess", "myActivity"),
 )
 """What only the officer reads beside the events: compared with the records themselves."""
 CORRECTING = (
