@@ -18,7 +18,10 @@ _LEVELS = {6: Level.COUNTY, 9: Level.TOWNSHIP, 12: Level.VILLAGE}
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """`parents` inherited; `bases` levels of the base region; `exclusive` 三员分立."""
+    """`parents` inherited; `bases` levels of the base region; `exclusive` 三员分立.
+
+    `program`: no post has it, a program of the hub's own asks by it.
+    """
 
     code: str
     title: str
@@ -26,6 +29,7 @@ class Role:
     bases: tuple[Level, ...]
     exclusive: bool
     demo: bool
+    program: bool = False
 
 
 def read_roles(table: Table) -> dict[str, Role]:
@@ -55,6 +59,7 @@ def _role(code: str, table: Table) -> Role:
         tuple(levels[base] for base in bases),
         table.flag("exclusive", False),
         table.flag("demo", False),
+        table.flag("program", False),
     )
     table.done()
     return role
