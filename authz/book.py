@@ -89,8 +89,8 @@ class PolicyBook:
         return PolicyBook(self.version, rules, self._roles, self._catalog)
 
     def holders(self, role: str) -> frozenset[str]:
-        """The roles a post can have that fall under a line's role."""
-        held = (code for code, known in roles().items() if known.bases)
+        """The roles a post or a program can have that fall under a line's role."""
+        held = (code for code, known in roles().items() if known.bases or known.program)
         return frozenset(c for c in held if role == "*" or role in expand(c, self._roles))
 
     def post(self, dept: str, role: str, base: str) -> Post:

@@ -30,6 +30,7 @@ class Role:
 
     `filed_by`: who files account changes of this role, None if its posts are not given that way.
     `depts`: the departments it exists in, empty for any.
+    `program`: no post has it, a program of the hub's own asks by it.
     """
 
     code: str
@@ -40,6 +41,7 @@ class Role:
     demo: bool
     filed_by: Filer | None = None
     depts: tuple[str, ...] = ()
+    program: bool = False
 
 
 def read_roles(table: Table) -> dict[str, Role]:
@@ -75,6 +77,7 @@ def _role(code: str, table: Table) -> Role:
         table.flag("demo", False),
         None if filed_by is None else filers[filed_by],
         table.texts("depts"),
+        table.flag("program", False),
     )
     table.done()
     return role
