@@ -85,10 +85,10 @@ def test_ci_calls_exactly_the_readmes_check_and_test_commands(
 ) -> None:
     script = (root / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     called = [line for line in script if line.startswith("make")]
-    assert called == ["make check", "make test"]
+    assert called == ["make check", "make test", "make test-browser"]
     assert [line for line in called if f"`{line}`" not in page("README.md").prose] == []
-    assert script[-2:] == called  # and nothing else comes after the checkout is entered
-    assert script[-3].startswith("cd ")
+    assert script[-3:] == called  # and nothing else comes after the checkout is entered
+    assert script[-4].startswith("cd ")
 
 
 @pytest.mark.loopback

@@ -31,6 +31,9 @@ INSIDE = {
     "catalog/county_days.csv",
     "catalog/limits.toml",
     "catalog/routing.toml",
+    "console/documents/board.graphql",
+    "console/static/console.css",
+    "console/templates/page.html",
     "domain/case.py",
     "hub/_alembic/env.py",
     "hub/_departments/deliveries.py",
@@ -53,6 +56,7 @@ INSIDE = {
 }
 OURS = {
     "hub",
+    "console",
     "schema",
     "resolvers",
     "authz",
@@ -110,7 +114,7 @@ def program(elsewhere: Path, tmp_path: Path) -> Program:
 def test_everything_the_program_reads_is_inside(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert INSIDE - names == set()
-    data = {".toml", ".csv", ".conf", ".graphql", ".json"}
+    data = {".toml", ".csv", ".conf", ".graphql", ".json", ".html", ".css"}
     ours = [p for name in OURS for p in (ROOT / name).rglob("*") if p.suffix in data | {".py"}]
     assert {p.relative_to(ROOT).as_posix() for p in ours} - names == set()
     versions = {p.name for p in (ROOT / "alembic/versions").glob("*.py")}
