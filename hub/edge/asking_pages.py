@@ -85,7 +85,7 @@ class Asked:
 
 def hub_words(hub: Hub) -> Words:
     """The words of this hub, with a sample question for every type."""
-    return Words(hub.catalog, sample=partial(sample, hub.engine.bindings.schema))
+    return Words(hub.catalog, sample=lambda name: sample(hub.engine.bindings.schema, name))
 
 
 def headers_of(session: Session, brought: Headers, key: str = "") -> Headers:

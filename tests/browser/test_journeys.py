@@ -20,7 +20,7 @@ DAYS = {
     ),
     "auditor-01": (
         *("", "/audit", "/audit?kind=READ", "/audit/events/0", "/audit/who", "/audit/integrity"),
-        *("/audit/alerts", "/audit/accounts/zhelai-town-01", "/own/history"),
+        *("/audit/alerts", "/audit/accounts/office-01", "/own/history"),
     ),
     "zhelai-town-01": ("", "/board", "/cases", f"/cases/{CASE}", "/orders", "/own/rights"),
     "authority-01": ("", "/bulletins", "/ranking", "/catalogue", "/own/rights"),
