@@ -15,11 +15,15 @@ import pytest
 from sqlalchemy import update
 
 from hub import bulletins
-from hub.demo.site import Site
+from hub.demo.department import insurance
+from hub.demo.site import HTTP_SOURCE, Site
+from store.accounts import NewPost, NewPrincipal, seed_accounts
 from store.cases import case_file
 from store.engine import single
 from store.work_orders import work_order
+from tests import account_changes, sharing
 from tests.casework import DEPT, MANY, NEIGHBOUR, TOWN, VILLAGE, applicant, filing
+from tests.comparisons import clues, compared, lifting, planted
 from tests.corrections import (
     AID,
     AMOUNT,
@@ -86,6 +90,30 @@ BULLETIN = """query Bulletin($month: String!) {
   bulletins(first: 3) { nodes { month frozenAt edition } }
   bulletinFigures(filter: {month: $month, kind: COUNTY}, first: 50) {
     nodes { figure value absent } } }"""
+CLUE = """query Clue($no: String!) { riskClue(clueNo: $no) {
+  rule state tier item detail case { caseNo state } } }"""
+FACETS = """query Facets($id: ID!) { citizen(by: {id: $id}) { name
+  medicalInsurance { enrolment { state } } civilAffairs { minLiving { status } }
+  access { field state source } } }"""
+CLOCK = """query Clock($no: String!) { case(caseNo: $no) { state
+  workOrders { node dueAt firstDueAt late } timeouts { node } } }"""
+SEEN = """query Seen($mine: String!, $theirs: String!) {
+  mine: case(caseNo: $mine) { caseNo } theirs: case(caseNo: $theirs) { caseNo } }"""
+CLERK = "clue-town-01"
+PURPOSES = {CLERK: "aid.verify"}
+LIFTED = "... on CaseChanged { case { caseNo state version channel } }"
+VERIFIED: tuple[tuple[str, str, str, dict[str, object]], ...] = (
+    ("受理", CLERK, "acceptCase", {"opinion": "受理"}),
+    ("入户核实", CLERK, "visitCase", {"findings": "自付属实，家庭困难", "found": True}),
+    ("报县级审批", CLERK, "presentCase", {"opinion": "建议救助并纳入监测"}),
+    ("批准", DEPT, "approveCase", {"conclusion": "同意，建议纳入监测"}),
+)
+REFUSED = (
+    ("合规审查", sharing.AUTHORITY, "reviewSharingRequest"),
+    ("卫健以内部规定拒绝", sharing.LEAD, "refuseSharingRequest"),
+    ("民政提出异议", DEPT, "disputeSharingRefusal"),
+    ("办公室不认可其依据，转协调", OFFICE, "rejectSharingBasis"),
+)
 STAMPED: tuple[tuple[str, str, str, dict[str, object]], ...] = (
     ("签收", TOWN, "signSupervision", {}),
     ("开始办理", TOWN, "startSupervision", {}),
@@ -107,6 +135,16 @@ async def edge(site_copy: Site, time: FixedTime) -> AsyncIterator[Edge]:
         await conn.execute(update(work_order).values(open=False))
     async with over(site_copy, MANY, clock=time) as made:
         yield made
+
+
+@pytest.fixture
+async def insured(site_copy: Site, time: FixedTime) -> AsyncIterator[Edge]:
+    """With 医保's own system, which is closed at night."""
+    with insurance(site_copy.folder / "sources" / f"{HTTP_SOURCE}.sqlite") as address:
+        named = {f"sources.{HTTP_SOURCE}": address, f"source_keys.{HTTP_SOURCE}": "demo"}
+        closed = {f"outages.{HTTP_SOURCE}": "23:30-05:30"}
+        async with over(site_copy, {**MANY, **named, **closed}, clock=time) as made:
+            yield made
 
 
 def printed(page: str) -> tuple[str, str]:
@@ -277,3 +315,153 @@ async def test_j_a_month_is_the_frozen_one_whatever_comes_later(
     scene.happens("由留存的输入重算：逐字节相同；调整", [asdict(one) for one in found])
     assert {one.figure for one in found} == {"closed", "closing_rate", "days_to_close"}
     await scene.same("j")
+
+
+async def test_b_a_hit_is_lifted_visited_and_decided(insured: Edge, time: FixedTime) -> None:
+    scene = Scene(insured, time, "(b) 比对命中、一键托举、入户核实、纳入；命中本身不改变任何待遇")
+    await compared(insured.hub, "R03")
+    found, expected = await clues(insured.hub, "R03"), planted(insured.site, "R03")
+    clue = next(found[c] for c, r in expected.items() if r == "HIT" and found[c].tier == "RED")
+    payments = (insured.site.folder / "sources" / "mz_assist.sqlite").read_bytes()
+    await _clerk(insured, CLERK, clue.region_path[:9])
+    scene.happens("比对批次 R03", {"hits": sum(r == "HIT" for r in expected.values())})
+    await scene.ask("所在乡镇看到线索", CLERK, CLUE, {"no": clue.clue_no}, "aid.verify")
+    other = await scene.ask("别的乡镇看不到", _stranger(clue), CLUE, {"no": clue.clue_no})
+    assert other["data"]["riskClue"] is None
+    lifted = await scene.do("办公室一键托举", OFFICE, "submitCase", lifting(clue), LIFTED)
+    case = lifted["case"]
+    for version, (about, account, name, given) in enumerate(VERIFIED, start=1):
+        time.passes(hours=1)
+        step = {"caseNo": case["caseNo"], "version": version, **given}
+        done = await scene.do(about, account, name, step, purpose=PURPOSES.get(account))
+        assert done["case"]["version"] == version + 1
+    after = await scene.ask("线索已核实", CLERK, CLUE, {"no": clue.clue_no}, "aid.verify")
+    assert after["data"]["riskClue"]["state"] == "VISITED_FOUND"
+    assert (insured.site.folder / "sources" / "mz_assist.sqlite").read_bytes() == payments
+    await scene.same("b")
+
+
+async def test_d_what_is_closed_at_night_stops_the_clerks_clock(
+    insured: Edge, time: FixedTime
+) -> None:
+    scene = Scene(insured, time, "(d) 医保 23:40 停机：其余照答；停机不算在经办人头上")
+    time.passes(hours=13, minutes=30)
+    await insured.hub.outages.look()
+    given = filing(insured, "TEMP_AID", urgent=True, body="突发大火，请求紧急救助")
+    case = (await scene.do("22:30 紧急救助，两小时内受理", VILLAGE, "submitCase", given))["case"]
+    number = {"no": case["caseNo"]}
+    before = await scene.ask("到期时间", TOWN, CLOCK, number)
+    time.passes(hours=1, minutes=10)
+    await insured.hub.outages.look()
+    await insured.hub.jobs.run("outages", now=True)
+    asked = {"id": applicant(insured)}
+    shown = await scene.ask("23:40 医保的一格答不了，其余照答", TOWN, FACETS, asked)
+    (down,) = shown["data"]["citizen"]["access"]
+    assert (down["state"], down["source"]) == ("SOURCE_DOWN", HTTP_SOURCE)
+    stands = await scene.ask("钟停了", TOWN, CLOCK, number)
+    assert stands["data"]["case"]["workOrders"][0]["dueAt"] is None
+    time.passes(hours=6)
+    await insured.hub.outages.look()
+    await insured.hub.jobs.run("outages", now=True)
+    await insured.hub.jobs.run("overdue", now=True)
+    scene.happens("5:40 医保恢复，定时任务 outages、overdue")
+    runs = await scene.ask("顺延六小时，没有超时记录", TOWN, CLOCK, number)
+    (old,) = before["data"]["case"]["workOrders"]
+    (new,) = runs["data"]["case"]["workOrders"]
+    moved = datetime.fromisoformat(new["dueAt"]) - datetime.fromisoformat(old["dueAt"])
+    assert (moved.total_seconds(), runs["data"]["case"]["timeouts"]) == (6 * 3600, [])
+    await scene.same("d")
+
+
+async def test_e_a_refusal_without_a_basis_is_listed_and_an_unanswered_one_too(
+    edge: Edge, time: FixedTime
+) -> None:
+    scene = Scene(edge, time, "(e) 无依据拒绝列入清单并协调；逾期未答复同样列入，从不默认同意")
+    await sharing.open_accounts(edge)
+    request = await _submitted(scene)
+    for about, account, name in REFUSED:
+        time.passes(hours=1)
+        request = await _further(scene, about, account, name, request)
+    await scene.ask("清单", OFFICE, sharing.LIST, {"f": {}}, "share")
+    request = await _further(scene, "裁定", OFFICE, "decideSharingRequest", request)
+    again = await _further(
+        scene,
+        "另一件通过合规审查",
+        sharing.AUTHORITY,
+        "reviewSharingRequest",
+        await _submitted(scene),
+    )
+    time.passes(days=30)
+    ran = await edge.hub.jobs.run("unanswered", now=True)
+    assert ran is not None
+    scene.happens("定时任务 unanswered", {"done": ran.done})
+    listed = await scene.ask("清单", OFFICE, sharing.LIST, {"f": {"open": True}}, "share")
+    (entry,) = listed["data"]["refusedOrUnanswered"]["nodes"]
+    assert (entry["requestNo"], entry["reason"]) == (again["requestNo"], "OVERDUE")
+    asked = {"id": applicant(edge)}
+    shown = await scene.ask("民政仍然看不到", DEPT, sharing.HEALTH, asked, "aid.review")
+    assert {"field": "health.chronic", "state": "DENIED"} in shown["data"]["citizen"]["access"]
+    await scene.same("e")
+
+
+async def test_g_who_moves_leaves_his_scope_behind(edge: Edge, time: FixedTime) -> None:
+    scene = Scene(edge, time, "(g) 经办人调乡：生效后的下一次请求，原辖区即不可见")
+    mine, theirs = edge.site.shown("zhelai"), edge.site.shown("bange")
+    numbers = {"mine": mine.case_no, "theirs": theirs.case_no}
+    before = await scene.ask("调动前", TOWN, SEEN, numbers)
+    assert [row is None for row in before["data"].values()] == [False, True]
+    post = account_changes.place("rev", "town", account_changes.BANGE)
+    given = account_changes.moving(TOWN, post)
+    filed = await scene.do(
+        "填报",
+        account_changes.REV_ADMIN,
+        "fileAccountChange",
+        given,
+        account_changes.CHANGED,
+        "admin",
+    )
+    number = filed["accountChange"]["changeNo"]
+    training = {"account": TOWN, "heldOn": "2026-11-02", "subject": "网络安全"}
+    done = "... on TrainingRecorded { training { account heldOn } }"
+    await scene.do("登记培训", OFFICE, "recordTraining", training, done, "admin")
+    for version, (name, state) in enumerate(account_changes.COUNTY_WAY, start=1):
+        time.passes(hours=1)
+        head = name == "approveAccountChange"
+        by = account_changes.TOWN_HEAD if head else OFFICE
+        step = {"changeNo": number, "version": version, **account_changes.TEXTS.get(name, {})}
+        about = "本单位同意" if head else "办公室办理" if state == "OFFICE_APPLIED" else "生效"
+        moved = await scene.do(about, by, name, step, account_changes.CHANGED, "admin")
+        assert moved["accountChange"]["state"] == state
+    after = await scene.ask("下一次请求", TOWN, SEEN, numbers)
+    assert [row is None for row in after["data"].values()] == [True, False]
+    await scene.same("g")
+
+
+async def _clerk(edge: Edge, name: str, path: str) -> None:
+    """A township's clerk, of a township that the demonstration has no account of."""
+    post = NewPost("rev", "town", path)
+    async with edge.hub.store.begin() as connection:
+        await seed_accounts(
+            connection, [NewPrincipal(name, "official", "测试经办", "rev", (post,))]
+        )
+    await edge.hub.keeper.look()
+
+
+def _stranger(clue: Any) -> str:
+    """A clerk of another township."""
+    return NEIGHBOUR if clue.region_path.startswith("532622205") else TOWN
+
+
+async def _submitted(scene: Scene) -> dict[str, Any]:
+    return await _further(scene, "民政申请", DEPT, "submitSharingRequest", None)
+
+
+async def _further(
+    scene: Scene, about: str, account: str, name: str, request: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """A sharing request one act further."""
+    keys = {} if request is None else {key: request[key] for key in ("requestNo", "version")}
+    given = {**(sharing.ASKED if request is None else sharing.TEXTS.get(name, {})), **keys}
+    done = await scene.do(about, account, name, given, sharing.CHANGED, "share")
+    found: dict[str, Any] = done["request"]
+    return found
