@@ -56,7 +56,8 @@ def given(name: str, case_no: str, version: int = 1) -> dict[str, object]:
     """An input of this mutation that fits its type."""
     more = MORE.get(name, {})
     taken = ("caseNo", "version", "item", *more)
-    texts = [key for key in CASES[name].takes if key not in taken]
+    takes = CASES[name].takes.items()
+    texts = [key for key, (kind, _) in takes if key not in taken and kind.startswith("String")]
     found: dict[str, object] = {"caseNo": case_no, "version": version}
     found |= {**dict.fromkeys(texts, "越权尝试"), **more}
     return found | ({"item": "JOB_SEEKING"} if "item" in CASES[name].takes else {})

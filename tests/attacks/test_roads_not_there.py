@@ -19,7 +19,7 @@ KNOWN = {
     "datasets", "auditEvents", "subjectAccess", "actorActivity", "accessSummary", "topSubjects",
     "auditAlerts", "auditHealth", "spotSample", "auditProof",
     "mySubjectAccess", "myActivity", "sources", "_entities", "_service",
-    "bulletins", "bulletinFigures", "rankings",
+    "bulletin", "bulletins", "bulletinFigures", "rankings",
     "complaint", "complaints", "spotChecks", "spotCheckItems",
     "accountChange", "accountChanges", "trainingRecords", "staffingGaps",
     "correction", "corrections", "correctionReaders",

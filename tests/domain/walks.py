@@ -24,7 +24,7 @@ from domain.machine import Fact, Machine, Refused, Step, Why
 START = datetime(2026, 10, 9, 2, 0, tzinfo=UTC)
 STAMPS = frozenset(fact for fact in Fact if fact.name.endswith("_AT"))
 GIVEN = frozenset(Fact) - STAMPS
-SETTINGS = settings(derandomize=True, deadline=None, max_examples=40, stateful_step_count=30)
+SETTINGS = settings(derandomize=True, deadline=None, max_examples=60, stateful_step_count=60)
 
 
 @dataclass(frozen=True)

@@ -698,6 +698,7 @@ ROOTS: Mapping[str, Root] = {
     "supervision_orders": Root("supervision_order", orders, listed=True),
     "work_orders": Root("work_order", work_orders, listed=True),
     "timeouts": Root("timeout_event", timeouts, listed=True),
+    "bulletin": Root("monthly_bulletin", _equal("monthly_bulletin", "month", "month")),
     "bulletins": Root("monthly_bulletin", lambda t, _: t.rows("monthly_bulletin"), listed=True),
     "bulletin_figures": Root("bulletin_figure", _filtered("bulletin_figure"), listed=True),
     "rankings": Root("ranking_place", _filtered("ranking_place"), listed=True),

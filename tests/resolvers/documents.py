@@ -63,16 +63,11 @@ FILTERS = {
     "complaints": "ComplaintFilter",
     "spotCheckItems": "SpotCheckItemFilter",
     "auditEvents": "AuditFilter",
-}
-"""Roots that take a filter."""
-UNFILTERED = ("since", "until", "shown")
-FILTERS = {
-    "cases": "CaseFilter",
-    "supervisionOrders": "SupervisionFilter",
-    "auditEvents": "AuditFilter",
     "bulletinFigures": "BulletinFigureFilter",
     "rankings": "RankingFilter",
 }
+"""Roots that take a filter."""
+UNFILTERED = ("since", "until", "shown")
 NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
 REQUIRED = {
     "ID!": "nobody",
@@ -283,6 +278,8 @@ class Maker:
             return {key: self._var("String!", rng.choices(known or ["none"], k=4))}
         if name == "complaint":
             return {"complaintNo": self._var("String!", [*facts.complaints, "none"])}
+        if name == "bulletin":
+            return {"month": self._var("String!", ["2026-10", "none"])}
         if name in ("bulletins", "spotChecks"):
             return self._page()
         if name in FILTERS:
