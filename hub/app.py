@@ -197,8 +197,11 @@ def assemble(
     examiner = Examiner(bindings, setting, DOCUMENT_LIMITS, engine.documents)
     quorum = Quorum(settings.witness_quorum, times(settings), clock)
     release = Release(log, subjects, quorum, sandbox=demo)
+    own = Documents(bindings.schema, DOCUMENT_LIMITS)  # the engine's counts what is asked
     comparing = Comparing(
-        engine, release, keeper, deeds, catalog, log, page=settings.page_max, clock=now
+        *(engine, release, keeper, deeds, catalog, log, own),
+        page=settings.page_max,
+        clock=now,
     )
     watched = {n: source for n, source in sources.items() if n in catalog.needs.sources}
     hub = Hub(
@@ -233,7 +236,7 @@ def assemble(
             store,
             catalog,
             release,
-            Documents(bindings.schema, DOCUMENT_LIMITS),  # the engine's counts what is asked
+            own,
             url=settings.print_url,
             wait_s=settings.audit_wait_s,
             sandbox=demo,

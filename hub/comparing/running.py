@@ -46,6 +46,7 @@ from hub.comparing.reading import ACTOR, DEPT, PURPOSE, ROLE, NotRead, Reading
 from hub.release import Release
 from resolvers.answer import Engine
 from resolvers.commands.command import new_id
+from resolvers.document import Documents
 from store.comparisons import Earlier, add_run, earlier, lapse, people_of, scheduled
 from store.deeds import Deeds, next_number, next_numbers
 from store.register import Person
@@ -75,7 +76,8 @@ class Ran:
 class Comparing:
     """Runs rules; one per worker, without a state of its own. `clock` gives UTC.
 
-    CatalogError for a rule that nobody can run.
+    `documents` reads ours, so that the engine counts only what is asked. CatalogError for a rule
+    that nobody can run.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class Comparing:
         deeds: Deeds,
         catalog: Catalog,
         log: AuditLog,
+        documents: Documents,
         *,
         page: int,
         clock: Callable[[], datetime],
@@ -97,7 +100,7 @@ class Comparing:
         self._placed = next((one for one in kept if one.source != OWN), None)
         self._kinds = checked(catalog)
         for kind in self._kinds.values():
-            engine.documents.get(kind.text)
+            documents.get(kind.text)
 
     async def due(self) -> int:
         """Do the month's runs that are due and not there yet; how many were kept."""

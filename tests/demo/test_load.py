@@ -14,6 +14,7 @@ from store.cases import case_event, case_file
 from store.engine import open_engine
 from store.metadata import metadata
 from store.register import citizen, household
+from store.sharing_requests import sharing_request
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,9 @@ pytestmark = pytest.mark.anyio
 async def migrated(url: str) -> None:
     engine = open_engine(url, pool_size=1)
     async with engine.begin() as connection:
-        await connection.run_sync(lambda c: metadata.create_all(c, tables=list(TABLES)))
+        await connection.run_sync(
+            lambda c: metadata.create_all(c, tables=[sharing_request, *TABLES])
+        )
     await engine.dispose()
 
 

@@ -126,7 +126,7 @@ def test_what_is_withheld_needs_two_people_a_ground_and_an_end(hub: Hub, folder:
     with connection:
         connection.execute(
             "INSERT INTO principal SELECT 'sec-01', kind, real_name, home_dept, employment, state, "
-            "'secadmin', 0 FROM principal WHERE id = 'office-01'"
+            "'secadmin', 0, NULL FROM principal WHERE id = 'office-01'"
         )
         connection.execute(
             "INSERT INTO post SELECT 'sec-01.1', 'sec-01', 'secadmin', dept, 'secadmin', "

@@ -23,7 +23,7 @@ from catalog.errors import Forbidden, PurposeRequired, Unauthenticated
 from catalog.load import load
 from hub.found import found
 from hub.identity.asking import POSTS_KEPT, POSTS_S, Askers, Known, to_midnight
-from hub.identity.case_files import CaseFiles
+from hub.identity.case_files import NUMBERED, CaseFiles
 from hub.identity.end_users import EndUsers
 from hub.identity.tokens import SKEW_S, Tokens
 from store.accounts import NewPost, NewPrincipal, post, principal, suspend
@@ -73,7 +73,7 @@ class Door:
         address = self.engine.url.render_as_string(hide_password=False)
         self.database = open_database(address, statement_s=1)
         here = Here("hub", Guard("hub"), self.database)
-        self.cases = CaseFiles(dict.fromkeys(("case", "supervision_order", "complaint"), here))
+        self.cases = CaseFiles(dict.fromkeys(NUMBERED, here))
         self.citizens = EndUsers(here)
         self.askers = Askers(
             self.engine,

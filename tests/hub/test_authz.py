@@ -230,7 +230,7 @@ def test_versions_that_differ_in_accounts_alone_do_not_differ(hub: Hub, county: 
     ran = hub("authz", "diff", "1", "v2", "--dir", county)
     assert (ran.code, ran.err) == (ALLOWED, "")
     assert ran.out.splitlines() == [
-        "策略 1 → 2，按今日在岗的 9 种岗位比较",
+        "策略 1 → 2，按今日在岗的 13 种岗位比较",
         "变化 0 项，没有未经两人签署的增加",
     ]
 
@@ -248,7 +248,7 @@ def test_a_signed_gain_is_told_and_in_order(hub: Hub, copy: Path) -> None:
     back = hub("authz", "diff", "3", "2", "--dir", copy, "--json")
     assert back.code == ALLOWED  # a loss needs no signature
     told = json.loads(back.out)
-    assert (told["before"], told["after"], told["kinds"], told["unsigned"]) == ("3", "2", 9, 0)
+    assert (told["before"], told["after"], told["kinds"], told["unsigned"]) == ("3", "2", 13, 0)
     assert told["changes"] == [
         {
             "role": "town",
@@ -300,7 +300,7 @@ def test_a_file_is_compared_with_the_policy_in_force(hub: Hub, copy: Path, tmp_p
     proposed.write_text(text + ",".join((*LINE.line, LINE.basis)) + "\n", encoding="utf-8")
     wider = hub("authz", "diff", "proposed.csv", "--dir", copy)
     assert wider.code == NOT  # nobody has signed it yet
-    assert wider.out.splitlines()[0] == "策略 2 → proposed.csv，按今日在岗的 9 种岗位比较"
+    assert wider.out.splitlines()[0] == "策略 2 → proposed.csv，按今日在岗的 13 种岗位比较"
     assert "增加 读取 健康服务" in wider.out
     changed(copy, LINE)
     assert hub("authz", "diff", "proposed.csv", "--dir", copy).code == ALLOWED

@@ -136,7 +136,7 @@ def test_the_demonstration_prints_a_line_that_works_when_pasted(
             assert line, process.communicate()
             said.append(line.rstrip("\n"))
         tokens = [line.split()[-1] for line in said if line.strip().startswith("令牌 ")]
-        assert len(tokens) == len(set(tokens)) == 8
+        assert len(tokens) == len(set(tokens)) == 12
         pasted = subprocess.run(said[-1], shell=True, capture_output=True, text=True, check=True)
         answer = json.loads(pasted.stdout)
         assert "errors" not in answer

@@ -157,9 +157,9 @@ async def clerks(
 
 
 @pytest.fixture
-def site_copy(site: Site, tmp_path: Path) -> Site:
-    """The county as a copy of one's own, to be damaged; its log is its own, too."""
-    return copied(site, tmp_path / "site")
+def site_copy(pristine: Site, tmp_path: Path) -> Site:
+    """The county as a copy of one's own, to be damaged; nobody has asked it anything yet."""
+    return copied(pristine, tmp_path / "site")
 
 
 FillStore = Callable[[Site, str], Awaitable[None]]

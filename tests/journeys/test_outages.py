@@ -70,6 +70,7 @@ async def _posts(edge: Edge) -> None:
     people = [
         NewPrincipal(name, "official", "测试经办", dept, (NewPost(dept, role, "532622"),))
         for name, (dept, role) in POSTS.items()
+        if edge.site.account(name) is None
     ]
     async with edge.hub.store.begin() as connection:
         await seed_accounts(connection, people)

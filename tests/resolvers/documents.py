@@ -11,7 +11,7 @@ import dataclasses
 import json
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +67,7 @@ FILTERS = {
     "rankings": "RankingFilter",
 }
 """Roots that take a filter."""
-UNFILTERED = ("since", "until", "shown")
+UNFILTERED = ("since", "until", "shown", "idx")
 NULLED = 0.5  # of the conditions may be null: a quarter of these are sent as null
 REQUIRED = {
     "ID!": "nobody",
@@ -140,6 +140,7 @@ class Maker:
         self._schema, self._facts, self._rng = schema, facts, random.Random(seed)
         self._choice = choice or Choice()
         self._budget, self._aliases, self._named, self._spread = FIELDS, 0, 0, 0
+        self._barred: frozenset[str] = frozenset()
         self._variables: dict[str, tuple[str, list[Any]]] = {}
         self._fragments: dict[str, tuple[str, str]] = {}
 
@@ -223,11 +224,23 @@ class Maker:
         rng, known = self._rng, self._facts.keys()
         sent = self._var("[_Any!]!", [self._references(known) for _ in range(3)])
         kinds = rng.sample(sorted({kind for kind, _ in known}), rng.randint(1, 3))
+        self._barred = self._unlike(kinds)
         parts = [self._on(self._schema.type_map[kind]) for kind in kinds]
+        self._barred = frozenset()
         if rng.random() < 0.5:
             parts.insert(rng.choice([0, len(parts)]), "__typename")
         self._aliases -= 1
         return f"{self._alias('e')}_entities(representations: {sent}) {{ {' '.join(parts)} }}"
+
+    def _unlike(self, kinds: Sequence[str]) -> frozenset[str]:
+        """Fields that some of these types have of different types: no document may ask both."""
+        told: dict[str, set[str]] = {}
+        for kind in kinds:
+            made = self._schema.type_map[kind]
+            assert isinstance(made, GraphQLObjectType)
+            for name, field in made.fields.items():
+                told.setdefault(name, set()).add(str(field.type))
+        return frozenset(name for name, types in told.items() if len(types) > 1)
 
     def _on(self, kind: Any) -> str:
         """A fragment on one type, named or inline, asked or not."""
@@ -369,6 +382,8 @@ class Maker:
         leaves: list[str] = []
         others: list[str] = []
         for name, field in kind.fields.items():
+            if name in self._barred:
+                continue
             named = get_named_type(field.type)
             facet = named.name.endswith("Facet")
             if (facet or name in ("access", "water")) and not self._choice.facets:
@@ -443,6 +458,8 @@ class Maker:
 
     def _again(self, kind: GraphQLObjectType) -> str:
         """A fragment of this operation used once more."""
+        if self._barred:
+            return ""  # what it asks may be barred here
         known = [n for n, (on, body) in self._fragments.items() if on == kind.name and _flat(body)]
         return f" ...{self._rng.choice(known)}" if known and self._rng.random() < 0.3 else ""
 
