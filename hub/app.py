@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -96,6 +97,7 @@ from store.rates import Rates
 from store.tables import metadata
 from store.tallies import Tallies
 
+_log = structlog.get_logger("hub.app")
 GRAPHQL = "/graphql"
 DOCUMENT_LIMITS = Limits(
     characters=limits.CHARACTERS,
@@ -321,7 +323,10 @@ async def running(hub: Hub) -> AsyncIterator[Hub]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await hub.rejects.flush()
-        await hub.log.stop()
+        try:
+            await hub.log.stop()
+        except AuditUnavailable:  # what is open is closed all the same
+            _log.error("HUB_STOP not written", error=hub.log.state().error)
         await followers.finish(hub)
         await hub.signer.stop()  # HUB_STOP is covered, too
         await hub.cosigning.close()  # the signer's last checkpoint, too
