@@ -8,7 +8,6 @@ name in angle brackets. ``HUB_TEST_GOLDEN=write`` writes the files anew.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,10 +23,10 @@ from audit.tokens import SubjectTokens
 from store.audit import audit_event
 from store.register import citizen
 from tests.casework import ACCEPT, CHANGED
+from tests.golden import same
 from tests.trusted import Edge
 
 HERE = Path(__file__).parent / "journeys" / "scenarios"
-WRITE = os.environ.get("HUB_TEST_GOLDEN") == "write"
 MONDAY = datetime(2026, 11, 2, 1, tzinfo=UTC)
 """Nine in the morning in the county, the day after the demonstration's."""
 STAMPS = frozenset(
@@ -148,10 +147,7 @@ class Scene:
         names = {row.id: row.name for row in await self._people()}
         told = "\n\n".join([f"# {self.title}", *self.told]) + "\n"
         text = _hidden(UUID.sub(lambda uid: f"<{names.get(uid[0], 'id')}>", told))
-        file = HERE / f"{name}.md"
-        if WRITE:
-            file.write_text(text, encoding="utf-8")
-        assert text == file.read_text(encoding="utf-8")
+        same(HERE / f"{name}.md", text)
 
     async def records(self, answer: httpx.Response) -> list[dict[str, Any]]:
         """What the log holds of a request, in order."""

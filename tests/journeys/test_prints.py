@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
-import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -37,6 +35,8 @@ from store.audit import audit_event
 from store.cases import case_file
 from store.prints import printed_record, sha256_of
 from tests.casework import MANY
+from tests.golden import same
+from tests.papers import sha256_on
 from tests.trusted import PATIENT
 
 if TYPE_CHECKING:
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 
 HERE = Path(__file__).parent / "prints"
-WRITE = os.environ.get("HUB_TEST_GOLDEN") == "write"
 TOWN, NEIGHBOUR, OFFICE = "zhelai-town-01", "bange-town-01", "office-01"
 CASE, ORDER = "SQ20520190001", "DB20520190004"  # 低保, approved, of 陆云山; an order of 者腊乡
 MONTH, THIRD = "2026-10", datetime(2026, 11, 2, 16, tzinfo=UTC)
@@ -157,20 +156,6 @@ def debugging() -> Iterator[None]:
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
     structlog.reset_defaults()
-
-
-def _same(name: str, body: bytes) -> None:
-    file = HERE / name
-    if WRITE:
-        file.write_bytes(body)
-    assert body == file.read_bytes()
-
-
-def sha256_on(page: str) -> str:
-    """The digest as it stands on the paper, blanks and all."""
-    found = re.search(r"SHA-256）：<span class=\"code\">([0-9a-f ]+)</span>", page)
-    assert found is not None
-    return found[1]
 
 
 # ---- scenario (a) --------------------------------------------------------------------------------
@@ -442,7 +427,7 @@ async def test_the_pages_are_the_golden_ones(printer: Printer) -> None:
     await frozen(printer)
     for account, kind, number in PAGES:
         answer = await printer.make(account, kind, number)
-        _same(f"{account}.{kind}.html", answer.content)
+        same(HERE / f"{account}.{kind}.html", answer.text)
 
 
 async def test_a_bulletin_is_printed_by_who_may_see_it_and_verifies(printer: Printer) -> None:

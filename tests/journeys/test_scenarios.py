@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -35,6 +34,7 @@ from tests.corrections import (
     mended,
     request,
 )
+from tests.papers import code_on, sha256_on
 from tests.scenes import TAGS, FixedTime, Scene
 from tests.trusted import Edge, over
 
@@ -147,15 +147,6 @@ async def insured(site_copy: Site, time: FixedTime) -> AsyncIterator[Edge]:
             yield made
 
 
-def printed(page: str) -> tuple[str, str]:
-    """Code and digest, as they stand on the paper."""
-    code = re.search(r"校验码：<span class=\"code\">([^<]+)<", page)
-    digest = re.search(r"SHA-256）：<span class=\"code\">([^<]+)<", page)
-    assert code is not None
-    assert digest is not None
-    return code[1], digest[1].replace(" ", "")
-
-
 def noticed(site: Site, page: Path, text: str) -> subprocess.CompletedProcess[str]:
     """``hub print notice`` of a file, as a process of its own."""
     file = page.with_suffix(".toml")
@@ -185,7 +176,7 @@ async def test_a_filed_by_proxy_approved_printed_and_verified(edge: Edge, time: 
         assert done["case"]["version"] == version + 1
     await scene.ask("时间线", TOWN, TIMELINE, {"no": number})
     paper = await scene.paper("打印审批决定书", TOWN, "decision", number)
-    code, sha256 = printed(paper.text)
+    code, sha256 = code_on(paper.text), sha256_on(paper.text)
     assert (await scene.verify("核验：是真的", code, sha256))["genuine"] is True
     altered = sha256[::-1]
     assert (await scene.verify("改过一字的：不是", code, altered))["genuine"] is False

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from sqlalchemy import select
 from audit.tokens import SubjectTokens
 from hub.demo.run import explained, sample
 from store.register import citizen
+from tests.golden import same
 
 if TYPE_CHECKING:
     from hub.demo.site import Site
@@ -30,19 +30,18 @@ pytestmark = [pytest.mark.anyio, pytest.mark.loopback]
 HERE = Path(__file__).parent / "township_clerk"
 ACCOUNTS = ("zhelai-village-01", "zhelai-town-01", "mca-dept-01", "office-01", "auditor-01")
 STAMP = ("id", "idx", "request", "trace", "ts", "writer", "wseq")
-WRITE = os.environ.get("HUB_TEST_GOLDEN") == "write"
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 async def test_answer_and_record_are_the_golden_ones(desk: Desk, account: str) -> None:
     answer, record = await _asked(desk, account)
-    _same(f"{account}.answer.json", _pretty(answer))
-    _same(f"{account}.audit.json", _pretty(record))
+    same(HERE / f"{account}.answer.json", _pretty(answer))
+    same(HERE / f"{account}.audit.json", _pretty(record))
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 async def test_the_plan_is_the_golden_one(desk: Desk, account: str) -> None:
-    _same(f"{account}.plan.txt", await explained(desk.site, account, sample(), None))
+    same(HERE / f"{account}.plan.txt", await explained(desk.site, account, sample(), None))
 
 
 async def test_the_five_answers_differ_pairwise(desk: Desk) -> None:
@@ -139,12 +138,6 @@ async def _people(desk: Desk) -> dict[str, str]:
 
 def _pretty(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
-
-
-def _same(name: str, text: str) -> None:
-    if WRITE:
-        (HERE / name).write_text(text, encoding="utf-8")
-    assert text == _golden(name)
 
 
 def _golden(name: str) -> str:
