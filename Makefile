@@ -17,7 +17,7 @@ demo: $(STAMPS)/run ## the main job: an invented county on SQLite, asked as thre
 serve: $(STAMPS)/run ## the same county, stays up: addresses, accounts, tokens, a curl line
 	@$(BIN)/hub demo --serve
 
-test: $(STAMPS)/dev mariadb ## every test, on SQLite and on a PostgreSQL and a MariaDB of its own
+test: $(STAMPS)/dev mariadb ## every test but the browser's, on SQLite and on a PostgreSQL and a MariaDB of its own
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-browser: $(STAMPS)/dev ## the console in Chromium: each role's day, axe, paper, nothing outside; screenshots in build
